@@ -1,0 +1,205 @@
+//! What must be true of facts that come from a file.
+//!
+//! The types already exclude most nonsense. What they cannot exclude is contradiction: a listener whose id names
+//! another endpoint, a scope that does not follow from its address. Such facts would be judged wrongly, so they are
+//! refused.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::address::bits;
+use crate::{Facts, Interface, Listener, ListenerId, Scope};
+
+/// A contradiction within facts; the texts in it are escaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inconsistency {
+    /// The id of a listener is not the one its fields give.
+    #[error("listeners[{index}]: the id is `{found}`, but its fields say `{expected}`")]
+    ListenerId {
+        /// Position in the list, from 0.
+        index: usize,
+        /// The id in the document.
+        found: String,
+        /// The id that follows from protocol, address, port, zone and interface.
+        expected: String,
+    },
+    /// Two listeners have the same id.
+    #[error("listeners[{index}]: the id `{id}` occurs twice")]
+    DuplicateListener {
+        /// Position of the second one.
+        index: usize,
+        /// The id.
+        id: String,
+    },
+    /// A listener without a port.
+    #[error("listeners[{index}]: port 0 is not a port that a listener can have")]
+    PortZero {
+        /// Position in the list.
+        index: usize,
+    },
+    /// A scope that does not follow from the address beside it.
+    #[error("{at}: the scope of {address} is `{expected}`, not `{found}`")]
+    Scope {
+        /// Where in the document.
+        at: String,
+        /// The address.
+        address: IpAddr,
+        /// The scope in the document.
+        found: Scope,
+        /// The scope that follows from the address.
+        expected: Scope,
+    },
+    /// A prefix length that the address cannot have.
+    #[error("{at}: a prefix length of {length} is more than the {most} bits of {address}")]
+    PrefixLength {
+        /// Where in the document.
+        at: String,
+        /// The address.
+        address: IpAddr,
+        /// The length in the document.
+        length: u8,
+        /// The width of the address.
+        most: u8,
+    },
+    /// `ipv6_only` on an IPv4 listener.
+    #[error("listeners[{index}]: `ipv6_only` on the IPv4 address {address}")]
+    Ipv6OnlyOnIpv4 {
+        /// Position in the list.
+        index: usize,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Two interfaces with the same index.
+    #[error("interfaces[{position}]: the index {index} occurs twice")]
+    DuplicateInterface {
+        /// Position of the second one.
+        position: usize,
+        /// The index.
+        index: u32,
+    },
+    /// A probe of an address that is not a loopback address.
+    #[error("probes[{index}]: {address} is not a loopback address")]
+    ProbeAddress {
+        /// Position in the list.
+        index: usize,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+impl Facts {
+    /// Everything in the facts that contradicts itself, in document order.
+    pub fn inconsistencies(&self) -> Vec<Inconsistency> {
+        let mut found = Vec::new();
+        self.check_interfaces(&mut found);
+        self.check_listeners(&mut found);
+        self.check_probes(&mut found);
+        found
+    }
+
+    fn check_interfaces(&self, found: &mut Vec<Inconsistency>) {
+        let mut seen = BTreeSet::new();
+        for (position, interface) in self.interfaces.iter().enumerate() {
+            if !seen.insert(interface.index) {
+                found.push(Inconsistency::DuplicateInterface {
+                    position,
+                    index: interface.index,
+                });
+            }
+            check_addresses(position, interface, found);
+        }
+    }
+
+    fn check_listeners(&self, found: &mut Vec<Inconsistency>) {
+        let mut seen = BTreeSet::new();
+        for (index, listener) in self.listeners.iter().enumerate() {
+            check_listener(index, listener, found);
+            if !seen.insert(&listener.id) {
+                let id = listener.id.text().escaped().to_string();
+                found.push(Inconsistency::DuplicateListener { index, id });
+            }
+        }
+    }
+
+    fn check_probes(&self, found: &mut Vec<Inconsistency>) {
+        let strays = self
+            .probes
+            .iter()
+            .enumerate()
+            .filter(|(_, probe)| Scope::of(probe.address) != Scope::Loopback);
+        found.extend(strays.map(|(index, probe)| Inconsistency::ProbeAddress {
+            index,
+            address: probe.address,
+        }));
+    }
+}
+
+fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Inconsistency>) {
+    for (index, entry) in interface.addresses.iter().enumerate() {
+        let at = format!("interfaces[{position}].addresses[{index}]");
+        let most = bits(entry.address);
+        if entry.prefix_length > most {
+            let (address, length) = (entry.address, entry.prefix_length);
+            found.push(Inconsistency::PrefixLength {
+                at: at.clone(),
+                address,
+                length,
+                most,
+            });
+        }
+        check_scope(at, entry.address, entry.scope, found);
+    }
+}
+
+fn check_listener(index: usize, listener: &Listener, found: &mut Vec<Inconsistency>) {
+    let Listener {
+        protocol,
+        address,
+        port,
+        zone,
+        bound_interface,
+        ..
+    } = listener;
+    let expected = ListenerId::new(
+        *protocol,
+        *address,
+        *port,
+        zone.as_ref(),
+        bound_interface.as_ref(),
+    );
+    if expected != listener.id {
+        let (id, expected) = (listener.id.text(), expected.text().escaped().to_string());
+        found.push(Inconsistency::ListenerId {
+            index,
+            found: id.escaped().to_string(),
+            expected,
+        });
+    }
+    if *port == 0 {
+        found.push(Inconsistency::PortZero { index });
+    }
+    if address.is_ipv4() && listener.ipv6_only.is_some() {
+        found.push(Inconsistency::Ipv6OnlyOnIpv4 {
+            index,
+            address: *address,
+        });
+    }
+    check_scope(
+        format!("listeners[{index}]"),
+        *address,
+        listener.scope,
+        found,
+    );
+}
+
+fn check_scope(at: String, address: IpAddr, scope: Scope, found: &mut Vec<Inconsistency>) {
+    let expected = Scope::of(address);
+    if scope != expected {
+        found.push(Inconsistency::Scope {
+            at,
+            address,
+            found: scope,
+            expected,
+        });
+    }
+}
