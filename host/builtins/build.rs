@@ -1,1 +1,65 @@
-fn main() {}
+//! Builds the embedded plugins from `plugins/`, makes components of them and compiles those for the target.
+#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
+#![allow(clippy::disallowed_methods, reason = "it builds: it reads cargo's environment and writes to OUT_DIR")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use loopgate_engine::{precompile, sha256};
+use loopgate_guest_build::{Guests, Toolchain, shared_target_dir};
+
+/// The embedded plugins, in the order that reports show them.
+const PLUGINS: [&str; 3] = ["listeners", "loopback", "boundary"];
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
+    watch(&workspace);
+    let toolchain = Toolchain::find()?;
+    let packages = PLUGINS.map(|name| format!("loopgate-plugin-{name}"));
+    let guests = Guests {
+        workspace: &workspace,
+        target_dir: &shared_target_dir(&out_dir)?,
+        packages: &packages.each_ref().map(String::as_str),
+        examples: false,
+    };
+    guests.compile(&toolchain)?;
+    let entries = PLUGINS.iter().zip(&packages).map(|(name, package)| embed(name, package, &guests, &out_dir));
+    let entries = entries.collect::<Result<String>>()?;
+    fs::write(out_dir.join("builtins.rs"), source(&entries, &toolchain))?;
+    Ok(())
+}
+
+/// What the embedded plugins are made from.
+fn watch(workspace: &Path) {
+    for path in ["plugins", "wit", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+    }
+    for variable in Toolchain::environment() {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+}
+
+/// Writes a plugin's component and machine code, and gives the Rust source that embeds them.
+fn embed(name: &str, package: &str, guests: &Guests<'_>, out_dir: &Path) -> Result<String> {
+    let component = guests.component(package)?;
+    let precompiled = precompile(&component, &env::var("TARGET")?)?;
+    fs::write(out_dir.join(format!("{name}.wasm")), &component)?;
+    fs::write(out_dir.join(format!("{name}.cwasm")), precompiled)?;
+    Ok(format!(
+        "Builtin {{ name: {name:?}, component: include_bytes!(\"{name}.wasm\"), \
+         precompiled: include_bytes!(\"{name}.cwasm\"), sha256: \"{}\" }},\n",
+        sha256(&component)
+    ))
+}
+
+fn source(entries: &str, toolchain: &Toolchain) -> String {
+    format!(
+        "static BUILTINS: [Builtin; {}] = [\n{entries}];\nconst BUILT_WITH: &str = {:?};\n",
+        PLUGINS.len(),
+        toolchain.to_string()
+    )
+}

@@ -3,6 +3,8 @@
 use loopgate_facts::Untrusted;
 
 use crate::Problem;
+use crate::inspect::SERVED;
+use crate::limits::COMPILE_DEADLINE;
 
 /// Why a file is not a plugin that this host runs. Nothing of the guest has been executed.
 #[derive(Debug, thiserror::Error)]
@@ -21,11 +23,16 @@ pub enum Rejected {
     )]
     CoreModule,
     /// Code that was compiled by wasmtime: running it would mean trusting its machine code.
-    #[error("this is precompiled machine code (.cwasm), which is never accepted; give the .wasm component it was made from")]
+    #[error(
+        "this is precompiled machine code (.cwasm), which is never accepted; give the .wasm component it was made from"
+    )]
     Precompiled,
     /// Not WebAssembly, or not valid.
     #[error("not a valid WebAssembly component: {}", .0.escaped())]
     Invalid(Untrusted),
+    /// Takes too long to compile.
+    #[error("it could not be compiled within {} seconds", COMPILE_DEADLINE.as_secs())]
+    CompileDeadline,
     /// Imports beside `log`.
     #[error("it imports {}, and a policy plugin may import nothing but `loopgate:policy/log`; {}", list(.imports), way_out(.imports))]
     Imports {
@@ -33,19 +40,14 @@ pub enum Rejected {
         imports: Vec<Untrusted>,
     },
     /// Built for a version of the contract that this host does not serve.
-    #[error("it is built for {}, and this loopgate serves loopgate:policy@{served}; rebuild it with a matching SDK", .found.escaped())]
+    #[error("it is built for {}, and this loopgate serves loopgate:policy@{SERVED}; rebuild it with a matching SDK", .found.escaped())]
     Version {
-        /// The package that the component names.
+        /// The interface that the component names.
         found: Untrusted,
-        /// The version that is served.
-        served: &'static str,
     },
     /// Exports no rules.
-    #[error("it does not export `loopgate:policy/rules@{served}`: it is a component, but not a policy plugin")]
-    NotAPolicyPlugin {
-        /// The version that is served.
-        served: &'static str,
-    },
+    #[error("it does not export `loopgate:policy/rules@{SERVED}`: it is a component, but not a policy plugin")]
+    NotAPolicyPlugin,
     /// Describes itself in a way that cannot be used.
     #[error("its description cannot be used: {}", .0.escaped())]
     Description(Untrusted),

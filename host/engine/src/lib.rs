@@ -4,10 +4,23 @@
 //! limit, an output limit and a deadline, and the host survives whatever the guest does. Choosing plugins, weighing
 //! severities and rendering reports is left to the binary.
 
+mod config;
 mod contract;
 mod error;
+mod inspect;
+mod limits;
+mod plugin;
+mod precompiled;
+mod runtime;
+mod sandbox;
+mod v0_1;
 
 pub use contract::{
     Evidence, Finding, InvalidName, Name, Outcome, PluginInfo, Problem, RuleInfo, Severity, Subject, UnknownSeverity,
 };
 pub use error::{Failure, LoadError, ParametersError, Rejected};
+pub use limits::{COMPILE_DEADLINE, DEADLINE, FUEL, MAX_COMPONENT_BYTES, MEMORY_BYTES, OUTPUT_BYTES, TABLE_ELEMENTS};
+pub use plugin::{Evaluation, Plugin};
+pub use precompiled::{Builtin, PrecompileError, precompile, sha256};
+pub use runtime::{Engine, EngineError};
+pub use v0_1::PreparedFacts;

@@ -93,10 +93,7 @@ impl Prefix {
     /// A prefix of `length` bits, 0 to 32 for IPv4 and 0 to 128 for IPv6.
     pub fn new(address: IpAddr, length: u8) -> Result<Self, PrefixError> {
         if length > bits(address) {
-            return Err(PrefixError::TooLong {
-                length,
-                most: bits(address),
-            });
+            return Err(PrefixError::TooLong { length, most: bits(address) });
         }
         Ok(Self { address, length })
     }
@@ -208,17 +205,8 @@ mod tests {
 
     #[test]
     fn prefixes_are_checked() {
-        assert_eq!(
-            "10.0.0.0/8".parse::<Prefix>().unwrap().to_string(),
-            "10.0.0.0/8"
-        );
-        assert_eq!(
-            "10.0.0.0/33".parse::<Prefix>(),
-            Err(PrefixError::TooLong {
-                length: 33,
-                most: 32
-            })
-        );
+        assert_eq!("10.0.0.0/8".parse::<Prefix>().unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!("10.0.0.0/33".parse::<Prefix>(), Err(PrefixError::TooLong { length: 33, most: 32 }));
         assert_eq!("10.0.0.0".parse::<Prefix>(), Err(PrefixError::Syntax));
         assert!("::1/128".parse::<Prefix>().unwrap().is_single_address());
     }

@@ -52,15 +52,11 @@ impl Facts {
     /// such and not as a syntax error.
     pub fn from_json(document: &[u8]) -> Result<Self, DocumentError> {
         if document.len() > MAX_DOCUMENT_BYTES {
-            return Err(DocumentError::TooLarge {
-                size: document.len() as u64,
-            });
+            return Err(DocumentError::TooLarge { size: document.len() as u64 });
         }
         let version: Version = serde_json::from_slice(document).map_err(DocumentError::Syntax)?;
         if version.schema != u64::from(SCHEMA) {
-            return Err(DocumentError::Schema {
-                found: version.schema,
-            });
+            return Err(DocumentError::Schema { found: version.schema });
         }
         let mut facts: Self = serde_json::from_slice(document).map_err(DocumentError::Syntax)?;
         let found = facts.inconsistencies();

@@ -56,3 +56,17 @@ pub enum Capability {
     /// `CAP_SYS_ADMIN`: enter other namespaces.
     SysAdmin,
 }
+
+impl Capability {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DacReadSearch => "dac-read-search",
+            Self::DacOverride => "dac-override",
+            Self::NetAdmin => "net-admin",
+            Self::NetRaw => "net-raw",
+            Self::SysPtrace => "sys-ptrace",
+            Self::SysAdmin => "sys-admin",
+        }
+    }
+}

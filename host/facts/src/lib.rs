@@ -62,15 +62,12 @@ impl Facts {
     pub fn normalise(&mut self) {
         self.interfaces.sort_by_key(|interface| interface.index);
         for interface in &mut self.interfaces {
-            interface
-                .addresses
-                .sort_by_key(|entry| (entry.address, entry.prefix_length));
+            interface.addresses.sort_by_key(|entry| (entry.address, entry.prefix_length));
         }
         for listener in &mut self.listeners {
             listener.normalise();
         }
-        self.listeners
-            .sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        self.listeners.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         self.sysctls.sort_by(|a, b| a.name.cmp(&b.name));
         self.local_routes.sort();
         self.local_routes.dedup();

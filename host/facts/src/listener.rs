@@ -89,9 +89,7 @@ impl ListenerId {
             Some(zone) => format!("[{address}%{}]:{port}", zone.as_str()),
             None => SocketAddr::new(address, port).to_string(),
         };
-        let device = bound_interface
-            .map(|name| format!("%{}", name.as_str()))
-            .unwrap_or_default();
+        let device = bound_interface.map(|name| format!("%{}", name.as_str())).unwrap_or_default();
         Self(format!("{protocol}/{endpoint}{device}").into())
     }
 

@@ -112,26 +112,17 @@ mod tests {
     #[test]
     fn controls_and_bidi_are_escaped() {
         let text = Untrusted::from("a\u{1b}[31m\nb\u{202e}c\u{9b}");
-        assert_eq!(
-            text.escaped().to_string(),
-            "a\\u{1b}[31m\\nb\\u{202e}c\\u{9b}"
-        );
+        assert_eq!(text.escaped().to_string(), "a\\u{1b}[31m\\nb\\u{202e}c\\u{9b}");
     }
 
     #[test]
     fn invalid_bytes_stay_visible() {
-        assert_eq!(
-            Untrusted::from_bytes(b"ok \xff\xfe z\xc3\xa9").as_str(),
-            "ok \\xff\\xfe zé"
-        );
+        assert_eq!(Untrusted::from_bytes(b"ok \xff\xfe z\xc3\xa9").as_str(), "ok \\xff\\xfe zé");
     }
 
     #[test]
     fn letters_of_every_script_stay_readable() {
-        assert_eq!(
-            Untrusted::from("größe 数据 база").escaped().to_string(),
-            "größe 数据 база"
-        );
+        assert_eq!(Untrusted::from("größe 数据 база").escaped().to_string(), "größe 数据 база");
     }
 
     proptest! {

@@ -101,10 +101,7 @@ impl Facts {
         let mut seen = BTreeSet::new();
         for (position, interface) in self.interfaces.iter().enumerate() {
             if !seen.insert(interface.index) {
-                found.push(Inconsistency::DuplicateInterface {
-                    position,
-                    index: interface.index,
-                });
+                found.push(Inconsistency::DuplicateInterface { position, index: interface.index });
             }
             check_addresses(position, interface, found);
         }
@@ -122,15 +119,8 @@ impl Facts {
     }
 
     fn check_probes(&self, found: &mut Vec<Inconsistency>) {
-        let strays = self
-            .probes
-            .iter()
-            .enumerate()
-            .filter(|(_, probe)| Scope::of(probe.address) != Scope::Loopback);
-        found.extend(strays.map(|(index, probe)| Inconsistency::ProbeAddress {
-            index,
-            address: probe.address,
-        }));
+        let strays = self.probes.iter().enumerate().filter(|(_, probe)| Scope::of(probe.address) != Scope::Loopback);
+        found.extend(strays.map(|(index, probe)| Inconsistency::ProbeAddress { index, address: probe.address }));
     }
 }
 
@@ -140,66 +130,31 @@ fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Incon
         let most = bits(entry.address);
         if entry.prefix_length > most {
             let (address, length) = (entry.address, entry.prefix_length);
-            found.push(Inconsistency::PrefixLength {
-                at: at.clone(),
-                address,
-                length,
-                most,
-            });
+            found.push(Inconsistency::PrefixLength { at: at.clone(), address, length, most });
         }
         check_scope(at, entry.address, entry.scope, found);
     }
 }
 
 fn check_listener(index: usize, listener: &Listener, found: &mut Vec<Inconsistency>) {
-    let Listener {
-        protocol,
-        address,
-        port,
-        zone,
-        bound_interface,
-        ..
-    } = listener;
-    let expected = ListenerId::new(
-        *protocol,
-        *address,
-        *port,
-        zone.as_ref(),
-        bound_interface.as_ref(),
-    );
+    let Listener { protocol, address, port, zone, bound_interface, .. } = listener;
+    let expected = ListenerId::new(*protocol, *address, *port, zone.as_ref(), bound_interface.as_ref());
     if expected != listener.id {
         let (id, expected) = (listener.id.text(), expected.text().escaped().to_string());
-        found.push(Inconsistency::ListenerId {
-            index,
-            found: id.escaped().to_string(),
-            expected,
-        });
+        found.push(Inconsistency::ListenerId { index, found: id.escaped().to_string(), expected });
     }
     if *port == 0 {
         found.push(Inconsistency::PortZero { index });
     }
     if address.is_ipv4() && listener.ipv6_only.is_some() {
-        found.push(Inconsistency::Ipv6OnlyOnIpv4 {
-            index,
-            address: *address,
-        });
+        found.push(Inconsistency::Ipv6OnlyOnIpv4 { index, address: *address });
     }
-    check_scope(
-        format!("listeners[{index}]"),
-        *address,
-        listener.scope,
-        found,
-    );
+    check_scope(format!("listeners[{index}]"), *address, listener.scope, found);
 }
 
 fn check_scope(at: String, address: IpAddr, scope: Scope, found: &mut Vec<Inconsistency>) {
     let expected = Scope::of(address);
     if scope != expected {
-        found.push(Inconsistency::Scope {
-            at,
-            address,
-            found: scope,
-            expected,
-        });
+        found.push(Inconsistency::Scope { at, address, found: scope, expected });
     }
 }

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Builds policy plugins from Rust sources: finds a WebAssembly toolchain, compiles, and makes components.
+//!
+//! Build scripts use it for the embedded plugins and for the guests that tests run. It needs nothing but a toolchain:
+//! no `wasm-tools`, no WASI, no adapter.
+#![allow(clippy::disallowed_methods, reason = "it builds: it reads the toolchain's environment and runs cargo")]
+
+mod compile;
+mod toolchain;
+
+use wit_component::ComponentEncoder;
+
+pub use compile::{CompileError, Guests, shared_target_dir};
+pub use toolchain::{TARGET, Toolchain, ToolchainError};
+
+/// A core module could not be made a component: it is not a module, or it does not fit the world it names.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make a component: {0}")]
+pub struct ComponentError(String);
+
+/// Makes a component of a core module that `wit-bindgen` described itself in.
+pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(core_module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| ComponentError(format!("{error:#}")))
+}

@@ -1,1 +1,97 @@
-//! Placeholder.
+//! Hostile and broken policy plugins, one an example, that the host must survive.
+//!
+//! They speak the contract without the SDK, because the SDK would not let them misbehave. Each says what it does in its
+//! first line; `tests/tests/hostile_guests.rs` says what the host makes of it, and fails if one is left out.
+
+/// The generated bindings.
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "policy-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "loopgate_test_guests::bindings",
+    });
+}
+
+pub use bindings::exports::loopgate::policy::rules::{
+    Failure, Finding, Guest, Outcome, PluginInfo, Problem, RuleInfo, RuleResult, Severity, Subject,
+};
+pub use bindings::loopgate::policy::log;
+pub use bindings::loopgate::policy::types::{Area, Facts};
+
+/// A plugin that is well-behaved but for what it overrides. Its only rule is `only`.
+pub trait Behaviour {
+    /// See `describe` in the contract.
+    fn describe() -> PluginInfo {
+        info("misbehaves", &["only"])
+    }
+
+    /// See `evaluate` in the contract.
+    fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {
+        Ok(vec![passed("only")])
+    }
+}
+
+/// Exports a [`Behaviour`] as a policy plugin.
+#[macro_export]
+macro_rules! plugin {
+    ($behaviour:ty) => {
+        struct Plugin;
+
+        impl $crate::Guest for Plugin {
+            fn describe() -> $crate::PluginInfo {
+                <$behaviour as $crate::Behaviour>::describe()
+            }
+
+            fn validate_parameters(_parameters: String) -> Result<(), Vec<$crate::Problem>> {
+                Ok(())
+            }
+
+            fn evaluate(facts: $crate::Facts, _parameters: String) -> Result<Vec<$crate::RuleResult>, String> {
+                <$behaviour as $crate::Behaviour>::evaluate(facts)
+            }
+        }
+
+        $crate::bindings::export!(Plugin with_types_in $crate::bindings);
+    };
+}
+
+/// A description with these rules.
+pub fn info(name: &str, rules: &[&str]) -> PluginInfo {
+    PluginInfo {
+        name: name.to_owned(),
+        version: "0.0.0".to_owned(),
+        rules: rules.iter().map(|name| rule(name)).collect(),
+        parameters_schema: "{}".to_owned(),
+    }
+}
+
+fn rule(name: &str) -> RuleInfo {
+    RuleInfo {
+        name: name.to_owned(),
+        title: "A rule of a plugin that misbehaves".to_owned(),
+        description: String::new(),
+        rationale: String::new(),
+        remediation: String::new(),
+        severity: Severity::High,
+        references: Vec::new(),
+        needs: Vec::new(),
+    }
+}
+
+/// A rule that passed.
+pub fn passed(rule: &str) -> RuleResult {
+    RuleResult { rule: rule.to_owned(), outcome: Outcome::Pass }
+}
+
+/// A rule that failed with one finding about the machine.
+pub fn failed(rule: &str, message: &str) -> RuleResult {
+    let finding = Finding {
+        subject: Subject::Host,
+        message: message.to_owned(),
+        evidence: vec![],
+        remediation: None,
+        severity: None,
+    };
+    RuleResult { rule: rule.to_owned(), outcome: Outcome::Fail(Failure { findings: vec![finding], unjudged: vec![] }) }
+}

@@ -1,0 +1,54 @@
+//! The wasmtime engine and the clock behind its deadlines.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use loopgate_facts::Untrusted;
+
+use crate::config::config;
+use crate::limits::DEADLINE;
+
+/// Length of one epoch.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The epochs that one call may last.
+pub(crate) const DEADLINE_TICKS: u64 = (DEADLINE.as_millis() / TICK.as_millis()) as u64;
+
+/// Runs plugins. One serves a whole run.
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    /// Dropping it ends the clock.
+    _clock: Sender<()>,
+}
+
+/// The engine could not be set up: the processor or the system lacks something that wasmtime needs.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the WebAssembly engine: {}", .0.escaped())]
+pub struct EngineError(Untrusted);
+
+impl Engine {
+    /// Sets up an engine for this machine.
+    pub fn new() -> Result<Self, EngineError> {
+        let wasmtime = wasmtime::Engine::new(&config()).map_err(|error| EngineError(format!("{error:#}").into()))?;
+        let clock = start_clock(&wasmtime).map_err(|error| EngineError(error.to_string().into()))?;
+        Ok(Self { wasmtime, _clock: clock })
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+}
+
+/// Advances the epoch every [`TICK`] until the sender is dropped.
+fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<Sender<()>> {
+    let (sender, receiver) = channel::<()>();
+    let engine = engine.weak();
+    thread::Builder::new().name("loopgate-clock".to_owned()).spawn(move || {
+        while receiver.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let Some(engine) = engine.upgrade() else { return };
+            engine.increment_epoch();
+        }
+    })?;
+    Ok(sender)
+}

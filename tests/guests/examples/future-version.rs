@@ -1,0 +1,15 @@
+//! Is built for a version of the contract that does not exist yet.
+
+mod bindings {
+    wit_bindgen::generate!({ path: "wit/future", world: "policy-plugin" });
+}
+
+struct FutureVersion;
+
+impl bindings::exports::loopgate::policy::rules::Guest for FutureVersion {
+    fn describe() -> String {
+        "from the future".to_owned()
+    }
+}
+
+bindings::export!(FutureVersion with_types_in bindings);

@@ -1,0 +1,15 @@
+//! Never returns from `describe`.
+
+use loopgate_test_guests::{Behaviour, PluginInfo};
+
+struct SpinsInDescribe;
+
+impl Behaviour for SpinsInDescribe {
+    fn describe() -> PluginInfo {
+        loop {
+            std::hint::black_box(());
+        }
+    }
+}
+
+loopgate_test_guests::plugin!(SpinsInDescribe);
