@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, failed, passed};
 
-struct AnswersTwice;
+pub struct AnswersTwice;
 
 impl Behaviour for AnswersTwice {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, PluginInfo, info};
 
-struct BadName;
+pub struct BadName;
 
 impl Behaviour for BadName {
     fn describe() -> PluginInfo {

@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, Failure, Outcome, RuleResult};
 
-struct EmptyFailure;
+pub struct EmptyFailure;
 
 impl Behaviour for EmptyFailure {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, log};
 
-struct FloodsTheLog;
+pub struct FloodsTheLog;
 
 impl Behaviour for FloodsTheLog {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, failed};
 
-struct Floods;
+pub struct Floods;
 
 impl Behaviour for Floods {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -4,7 +4,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "wit/future", world: "policy-plugin" });
 }
 
-struct FutureVersion;
+pub struct FutureVersion;
 
 impl bindings::exports::loopgate::policy::rules::Guest for FutureVersion {
     fn describe() -> String {
@@ -12,4 +12,5 @@ impl bindings::exports::loopgate::policy::rules::Guest for FutureVersion {
     }
 }
 
+#[cfg(target_arch = "wasm32")]
 bindings::export!(FutureVersion with_types_in bindings);

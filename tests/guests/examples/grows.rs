@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, passed};
 
-struct Grows;
+pub struct Grows;
 
 impl Behaviour for Grows {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

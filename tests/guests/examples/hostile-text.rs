@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, Failure, Finding, Outcome, RuleResult, Severity, Subject};
 
-struct HostileText;
+pub struct HostileText;
 
 const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\nverdict: compliant\u{202e}tnailpmoc\u{9b}31m";
 

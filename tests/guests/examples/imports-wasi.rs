@@ -18,7 +18,7 @@ mod bindings {
 
 use bindings::exports::loopgate::policy::rules::{Facts, Guest, PluginInfo, Problem, RuleResult};
 
-struct ImportsWasi;
+pub struct ImportsWasi;
 
 impl Guest for ImportsWasi {
     fn describe() -> PluginInfo {
@@ -40,4 +40,5 @@ impl Guest for ImportsWasi {
     }
 }
 
+#[cfg(target_arch = "wasm32")]
 bindings::export!(ImportsWasi with_types_in bindings);

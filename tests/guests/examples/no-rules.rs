@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, PluginInfo, info};
 
-struct NoRules;
+pub struct NoRules;
 
 impl Behaviour for NoRules {
     fn describe() -> PluginInfo {

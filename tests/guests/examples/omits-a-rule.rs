@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, PluginInfo, RuleResult, info, passed};
 
-struct OmitsARule;
+pub struct OmitsARule;
 
 impl Behaviour for OmitsARule {
     fn describe() -> PluginInfo {

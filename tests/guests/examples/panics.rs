@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, log};
 
-struct Panics;
+pub struct Panics;
 
 impl Behaviour for Panics {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

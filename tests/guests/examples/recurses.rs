@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult, passed};
 
-struct Recurses;
+pub struct Recurses;
 
 impl Behaviour for Recurses {
     fn evaluate(facts: Facts) -> Result<Vec<RuleResult>, String> {

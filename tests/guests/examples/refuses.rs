@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult};
 
-struct Refuses;
+pub struct Refuses;
 
 impl Behaviour for Refuses {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, PluginInfo};
 
-struct SpinsInDescribe;
+pub struct SpinsInDescribe;
 
 impl Behaviour for SpinsInDescribe {
     fn describe() -> PluginInfo {

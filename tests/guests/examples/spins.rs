@@ -2,7 +2,7 @@
 
 use loopgate_test_guests::{Behaviour, Facts, RuleResult};
 
-struct Spins;
+pub struct Spins;
 
 impl Behaviour for Spins {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -36,7 +36,8 @@ pub trait Behaviour {
 #[macro_export]
 macro_rules! plugin {
     ($behaviour:ty) => {
-        struct Plugin;
+        #[doc(hidden)]
+        pub struct Plugin;
 
         impl $crate::Guest for Plugin {
             fn describe() -> $crate::PluginInfo {
@@ -52,6 +53,8 @@ macro_rules! plugin {
             }
         }
 
+        // Natively there is no host to export to, and linkers refuse the names of the contract.
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::export!(Plugin with_types_in $crate::bindings);
     };
 }

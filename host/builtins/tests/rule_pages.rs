@@ -1,0 +1,119 @@
+//! The examples in the page of every rule, judged by the embedded component itself.
+
+use std::path::{Path, PathBuf};
+use std::fs;
+
+use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts};
+use loopgate_facts::Facts;
+use loopgate_plugin::{Example, Expected, RulePage};
+use serde_json::Value;
+
+const QUIET: &str = include_str!("../../../tests/facts/quiet.json");
+
+fn plugins(engine: &Engine) -> Vec<Plugin> {
+    loopgate_builtins::all().iter().map(|builtin| Plugin::from_builtin(engine, builtin).unwrap()).collect()
+}
+
+fn pages(plugin: &Plugin) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin.info().name.as_str()).join("src")
+}
+
+/// The facts of a quiet machine with an example's patch.
+fn patched(patch: &str) -> Result<PreparedFacts, String> {
+    let mut document: Value = serde_json::from_str(QUIET).unwrap();
+    let patch = serde_json::from_str(patch).map_err(|error| error.to_string())?;
+    json_patch::merge(&mut document, &patch);
+    let facts = Facts::from_json(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    Ok(PreparedFacts::new(&facts))
+}
+
+fn kind(outcome: &Outcome) -> Expected {
+    match outcome {
+        Outcome::Pass => Expected::Pass,
+        Outcome::Fail { .. } => Expected::Fail,
+        Outcome::NotApplicable(_) => Expected::NotApplicable,
+        Outcome::Unknown(_) => Expected::Unknown,
+    }
+}
+
+/// What is wrong with an example, if anything.
+fn judge(plugin: &Plugin, rule: usize, example: &Example) -> Option<String> {
+    let facts = match patched(&example.patch) {
+        Ok(facts) => facts,
+        Err(error) => return Some(format!("not facts: {error}")),
+    };
+    let parameters = example.parameters.as_deref().unwrap_or("{}");
+    let evaluation = plugin.evaluate(&facts, parameters).unwrap();
+    let outcome = evaluation.outcomes[rule].as_ref().unwrap();
+    (kind(outcome) != example.expected).then(|| format!("expected {:?}, got {outcome:#?}", example.expected))
+}
+
+#[test]
+fn every_example_has_the_outcome_that_its_page_says() {
+    let engine = Engine::new().unwrap();
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for plugin in plugins(&engine) {
+        for (index, rule) in plugin.info().rules.iter().enumerate() {
+            let path = pages(&plugin).join(format!("{}.md", rule.name));
+            let page = RulePage::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+            for example in &page.examples {
+                judged += 1;
+                let problem = judge(&plugin, index, example);
+                wrong.extend(problem.map(|problem| format!("{}:{}: {problem}", path.display(), example.line)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(judged >= 40, "only {judged} examples: were the pages found?");
+}
+
+#[test]
+fn every_rule_has_a_complete_page_with_a_good_and_a_bad_example() {
+    let engine = Engine::new().unwrap();
+    for plugin in plugins(&engine) {
+        for rule in &plugin.info().rules {
+            let path = pages(&plugin).join(format!("{}.md", rule.name));
+            let page = RulePage::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+            let shows = |expected| page.examples.iter().any(|example| example.expected == expected);
+            assert!(shows(Expected::Pass) && shows(Expected::Fail), "{}: a good and a bad example", rule.name);
+            for text in [&page.title, &page.description, &page.rationale, &page.remediation] {
+                assert!(!text.trim().is_empty(), "{}: a section is empty", rule.name);
+            }
+            assert!(!page.references.is_empty(), "{}: no references", rule.name);
+            assert_eq!(page.title, rule.title.as_str(), "the component describes what the page says");
+        }
+    }
+}
+
+#[test]
+fn a_quiet_machine_passes_every_rule() {
+    let engine = Engine::new().unwrap();
+    let facts = patched("{}").unwrap();
+    for plugin in plugins(&engine) {
+        let evaluation = plugin.evaluate(&facts, "{}").unwrap();
+        for (rule, outcome) in plugin.info().rules.iter().zip(evaluation.outcomes) {
+            let is_quiet = matches!(outcome, Some(Outcome::Pass | Outcome::NotApplicable(_)));
+            assert!(is_quiet, "{}/{}: {outcome:#?}", plugin.info().name, rule.name);
+        }
+    }
+}
+
+/// Fail closed, whatever the rule: an area that a rule needs and that was not seen at all is never a pass.
+#[test]
+fn no_rule_passes_without_what_it_needs() {
+    let engine = Engine::new().unwrap();
+    for plugin in plugins(&engine) {
+        for (index, rule) in plugin.info().rules.iter().enumerate() {
+            assert!(!rule.needs.is_empty(), "{}: needs nothing", rule.name);
+            for area in &rule.needs {
+                let gap = format!(
+                    r#"{{"gaps":[{{"area":"{area}","subject":null,"reason":"denied","leaves_unknown":"all of it"}}]}}"#
+                );
+                let evaluation = plugin.evaluate(&patched(&gap).unwrap(), "{}").unwrap();
+                let outcome = evaluation.outcomes[index].as_ref().unwrap();
+                assert!(matches!(outcome, Outcome::Unknown(_)), "{} without {area}: {outcome:#?}", rule.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use loopgate_engine::Severity;
+
+const AFTER_HELP: &str = "\
+Examples:
+  loopgate check                               judge this machine by the default policy
+  loopgate check --fail-on high                fail only on what is high or critical
+  sudo loopgate facts --output web-1.json      record what root can see ...
+  loopgate check --facts web-1.json            ... and judge it later, anywhere, as anyone
+  loopgate listeners                           who listens where, and who owns it
+  loopgate explain listeners/wildcard-bind     what a rule checks, why, and how to mend it
+
+Exit codes:
+  0  compliant: everything that the policy asks for was judged, nothing at the threshold was found
+  1  findings at or above the threshold
+  2  wrong usage, policy, plugin or facts file: nothing was judged
+  3  incomplete: no finding at the threshold, but something needed could not be observed or judged";
+
+/// Proves that what should stay on loopback is unreachable from outside.
+///
+/// loopgate observes a machine, hands what it saw to sandboxed policy plugins, and reports what listens where it
+/// should not. What it cannot see is unknown, never fine. Nothing on the machine is changed.
+#[derive(Debug, Parser)]
+#[command(name = "loopgate", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Judge a machine by a policy and report, with an exit code for gates
+    #[command(after_help = "Exit codes: 0 compliant, 1 findings, 2 nothing was judged, 3 incomplete.")]
+    Check(Check),
+    /// Observe this machine and print the facts as JSON, to be judged anywhere with `check --facts`
+    Facts(Facts),
+    /// List who listens where, and who owns it
+    Listeners(Listeners),
+    /// List the rules of a policy with their severities
+    Rules(Rules),
+    /// Print the page of a rule: what it checks, why, and how to mend what it finds
+    Explain(Explain),
+    /// Print a script that completes loopgate's commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// `loopgate check`
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) facts: FactsFile,
+    /// How to write the report
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+    /// Least severity that fails, instead of the one in the policy
+    #[arg(long, value_name = "SEVERITY", value_parser = severities())]
+    pub(crate) fail_on: Option<Severity>,
+    /// Show only the verdict, the findings and what could not be judged
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show all evidence, references, fingerprints and digests
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// `loopgate facts`
+#[derive(Debug, Args)]
+pub(crate) struct Facts {
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
+/// `loopgate listeners`
+#[derive(Debug, Args)]
+pub(crate) struct Listeners {
+    #[command(flatten)]
+    pub(crate) facts: FactsFile,
+    /// How to write the list
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
+/// `loopgate rules`
+#[derive(Debug, Args)]
+pub(crate) struct Rules {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+}
+
+/// `loopgate explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The rule, such as `listeners/wildcard-bind`; without its plugin if no other has one of that name
+    pub(crate) rule: String,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+}
+
+/// The policy of a command.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyFile {
+    /// Policy to judge by (TOML); without it, the default policy that is built in
+    #[arg(id = "policy", long = "policy", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// The facts of a command.
+#[derive(Debug, Args)]
+pub(crate) struct FactsFile {
+    /// Facts that `loopgate facts` recorded, `-` for standard input; without it, this machine as it is now
+    #[arg(id = "facts", long = "facts", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// The destination of a command.
+#[derive(Debug, Args)]
+pub(crate) struct OutputFile {
+    /// File to write to, replaced in one step; without it or with `-`, standard output
+    #[arg(id = "output", short, long = "output", value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// How to write a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people; coloured on a terminal
+    #[default]
+    Text,
+    /// For programs; versioned, in a stable order
+    Json,
+}
+
+fn severities() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).try_map(|word| word.parse::<Severity>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_every_option_of_check_is_documented() {
+        let page = include_str!("../../../docs/usage.md");
+        let cli = Cli::command();
+        for command in cli.get_subcommands() {
+            assert!(page.contains(&format!("loopgate {}", command.get_name())), "{}", command.get_name());
+        }
+        let options = cli.find_subcommand("check").unwrap().get_arguments().filter_map(clap::Arg::get_long);
+        for option in options {
+            assert!(page.contains(&format!("`--{option}")), "{option}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `loopgate listeners`: who listens where.
+
+use std::io::{self, Write};
+
+use loopgate_facts::{Area, Facts, Listener, Owner, Scope};
+
+use crate::cli::{Format, Listeners};
+use crate::error::Error;
+use crate::gate::gap_reason;
+use crate::output::{Document, Output};
+use crate::page::{BAD, BOLD, DIM, DOUBT, GOOD, Page, counted, cut, padded, shown, styled};
+use crate::report::json;
+
+const GAP: usize = 2;
+/// A column is not made narrower than this to fit the terminal.
+const NARROWEST: usize = 8;
+/// The columns that give way first where the terminal is narrow, with the widest one shrunk first.
+const ELASTIC: [usize; 5] = [1, 4, 5, 6, 7];
+
+const HEADINGS: [&str; 8] = ["PROTO", "ADDRESS", "PORT", "SCOPE", "OWNER", "PID", "USER", "UNIT OR CONTAINER"];
+
+type Row = [String; 8];
+
+pub(super) fn run(arguments: &Listeners) -> Result<(), Error> {
+    let facts = super::facts(&arguments.facts)?;
+    let output = Output::new(arguments.output.path.as_deref());
+    let document = match arguments.format {
+        Format::Text => Document::text(|out| render(&facts, output.width(), out)),
+        Format::Json => Document::data(|out| json::write_safely(&facts.listeners, out)),
+    };
+    output.write(&document)
+}
+
+fn render(facts: &Facts, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, width);
+    if facts.listeners.is_empty() {
+        page.line("no listeners were seen")?;
+    } else {
+        table(&mut page, &facts.listeners)?;
+    }
+    gaps(&mut page, facts)
+}
+
+fn table(page: &mut Page<'_>, listeners: &[Listener]) -> io::Result<()> {
+    let rows: Vec<(Scope, Row)> = listeners.iter().map(|listener| (listener.scope, row(listener))).collect();
+    let widths = fitted(natural(&rows), page.width());
+    page.line(styled(BOLD, joined(&HEADINGS.map(str::to_owned), &widths)))?;
+    rows.iter().try_for_each(|(scope, row)| page.line(coloured(*scope, row, &widths)))
+}
+
+fn row(listener: &Listener) -> Row {
+    let first = listener.owners.first();
+    [
+        listener.protocol.to_string(),
+        address(listener),
+        listener.port.to_string(),
+        listener.scope.to_string(),
+        name(listener),
+        pids(&listener.owners),
+        first.and_then(user).unwrap_or_else(unknown),
+        first.map_or_else(unknown, place),
+    ]
+}
+
+fn address(listener: &Listener) -> String {
+    let restriction = listener.interface().map(|name| format!("%{}", shown(name))).unwrap_or_default();
+    let families = if listener.takes_ipv4_on_ipv6() == Some(true) { " (+IPv4)" } else { "" };
+    format!("{}{restriction}{families}", listener.address)
+}
+
+/// The names of the owners, each once.
+fn name(listener: &Listener) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for owner in &listener.owners {
+        let name = shown(&owner.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { unknown() } else { names.join(", ") }
+}
+
+fn pids(owners: &[Owner]) -> String {
+    let Some(first) = owners.first() else { return unknown() };
+    match owners.len() {
+        1 => first.pid.to_string(),
+        count => format!("{} +{}", first.pid, count - 1),
+    }
+}
+
+fn user(owner: &Owner) -> Option<String> {
+    owner.user.as_ref().map(shown).or_else(|| owner.uid.map(|uid| uid.to_string()))
+}
+
+/// The container, or else the unit; a process may well have neither.
+fn place(owner: &Owner) -> String {
+    if let Some(container) = &owner.container {
+        let id: String = container.id.as_str().chars().take(12).collect();
+        return format!("{} {}", shown(&container.runtime.as_str().into()), shown(&id.into()));
+    }
+    owner.unit.as_ref().map_or_else(|| "-".to_owned(), shown)
+}
+
+fn unknown() -> String {
+    "?".to_owned()
+}
+
+fn natural(rows: &[(Scope, Row)]) -> [usize; 8] {
+    let mut widths = HEADINGS.map(str::len);
+    for (_, row) in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(textwrap::core::display_width(cell));
+        }
+    }
+    widths
+}
+
+/// The widths, with the widest elastic column narrowed until the line fits or nothing more can give way.
+fn fitted(mut widths: [usize; 8], room: usize) -> [usize; 8] {
+    let total = |widths: &[usize; 8]| widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+    while total(&widths) > room {
+        let elastic = widths.iter_mut().enumerate().filter(|(column, _)| ELASTIC.contains(column));
+        match elastic.map(|(_, width)| width).max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => break,
+        }
+    }
+    widths
+}
+
+fn cells<'a>(row: &'a Row, widths: &'a [usize; 8]) -> impl Iterator<Item = String> + 'a {
+    row.iter().zip(widths).map(|(cell, width)| padded(&cut(cell, *width), *width))
+}
+
+fn joined(row: &Row, widths: &[usize; 8]) -> String {
+    let cells: Vec<String> = cells(row, widths).collect();
+    cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+}
+
+/// The line with its scope coloured by how far it reaches.
+fn coloured(scope: Scope, row: &Row, widths: &[usize; 8]) -> String {
+    let style = match scope {
+        Scope::Loopback => GOOD,
+        Scope::LinkLocal | Scope::Private | Scope::Shared | Scope::Multicast => DOUBT,
+        Scope::Public | Scope::Unspecified => BAD,
+    };
+    let styled_scope = |(column, cell): (usize, String)| {
+        if HEADINGS.get(column) == Some(&"SCOPE") { styled(style, cell).to_string() } else { cell }
+    };
+    let cells: Vec<String> = cells(row, widths).enumerate().map(styled_scope).collect();
+    cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+}
+
+/// What is missing from the table.
+fn gaps(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
+    let gaps = || facts.gaps.iter().filter(|gap| matches!(gap.area, Area::Listeners | Area::Owners));
+    if gaps().next().is_none() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.line(styled(DOUBT, format!("This list is incomplete: {}", counted(gaps().count(), "gap"))))?;
+    for gap in gaps() {
+        page.paragraph(2, &shown(&gap_reason(gap)))?;
+    }
+    page.line(styled(DIM, "  ? marks what could not be seen"))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::sample;
+
+    fn plain(facts: &Facts, width: usize) -> String {
+        let mut out = Vec::new();
+        render(facts, width, &mut out).unwrap();
+        anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
+    }
+
+    fn machine() -> Facts {
+        let mut facts = sample::facts();
+        let mut unseen = sample::listener("10.0.0.7", 8080, "x");
+        unseen.owners.clear();
+        let mut shared = sample::listener("::", 443, "nginx");
+        shared.ipv6_only = Some(false);
+        let mut worker = shared.owners.first().unwrap().clone();
+        worker.pid = 813;
+        shared.owners.push(worker);
+        facts.listeners = vec![sample::listener("127.0.0.1", 6379, "redis-server"), shared, unseen];
+        facts
+    }
+
+    #[test]
+    fn the_table_is_aligned() {
+        assert_snapshot!(plain(&machine(), 120), @r"
+        PROTO  ADDRESS     PORT  SCOPE        OWNER         PID     USER   UNIT OR CONTAINER
+        tcp    127.0.0.1   6379  loopback     redis-server  812     redis  redis-server.service
+        tcp    :: (+IPv4)  443   unspecified  nginx         812 +1  redis  redis-server.service
+        tcp    10.0.0.7    8080  private      ?             ?       ?      ?
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shortens_the_widest_columns() {
+        assert_snapshot!(plain(&machine(), 72), @r"
+        PROTO  ADDRESS    PORT  SCOPE        OWNER      PID     USER   UNIT OR …
+        tcp    127.0.0.1  6379  loopback     redis-se…  812     redis  redis-se…
+        tcp    :: (+IPv…  443   unspecified  nginx      812 +1  redis  redis-se…
+        tcp    10.0.0.7   8080  private      ?          ?       ?      ?
+        ");
+    }
+
+    #[test]
+    fn a_list_with_gaps_says_so_even_if_it_is_empty() {
+        let mut facts = sample::facts();
+        let (reason, leaves_unknown) = ("not permitted".into(), "every listener".into());
+        facts.gaps.push(loopgate_facts::Gap { area: Area::Listeners, subject: None, reason, leaves_unknown });
+        assert_snapshot!(plain(&facts, 80), @r"
+        no listeners were seen
+
+        This list is incomplete: 1 gap
+          listeners: not permitted (leaves unknown: every listener)
+          ? marks what could not be seen
+        ");
+    }
+
+    #[test]
+    fn names_that_steer_a_terminal_are_escaped() {
+        let mut facts = sample::facts();
+        facts.listeners = vec![sample::listener("0.0.0.0", 80, "a\u{1b}[31m\n\u{202e}b")];
+        let shown = plain(&facts, 120);
+        assert!(!shown.chars().any(|character| character != '\n' && loopgate_facts::is_unsafe_to_print(character)));
+    }
+}

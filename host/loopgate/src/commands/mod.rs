@@ -1,0 +1,72 @@
+//! The commands: each reads its input, does its work, and writes one document.
+
+mod check;
+mod explain;
+mod facts;
+mod listeners;
+mod rules;
+mod shell;
+
+use std::path::Path;
+use std::string::FromUtf8Error;
+
+use loopgate_collect::Collector as _;
+use loopgate_facts::{Facts, MAX_DOCUMENT_BYTES};
+
+use crate::cli::{Cli, Command, FactsFile, PolicyFile};
+use crate::error::{Error, Place, ReadError};
+use crate::files;
+use crate::plugins::Court;
+use crate::policy::{MAX_POLICY_BYTES, Source};
+
+/// Runs the command and gives the exit code.
+pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
+    match cli.command {
+        Command::Check(arguments) => return check::run(&arguments),
+        Command::Facts(arguments) => facts::run(&arguments)?,
+        Command::Listeners(arguments) => listeners::run(&arguments)?,
+        Command::Rules(arguments) => rules::run(&arguments)?,
+        Command::Explain(arguments) => explain::run(&arguments)?,
+        Command::Completions { shell } => shell::completions(shell)?,
+        Command::Man => shell::man()?,
+    }
+    Ok(0)
+}
+
+/// The facts of the file, or of this machine.
+fn facts(file: &FactsFile) -> Result<Facts, Error> {
+    let Some(path) = &file.path else {
+        return Ok(loopgate_collect::this_machine().collect());
+    };
+    let from = Place::to_read(path);
+    let document = read("the facts", &from, MAX_DOCUMENT_BYTES as u64)?;
+    Facts::from_json(&document).map_err(|source| Error::Facts { from, source })
+}
+
+/// The policy of the file, or the one that is built in.
+fn policy(file: &PolicyFile) -> Result<Source, Error> {
+    let Some(path) = &file.path else {
+        return Ok(Source::built_in());
+    };
+    let from = Place::to_read(path);
+    let bytes = read("the policy", &from, MAX_POLICY_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|error| Error::PolicyEncoding { from, line: broken_line(&error) })?;
+    Ok(Source::file(path.display().to_string(), text))
+}
+
+fn broken_line(error: &FromUtf8Error) -> usize {
+    let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The policy of the file with its plugins.
+fn court(file: &PolicyFile) -> Result<(Source, Court), Error> {
+    let source = policy(file)?;
+    let folder = file.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let court = Court::assemble(&source, folder)?;
+    Ok((source, court))
+}
+
+fn read(what: &'static str, from: &Place, limit: u64) -> Result<Vec<u8>, Error> {
+    files::read(from, limit).map_err(|source: ReadError| Error::Read { what, from: from.clone(), source })
+}

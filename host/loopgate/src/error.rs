@@ -1,0 +1,139 @@
+//! What can go wrong before there is a report, as the user reads it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use loopgate_engine::EngineError;
+use loopgate_facts::{DocumentError, Untrusted};
+
+use crate::policy::diagnostic::Problems;
+
+/// Why a command has no result. Every variant ends the run with exit code 2: nothing was judged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Something could not be read.
+    #[error("cannot read {what} from {from}: {source}")]
+    Read {
+        /// What should have been read.
+        what: &'static str,
+        /// Where from.
+        from: Place,
+        /// Why not.
+        source: ReadError,
+    },
+    /// A document is not facts.
+    #[error("cannot use the facts from {from}: {source}")]
+    Facts {
+        /// Where it came from.
+        from: Place,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// The policy is not UTF-8.
+    #[error("cannot read the policy from {from}: line {line} is not UTF-8 text")]
+    PolicyEncoding {
+        /// Where it came from.
+        from: Place,
+        /// The first line that is not, from 1.
+        line: usize,
+    },
+    /// The policy has problems.
+    #[error("the policy has problems")]
+    Policy(Problems),
+    /// There is no such rule.
+    #[error("there is no rule `{name}`{nearest}")]
+    NoSuchRule {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest name, as half a sentence, or nothing.
+        nearest: String,
+    },
+    /// The host of the plugins could not be set up.
+    #[error("cannot set up the plugin sandbox: {0}")]
+    Engine(#[from] EngineError),
+    /// The result could not be written.
+    #[error("cannot write to {to}: {source}")]
+    Write {
+        /// Where to.
+        to: Place,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What to do next, where more can be said than the error says.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { what: "the facts", .. } | Self::Facts { source: DocumentError::Syntax(_), .. } => {
+                Some("`loopgate facts --output FILE` records the facts of a machine")
+            }
+            Self::Facts { source: DocumentError::Schema { .. }, .. } => {
+                Some("record the facts again with this loopgate, or judge them with the one that recorded them")
+            }
+            Self::Facts { source: DocumentError::Inconsistent(_), .. } => {
+                Some("facts that contradict themselves would be judged wrongly; record them again")
+            }
+            Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
+            _ => None,
+        }
+    }
+
+    /// The error as it is shown, with terminal colours.
+    pub(crate) fn render(&self, width: usize) -> String {
+        if let Self::Policy(problems) = self {
+            return problems.render(width);
+        }
+        let message = Untrusted::from(self.to_string());
+        let hint = self.hint().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+        format!("loopgate: {}\n{hint}", message.escaped())
+    }
+}
+
+/// Why bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The system says so.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// There are more of them than there may be.
+    #[error("it has more than the {limit} bytes that it may have")]
+    TooLarge {
+        /// How many there may be.
+        limit: u64,
+    },
+}
+
+/// Where something is read from or written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Standard input.
+    Input,
+    /// Standard output.
+    Output,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Place {
+    /// Where to read from; `-` means standard input, as everywhere.
+    pub(crate) fn to_read(path: &Path) -> Self {
+        if path.as_os_str() == "-" { Self::Input } else { Self::File(path.to_owned()) }
+    }
+
+    /// Where to write to; `-` means standard output, as everywhere.
+    pub(crate) fn to_write(path: &Path) -> Self {
+        if path.as_os_str() == "-" { Self::Output } else { Self::File(path.to_owned()) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input => formatter.write_str("standard input"),
+            Self::Output => formatter.write_str("standard output"),
+            Self::File(path) => path.display().fmt(formatter),
+        }
+    }
+}

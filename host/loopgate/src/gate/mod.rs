@@ -1,0 +1,204 @@
+//! The gate: from what plugins answered to what counts, and to a verdict.
+//!
+//! This is the one place that turns rules off, changes severities, and settles what an outcome is worth; the reports
+//! show what it decided and decide nothing.
+
+mod outcome;
+mod verdict;
+
+use loopgate_engine::{Failure, Finding, Outcome, PluginInfo, RuleInfo, Severity};
+use loopgate_facts::Facts;
+
+pub(crate) use outcome::{Settled, gap_reason};
+pub(crate) use verdict::{Tally, Verdict};
+
+use crate::policy::{Policy, RuleId, RuleSetting};
+
+/// What a plugin answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// The plugin.
+    pub(crate) plugin: PluginInfo,
+    /// The SHA-256 of its component, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Its file as the policy names it, `None` for a built-in one.
+    pub(crate) file: Option<String>,
+    /// An outcome for each of its rules, in order, or why there are none.
+    pub(crate) outcomes: Result<Vec<Option<Outcome>>, Failure>,
+}
+
+impl Answer {
+    fn outcome(&self, position: usize) -> Result<Option<&Outcome>, &Failure> {
+        self.outcomes.as_ref().map(|outcomes| outcomes.get(position).and_then(Option::as_ref))
+    }
+}
+
+/// A rule that was selected, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct JudgedRule {
+    /// Its name.
+    pub(crate) id: RuleId,
+    /// What its plugin says of it.
+    pub(crate) info: RuleInfo,
+    /// Its severity under the policy.
+    pub(crate) severity: Severity,
+    /// What became of it. The findings are in [`Judgement::findings`].
+    pub(crate) outcome: Settled,
+}
+
+impl JudgedRule {
+    /// The findings of the rule with the severity that each has under the policy.
+    fn findings<'a>(&'a self, policy: &Policy) -> Vec<(Severity, &'a Finding)> {
+        let Settled::Failed { findings, .. } = &self.outcome else { return Vec::new() };
+        let fixed = setting_severity(policy, &self.id);
+        let severity = |finding: &Finding| fixed.or(finding.severity).unwrap_or(self.severity);
+        findings.iter().map(|finding| (severity(finding), finding)).collect()
+    }
+}
+
+/// What the gate made of all answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgement {
+    /// The verdict.
+    pub(crate) verdict: Verdict,
+    /// What it is made of.
+    pub(crate) tally: Tally,
+    /// The rules, in the order of the plugins and of their descriptions.
+    pub(crate) rules: Vec<JudgedRule>,
+    /// The findings with their severities: for each, the position of its rule.
+    pub(crate) findings: Vec<(usize, Severity, Finding)>,
+    /// The rules that the policy turned off.
+    pub(crate) off: Vec<RuleId>,
+}
+
+/// Judges the answers under a policy.
+pub(crate) fn judge(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Judgement {
+    let is_off = |id: &RuleId| policy.setting(id) == Some(RuleSetting::Off);
+    let all = answers.iter().flat_map(|answer| judged_rules(policy, facts, answer));
+    let (off, rules): (Vec<_>, Vec<_>) = all.partition(|rule| is_off(&rule.id));
+    let findings = findings(policy, &rules);
+    let tally = tally(&rules, &findings);
+    let verdict = tally.verdict(policy.fail_on, policy.on_unknown);
+    Judgement { verdict, tally, rules, findings, off: off.into_iter().map(|rule| rule.id).collect() }
+}
+
+fn judged_rules(policy: &Policy, facts: &Facts, answer: &Answer) -> Vec<JudgedRule> {
+    let judged = |(position, info): (usize, &RuleInfo)| {
+        let id = RuleId::new(&answer.plugin.name, &info.name);
+        let severity = setting_severity(policy, &id).unwrap_or(info.severity);
+        let outcome = outcome::settle(info, answer.outcome(position), facts);
+        JudgedRule { id, info: info.clone(), severity, outcome }
+    };
+    answer.plugin.rules.iter().enumerate().map(judged).collect()
+}
+
+fn setting_severity(policy: &Policy, id: &RuleId) -> Option<Severity> {
+    match policy.setting(id) {
+        Some(RuleSetting::Severity(severity)) => Some(severity),
+        Some(RuleSetting::Off) | None => None,
+    }
+}
+
+fn findings(policy: &Policy, rules: &[JudgedRule]) -> Vec<(usize, Severity, Finding)> {
+    let of_rule = |(position, rule): (usize, &JudgedRule)| {
+        let findings = rule.findings(policy).into_iter();
+        findings.map(|(severity, finding)| (position, severity, finding.clone())).collect::<Vec<_>>()
+    };
+    rules.iter().enumerate().flat_map(of_rule).collect()
+}
+
+fn tally(rules: &[JudgedRule], findings: &[(usize, Severity, Finding)]) -> Tally {
+    let mut tally = Tally { findings: findings.iter().map(|(_, severity, _)| *severity).collect(), ..Tally::default() };
+    for rule in rules {
+        match &rule.outcome {
+            Settled::Passed => tally.passed += 1,
+            Settled::NotApplicable(_) => tally.not_applicable += 1,
+            Settled::Unknown(_) => tally.unknown += 1,
+            Settled::Failed { unjudged, .. } => {
+                tally.failed += 1;
+                tally.partly_judged += usize::from(!unjudged.is_empty());
+            }
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use loopgate_engine::Subject;
+    use loopgate_facts::{Area, Gap};
+
+    use super::*;
+    use crate::sample;
+
+    fn verdict_of(policy: &Policy, facts: &Facts, outcome: Option<Outcome>) -> (Verdict, Judgement) {
+        let judgement = judge(policy, facts, &[sample::answer("demo", &[("rule", Severity::High, outcome)])]);
+        (judgement.verdict, judgement)
+    }
+
+    fn gap(area: Area) -> Gap {
+        Gap { area, subject: None, reason: "not permitted".into(), leaves_unknown: "everything".into() }
+    }
+
+    #[test]
+    fn a_gap_in_a_needed_area_turns_a_pass_and_not_applicable_into_unknown() {
+        for outcome in [Outcome::Pass, Outcome::NotApplicable("no listeners".into())] {
+            let mut facts = sample::facts();
+            assert_eq!(verdict_of(&sample::policy(), &facts, Some(outcome.clone())).0, Verdict::Compliant);
+            facts.gaps.push(gap(Area::Probes));
+            assert_eq!(verdict_of(&sample::policy(), &facts, Some(outcome.clone())).0, Verdict::Compliant);
+            facts.gaps.push(gap(Area::Listeners));
+            assert_eq!(verdict_of(&sample::policy(), &facts, Some(outcome)).0, Verdict::Incomplete);
+        }
+    }
+
+    #[test]
+    fn an_omitted_rule_and_an_empty_failure_are_unknown() {
+        let nothing = Outcome::Fail { findings: Vec::new(), unjudged: Vec::new() };
+        for outcome in [None, Some(nothing), Some(Outcome::Unknown(Vec::new()))] {
+            let (verdict, judgement) = verdict_of(&sample::policy(), &sample::facts(), outcome);
+            assert_eq!((verdict, judgement.tally.unknown), (Verdict::Incomplete, 1));
+        }
+    }
+
+    #[test]
+    fn a_failed_plugin_leaves_its_rules_unknown_and_the_others_alone() {
+        let mut failed = sample::answer("demo", &[("rule", Severity::High, None)]);
+        failed.outcomes = Err(Failure::StackOverflow);
+        let other = sample::answer("other", &[("rule", Severity::High, Some(Outcome::Pass))]);
+        let judgement = judge(&sample::policy(), &sample::facts(), &[failed, other]);
+        assert_eq!(judgement.verdict, Verdict::Incomplete);
+        assert_eq!((judgement.tally.unknown, judgement.tally.passed), (1, 1));
+    }
+
+    #[test]
+    fn a_finding_below_the_threshold_beside_a_gap_is_incomplete() {
+        let finding = Finding { severity: Some(Severity::Low), ..sample::finding(Subject::Host) };
+        let outcome = Outcome::Fail { findings: vec![finding], unjudged: Vec::new() };
+        let mut facts = sample::facts();
+        assert_eq!(verdict_of(&sample::policy(), &facts, Some(outcome.clone())).0, Verdict::Compliant);
+        facts.gaps.push(gap(Area::Listeners));
+        assert_eq!(verdict_of(&sample::policy(), &facts, Some(outcome)).0, Verdict::Incomplete);
+    }
+
+    #[test]
+    fn the_policy_goes_before_the_finding_and_the_finding_before_the_rule() {
+        let own = Finding { severity: Some(Severity::Low), ..sample::finding(Subject::Host) };
+        let plain = sample::finding(Subject::Host);
+        let outcome = Outcome::Fail { findings: vec![own, plain], unjudged: Vec::new() };
+        let mut policy = sample::policy();
+        let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome.clone()));
+        assert_eq!(judgement.tally.findings, [Severity::Low, Severity::High]);
+        policy.rules.insert(RuleId::parse("demo/rule").unwrap(), RuleSetting::Severity(Severity::Info));
+        let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome));
+        assert_eq!(judgement.tally.findings, [Severity::Info, Severity::Info]);
+    }
+
+    #[test]
+    fn a_policy_that_turns_everything_off_is_incomplete() {
+        let mut policy = sample::policy();
+        policy.rules.insert(RuleId::parse("demo/rule").unwrap(), RuleSetting::Off);
+        let (verdict, judgement) = verdict_of(&policy, &sample::facts(), Some(Outcome::Pass));
+        assert_eq!((verdict, judgement.off.len()), (Verdict::Incomplete, 1));
+    }
+}

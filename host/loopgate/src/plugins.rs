@@ -1,0 +1,126 @@
+//! The plugins of a policy: loading them, asking them, and what they answer.
+//!
+//! The only module that touches the plugin host. What comes out of it is plain data.
+
+use std::path::Path;
+
+use loopgate_engine::{Engine, MAX_COMPONENT_BYTES, ParametersError, Plugin, PluginInfo, PreparedFacts, sha256};
+use loopgate_facts::Facts;
+
+use crate::error::{Error, Place};
+use crate::files;
+use crate::gate::Answer;
+use crate::policy::bind::{LoadFailure, Loading, bind};
+use crate::policy::draft::{self, Draft, Origin, PluginEntry};
+use crate::policy::{Policy, Source};
+
+/// A policy and the plugins it names, ready to judge.
+pub(crate) struct Court {
+    /// The policy.
+    pub(crate) policy: Policy,
+    members: Vec<Member>,
+}
+
+struct Member {
+    plugin: Plugin,
+    parameters: String,
+    file: Option<String>,
+}
+
+impl Court {
+    /// Reads a policy and loads its plugins; files are looked up from `folder`, that of the policy file.
+    pub(crate) fn assemble(source: &Source, folder: &Path) -> Result<Self, Error> {
+        let (draft, problems) = draft::parse(&source.text, &built_in_names());
+        let engine = Engine::new()?;
+        let plugins: Vec<Result<Plugin, LoadFailure>> =
+            draft.plugins.iter().map(|entry| load(&engine, entry, folder)).collect();
+        let (plugins, loadings) = question(&draft, plugins);
+        let policy = bind(source, &draft, &loadings, problems).map_err(Error::Policy)?;
+        let members = draft.plugins.iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
+        Ok(Self { policy, members: members.collect() })
+    }
+
+    /// What the plugins say of themselves.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = &PluginInfo> {
+        self.members.iter().map(|member| member.plugin.info())
+    }
+
+    /// Asks every plugin for its judgement. One that fails says so in its answer; the others are asked all the same.
+    pub(crate) fn answers(&self, facts: &Facts) -> Vec<Answer> {
+        let facts = PreparedFacts::new(facts);
+        self.members.iter().map(|member| member.answer(&facts)).collect()
+    }
+}
+
+impl Member {
+    fn new(entry: &PluginEntry, plugin: Plugin) -> Option<Self> {
+        let file = match entry.origin.as_ref()? {
+            Origin::BuiltIn => None,
+            Origin::File { path, .. } => Some(path.display().to_string()),
+        };
+        Some(Self { plugin, parameters: entry.parameters.json().to_owned(), file })
+    }
+
+    fn answer(&self, facts: &PreparedFacts) -> Answer {
+        Answer {
+            plugin: self.plugin.info().clone(),
+            sha256: self.plugin.sha256().to_owned(),
+            file: self.file.clone(),
+            outcomes: self.plugin.evaluate(facts, &self.parameters).map(|evaluation| evaluation.outcomes),
+        }
+    }
+}
+
+fn built_in_names() -> Vec<&'static str> {
+    loopgate_builtins::all().iter().map(|builtin| builtin.name).collect()
+}
+
+fn load(engine: &Engine, entry: &PluginEntry, folder: &Path) -> Result<Plugin, LoadFailure> {
+    match entry.origin.as_ref().ok_or(LoadFailure::NoOrigin)? {
+        Origin::BuiltIn => load_built_in(engine, entry),
+        Origin::File { path, sha256: pin, .. } => {
+            let pin = pin.as_ref().map(|(digest, _)| digest.as_str());
+            load_file(engine, &folder.join(path), pin)
+        }
+    }
+}
+
+fn load_built_in(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFailure> {
+    let found = loopgate_builtins::all().iter().find(|builtin| builtin.name == entry.name.as_str());
+    let builtin = found.ok_or(LoadFailure::NoOrigin)?;
+    Plugin::from_builtin(engine, builtin).map_err(|error| LoadFailure::Rejected(error.to_string()))
+}
+
+/// The pin is compared before anything looks into the file.
+fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, LoadFailure> {
+    let bytes = files::read(&Place::File(path.to_owned()), MAX_COMPONENT_BYTES)
+        .map_err(|error| LoadFailure::Unreadable(format!("{}: {error}", path.display())))?;
+    let found = sha256(&bytes);
+    if pin.is_some_and(|pin| pin != found) {
+        return Err(LoadFailure::Pin(found));
+    }
+    Plugin::from_component(engine, &bytes).map_err(|error| LoadFailure::Rejected(error.to_string()))
+}
+
+/// Asks the plugins that could be loaded about their parameters.
+fn question(draft: &Draft, plugins: Vec<Result<Plugin, LoadFailure>>) -> (Vec<Option<Plugin>>, Vec<Loading>) {
+    let asked = draft.plugins.iter().zip(plugins).map(|(entry, plugin)| match plugin {
+        Err(failure) => (None, Loading::Failed(failure)),
+        Ok(plugin) => {
+            let loading = accepts(&plugin, entry.parameters.json());
+            (Some(plugin), loading)
+        }
+    });
+    asked.unzip()
+}
+
+fn accepts(plugin: &Plugin, parameters: &str) -> Loading {
+    let complaints = match plugin.validate_parameters(parameters) {
+        Ok(()) => Vec::new(),
+        Err(ParametersError::Problems(problems)) => problems,
+        Err(ParametersError::Failed(failure)) => {
+            return Loading::Failed(LoadFailure::Parameters(format!("asked to check its parameters, {failure}")));
+        }
+    };
+    Loading::Loaded { info: plugin.info().clone(), complaints }
+}

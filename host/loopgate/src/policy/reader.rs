@@ -1,0 +1,95 @@
+//! Typed reading of a TOML document that notes what is wrong instead of stopping at it.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::nearest::{nearest, quoted, suggestion};
+
+/// A value of the document and the bytes it stands at.
+pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// Collects the problems of one document.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader {
+    /// Notes a problem.
+    pub(crate) fn note(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    /// Every problem that was noted.
+    pub(crate) fn into_problems(self) -> Vec<Diagnostic> {
+        self.problems
+    }
+
+    /// Notes every key of the table that is not one of `known`.
+    pub(crate) fn only_keys(&mut self, of: &str, table: &DeTable<'_>, known: &[&str]) {
+        let strangers = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        for key in strangers {
+            let name = key.get_ref();
+            self.note(
+                Diagnostic::new(format!("unknown key `{name}` in {of}"), key.span())
+                    .label(suggestion(name, known.iter().copied())),
+            );
+        }
+    }
+
+    /// The value as a table.
+    pub(crate) fn table<'v, 't>(&mut self, what: &str, value: &'v Value<'t>) -> Option<&'v DeTable<'t>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(what, "a table", value);
+        }
+        table
+    }
+
+    /// The value as a string.
+    pub(crate) fn string<'v>(&mut self, what: &str, value: &'v Value<'_>) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(what, "a string", value);
+        }
+        text
+    }
+
+    /// The value as one of a closed set of words.
+    pub(crate) fn word<T: Copy>(&mut self, what: &str, value: &Value<'_>, words: &[(&str, T)]) -> Option<T> {
+        let text = self.string(what, value)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            self.unknown_word(what, text, value.span(), words.iter().map(|(word, _)| *word));
+        }
+        found
+    }
+
+    fn unknown_word<'a>(
+        &mut self,
+        what: &str,
+        text: &str,
+        span: Range<usize>,
+        words: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        let problem = Diagnostic::new(format!("`{text}` is not a value of {what}"), span);
+        let problem = problem.label(suggestion(text, words.clone()));
+        let is_list_due = nearest(text, words.clone()).is_some();
+        self.note(if is_list_due { problem.help(format!("expected one of {}", quoted(words))) } else { problem });
+    }
+
+    fn wrong_type(&mut self, what: &str, expected: &str, value: &Value<'_>) {
+        let found = value.get_ref().type_str();
+        self.note(
+            Diagnostic::new(format!("{what} must be {expected}"), value.span())
+                .label(format!("expected {expected}, found {} {found}", article(found))),
+        );
+    }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}

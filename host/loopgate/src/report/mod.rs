@@ -1,0 +1,251 @@
+//! The report: everything that a run has to say, as plain data in a fixed order.
+//!
+//! The same facts, policy and plugins give the same report. Renderers turn it into bytes and add nothing.
+
+mod fingerprint;
+pub(crate) mod json;
+pub(crate) mod text;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use loopgate_engine::{Evidence, Finding as Reported, Severity, Subject, sha256};
+use loopgate_facts::{Facts, Gap, Host, Listener, Untrusted};
+
+use crate::gate::{Answer, JudgedRule, Judgement, Settled, Tally, Verdict, gap_reason};
+use crate::policy::{OnUnknown, Policy, RuleId, Source};
+
+/// A compliance report.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// The verdict.
+    pub(crate) verdict: Verdict,
+    /// The least severity that fails.
+    pub(crate) fail_on: Severity,
+    /// What an unknown outcome does to the verdict.
+    pub(crate) on_unknown: OnUnknown,
+    /// What the verdict is made of.
+    pub(crate) tally: Tally,
+    /// The machine that was judged.
+    pub(crate) host: Host,
+    /// The policy that it was judged by.
+    pub(crate) policy: PolicySummary,
+    /// The plugins that judged, by name.
+    pub(crate) plugins: Vec<PluginSummary>,
+    /// The rules, in the order of the plugins and of their descriptions.
+    pub(crate) rules: Vec<Rule>,
+    /// The rules that the policy turned off.
+    pub(crate) off: Vec<RuleId>,
+    /// The findings, worst first, then by rule, port and subject.
+    pub(crate) findings: Vec<Finding>,
+    /// What could not be observed, by area.
+    pub(crate) gaps: Vec<GapEffect>,
+}
+
+/// The policy, as a report names it.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicySummary {
+    /// How the command line called it. Only for people: the same policy may have many names.
+    pub(crate) label: String,
+    /// The SHA-256 of its text.
+    pub(crate) sha256: String,
+    /// Whether it is the default policy, wherever it was read from.
+    pub(crate) is_default: bool,
+}
+
+/// A plugin, as a report names it.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginSummary {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: Untrusted,
+    /// The SHA-256 of its component.
+    pub(crate) sha256: String,
+    /// Its file as the policy names it, `None` for a built-in one.
+    pub(crate) file: Option<String>,
+    /// How it failed, if it did.
+    pub(crate) failure: Option<String>,
+}
+
+/// A rule and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    /// Its name.
+    pub(crate) id: RuleId,
+    /// What is true when it passes.
+    pub(crate) title: Untrusted,
+    /// Its severity under the policy.
+    pub(crate) severity: Severity,
+    /// Controls and weaknesses that it serves.
+    pub(crate) references: Vec<Untrusted>,
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything is as it should be.
+    Passed,
+    /// It has findings.
+    Failed {
+        /// How many.
+        findings: usize,
+        /// What could not be judged beside them, and why.
+        unjudged: Vec<Untrusted>,
+    },
+    /// There was nothing to look at; why.
+    NotApplicable(Untrusted),
+    /// It could not be told; why.
+    Unknown(Vec<Untrusted>),
+}
+
+/// One violation.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// The rule.
+    pub(crate) rule: RuleId,
+    /// Its severity under the policy.
+    pub(crate) severity: Severity,
+    /// What it is about.
+    pub(crate) subject: Subject,
+    /// The listener that it is about.
+    pub(crate) listener: Option<Listener>,
+    /// What is wrong.
+    pub(crate) message: Untrusted,
+    /// What shows it.
+    pub(crate) evidence: Vec<Evidence>,
+    /// How to mend it.
+    pub(crate) remediation: Untrusted,
+    /// What recognises it in another report; see [`fingerprint`].
+    pub(crate) fingerprint: String,
+}
+
+/// Something that could not be observed, and the rules that needed it.
+#[derive(Clone, Debug)]
+pub(crate) struct GapEffect {
+    /// The gap.
+    pub(crate) gap: Gap,
+    /// How the rules that it leaves unknown name it as their reason.
+    pub(crate) reason: Untrusted,
+    /// The rules that need its area.
+    pub(crate) affects: Vec<RuleId>,
+}
+
+impl Report {
+    /// Puts together what the gate decided and what it decided about.
+    pub(crate) fn new(source: &Source, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
+        Self {
+            verdict: gate.verdict,
+            fail_on: policy.fail_on,
+            on_unknown: policy.on_unknown,
+            host: facts.host.clone(),
+            policy: PolicySummary::new(source),
+            plugins: answers.iter().map(PluginSummary::new).collect(),
+            findings: findings(facts, &gate),
+            gaps: facts.gaps.iter().map(|gap| GapEffect::new(gap, &gate.rules)).collect(),
+            rules: gate.rules.iter().map(Rule::new).collect(),
+            tally: gate.tally,
+            off: gate.off,
+        }
+    }
+}
+
+impl PolicySummary {
+    fn new(source: &Source) -> Self {
+        let sha256 = sha256(source.text.as_bytes());
+        Self { label: source.label.clone(), sha256, is_default: source.is_default() }
+    }
+}
+
+impl PluginSummary {
+    fn new(answer: &Answer) -> Self {
+        Self {
+            name: answer.plugin.name.to_string(),
+            version: answer.plugin.version.clone(),
+            sha256: answer.sha256.clone(),
+            file: answer.file.clone(),
+            failure: answer.outcomes.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+impl Rule {
+    fn new(rule: &JudgedRule) -> Self {
+        Self {
+            id: rule.id.clone(),
+            title: rule.info.title.clone(),
+            severity: rule.severity,
+            references: rule.info.references.clone(),
+            outcome: Outcome::new(&rule.outcome),
+        }
+    }
+}
+
+impl Outcome {
+    fn new(settled: &Settled) -> Self {
+        match settled {
+            Settled::Passed => Self::Passed,
+            Settled::Failed { findings, unjudged } => {
+                Self::Failed { findings: findings.len(), unjudged: unjudged.clone() }
+            }
+            Settled::NotApplicable(why) => Self::NotApplicable(why.clone()),
+            Settled::Unknown(reasons) => Self::Unknown(reasons.clone()),
+        }
+    }
+
+    /// The word that machine formats use.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed => "pass",
+            Self::Failed { .. } => "fail",
+            Self::NotApplicable(_) => "not-applicable",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl GapEffect {
+    fn new(gap: &Gap, rules: &[JudgedRule]) -> Self {
+        let needing = rules.iter().filter(|rule| rule.info.needs.contains(&gap.area));
+        Self { gap: gap.clone(), reason: gap_reason(gap), affects: needing.map(|rule| rule.id.clone()).collect() }
+    }
+}
+
+fn findings(facts: &Facts, gate: &Judgement) -> Vec<Finding> {
+    let listeners: BTreeMap<&str, &Listener> =
+        facts.listeners.iter().map(|listener| (listener.id.text().as_str(), listener)).collect();
+    let complete = |(position, severity, reported): &(usize, Severity, Reported)| {
+        let rule = gate.rules.get(*position)?;
+        Some(Finding::new(rule, *severity, reported, &listeners))
+    };
+    let mut findings: Vec<Finding> = gate.findings.iter().filter_map(complete).collect();
+    findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+    fingerprint::assign(&mut findings);
+    findings
+}
+
+impl Finding {
+    fn new(rule: &JudgedRule, severity: Severity, reported: &Reported, listeners: &BTreeMap<&str, &Listener>) -> Self {
+        let listener = match &reported.subject {
+            Subject::Listener(id) => listeners.get(id.as_str()).map(|listener| (*listener).clone()),
+            _ => None,
+        };
+        Self {
+            rule: rule.id.clone(),
+            severity,
+            subject: reported.subject.clone(),
+            listener,
+            message: reported.message.clone(),
+            evidence: reported.evidence.clone(),
+            remediation: reported.remediation.clone().unwrap_or_else(|| rule.info.remediation.clone()),
+            fingerprint: String::new(),
+        }
+    }
+
+    fn sort_key(&self) -> impl Ord + '_ {
+        let port = self.listener.as_ref().map(|listener| listener.port);
+        (Reverse(self.severity), &self.rule, port, &self.subject, &self.message, &self.evidence)
+    }
+}

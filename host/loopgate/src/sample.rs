@@ -1,0 +1,105 @@
+//! Facts, policies and answers for tests.
+
+use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, Severity, Subject};
+use loopgate_facts::{Area, Facts, Listener, ListenerId, Origin, Owner, Protocol, Scope, Socket};
+
+use crate::gate::{Answer, judge};
+use crate::policy::{OnUnknown, Policy, Source};
+use crate::report::Report;
+
+/// A machine with nothing on it.
+pub(crate) fn facts() -> Facts {
+    let document = r#"{
+        "schema": 1,
+        "host": { "hostname": "web-1", "os": "linux", "kernel": "6.12.0", "container": null,
+                  "network_namespace": { "id": 4026531840, "initial": true }, "collected_at": "2026-01-02T03:04:05Z",
+                  "effective_uid": 0, "capabilities": [], "collector": "0.1.0" },
+        "interfaces": [], "listeners": [], "probes": [], "names": { "hosts": [], "localhost": null },
+        "sysctls": [], "local_routes": [], "gaps": [] }"#;
+    Facts::from_json(document.as_bytes()).unwrap()
+}
+
+/// A TCP listener with one owner.
+pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
+    let address = address.parse().unwrap();
+    Listener {
+        id: ListenerId::new(Protocol::Tcp, address, port, None, None),
+        protocol: Protocol::Tcp,
+        address,
+        port,
+        scope: Scope::of(address),
+        ipv6_only: None,
+        zone: None,
+        bound_interface: None,
+        multipath: false,
+        origin: Origin::Socket,
+        sockets: vec![Socket { inode: 7, uid: Some(100) }],
+        owners: vec![Owner {
+            pid: 812,
+            name: owner.into(),
+            executable: Some(format!("/usr/bin/{owner}").as_str().into()),
+            command_line: vec![owner.into()],
+            uid: Some(100),
+            user: Some("redis".into()),
+            cgroup: None,
+            unit: Some("redis-server.service".into()),
+            container: None,
+        }],
+    }
+}
+
+/// A policy without settings for rules.
+pub(crate) fn policy() -> Policy {
+    Policy { fail_on: Severity::Medium, on_unknown: OnUnknown::Incomplete, rules: std::collections::BTreeMap::new() }
+}
+
+/// A rule that needs the listeners.
+pub(crate) fn rule(name: &str, severity: Severity) -> RuleInfo {
+    RuleInfo {
+        name: name.parse().unwrap(),
+        title: format!("The rule {name} holds").as_str().into(),
+        description: "Looks at every listener.".into(),
+        rationale: "Because.".into(),
+        remediation: "Bind it to 127.0.0.1.".into(),
+        severity,
+        references: vec!["CWE-1327".into()],
+        needs: vec![Area::Listeners],
+    }
+}
+
+/// The answer of a plugin with these rules and outcomes.
+pub(crate) fn answer(plugin: &str, rules: &[(&str, Severity, Option<Outcome>)]) -> Answer {
+    Answer {
+        plugin: info(plugin, &rules.iter().map(|(name, severity, _)| (*name, *severity)).collect::<Vec<_>>()),
+        sha256: "5e".repeat(32),
+        file: None,
+        outcomes: Ok(rules.iter().map(|(_, _, outcome)| outcome.clone()).collect()),
+    }
+}
+
+/// A plugin with these rules.
+pub(crate) fn info(plugin: &str, rules: &[(&str, Severity)]) -> PluginInfo {
+    PluginInfo {
+        name: plugin.parse().unwrap(),
+        version: "0.1.0".into(),
+        rules: rules.iter().map(|(name, severity)| rule(name, *severity)).collect(),
+        parameters_schema: "{}".into(),
+    }
+}
+
+/// A finding about a subject.
+pub(crate) fn finding(subject: Subject) -> Finding {
+    Finding {
+        subject,
+        message: "Something is not as it should be.".into(),
+        evidence: vec![Evidence { label: "bound address".into(), value: "0.0.0.0".into() }],
+        remediation: None,
+        severity: None,
+    }
+}
+
+/// The report on these facts and answers.
+pub(crate) fn report(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Report {
+    let source = Source::file("policy.toml", "schema = 1\n");
+    Report::new(&source, policy, facts, answers, judge(policy, facts, answers))
+}
