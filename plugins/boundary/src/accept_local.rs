@@ -1,0 +1,66 @@
+//! Packets from outside that claim to come from this machine.
+
+use loopgate_plugin::prelude::*;
+
+use crate::settings::{assignment, default_that_is_on};
+
+/// The rule.
+pub(crate) const RULE: Rule<NoParameters> = Rule::new("accept-local", include_str!("accept-local.md"), check);
+
+fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
+    if !facts.is_linux() {
+        return report.not_applicable("accept_local is a setting of Linux");
+    }
+    let open = facts.other_interfaces().filter(|interface| interface.settings.accept_local == Some(true));
+    for interface in open {
+        report.fail(finding(interface));
+    }
+    if let Some(sysctl) = default_that_is_on(facts, "accept_local") {
+        let message =
+            "interfaces that are created from now on accept packets with the addresses of this machine as source";
+        report.fail(Finding::of_sysctl(sysctl, message).severity(Severity::Low));
+    }
+}
+
+fn finding(interface: &NetworkInterface) -> Finding {
+    let InterfaceSettings { rp_filter, route_localnet, .. } = &interface.settings;
+    let name = &interface.name;
+    let message = format!("{name} accepts packets that claim to come from this machine{}", joint(interface));
+    let finding = Finding::of_interface(interface, message)
+        .evidence("accept_local", "1")
+        .evidence("rp_filter", rp_filter.map_or("not observed", word))
+        .evidence("route_localnet", route_localnet.map_or("not observed", |on| if on { "1" } else { "0" }))
+        .remediation(format!(
+            "Set `{}` and `net.ipv4.conf.all.accept_local = 0` in /etc/sysctl.d.",
+            assignment(interface, "accept_local", 0)
+        ));
+    finding.severity(severity(interface))
+}
+
+/// What the settings beside it make of it.
+fn joint(interface: &NetworkInterface) -> &'static str {
+    match severity(interface) {
+        Severity::High => ", does not check the way back, and accepts packets to 127.0.0.0/8",
+        Severity::Medium => ", and does not check the way back",
+        _ => "",
+    }
+}
+
+/// A spoofed source gets past strict and loose validation only where there is none; what is not known counts as off.
+fn severity(interface: &NetworkInterface) -> Severity {
+    let settings = &interface.settings;
+    let is_unchecked = settings.rp_filter.is_none_or(|filter| filter == RpFilter::Off);
+    match (is_unchecked, settings.route_localnet) {
+        (true, Some(true)) => Severity::High,
+        (true, _) => Severity::Medium,
+        (false, _) => Severity::Low,
+    }
+}
+
+fn word(filter: RpFilter) -> &'static str {
+    match filter {
+        RpFilter::Off => "off",
+        RpFilter::Strict => "strict",
+        RpFilter::Loose => "loose",
+    }
+}

@@ -1,0 +1,53 @@
+//! Listeners that are bound to every local address.
+
+use loopgate_plugin::prelude::*;
+
+use crate::parameters::Settings;
+use crate::place::bound_to;
+
+/// The rule.
+pub(crate) const RULE: Rule<Settings> = Rule::new("wildcard-bind", include_str!("wildcard-bind.md"), check);
+
+fn check(facts: &Facts, _: &Settings, report: &mut Report) {
+    for listener in facts.exposed_listeners().filter(|listener| listener.scope == Scope::Unspecified) {
+        report.fail(finding(facts, listener));
+    }
+}
+
+fn finding(facts: &Facts, listener: &Listener) -> Finding {
+    let message = format!("{} is bound to {}", listener.describe(), bound_to(listener));
+    let served: Vec<_> = served_addresses(facts, listener).collect();
+    let is_public = served.iter().any(|(_, entry)| entry.scope == Scope::Public);
+    let finding =
+        served.iter().take(MOST_ADDRESSES).fold(Finding::of_listener(listener, message), |finding, served| {
+            let (interface, InterfaceAddress { address, scope, .. }) = served;
+            finding.evidence("answers on", format!("{address}, {scope}, {}", interface.name))
+        });
+    if is_public { finding.severity(Severity::High) } else { finding }
+}
+
+/// A machine with hundreds of bridges is shown with the first addresses.
+const MOST_ADDRESSES: usize = 8;
+
+/// The addresses beyond loopback that a wildcard listener answers on.
+///
+/// An interface that is down counts: on Linux its IPv4 addresses stay reachable through the others.
+fn served_addresses<'facts>(
+    facts: &'facts Facts,
+    listener: &'facts Listener,
+) -> impl Iterator<Item = (&'facts NetworkInterface, &'facts InterfaceAddress)> {
+    let entries =
+        facts.interfaces.iter().flat_map(|interface| interface.addresses.iter().map(move |entry| (interface, entry)));
+    entries.filter(|(interface, entry)| {
+        let on_device = listener.bound_interface.as_ref().is_none_or(|bound| *bound == interface.name);
+        on_device && entry.scope != Scope::Loopback && takes(listener, &entry.address)
+    })
+}
+
+fn takes(listener: &Listener, address: &IpAddress) -> bool {
+    match address {
+        // Where it could not be told, the cautious answer.
+        IpAddress::Ipv4(_) => listener.takes_ipv4() != Some(false),
+        IpAddress::Ipv6(_) => listener.address.to_std().to_canonical().is_ipv6(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Addresses: to and from the types of the standard library.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::prelude::{IpAddress, Prefix, Scope};
+
+impl IpAddress {
+    /// The address as the standard library has it.
+    pub fn to_std(&self) -> IpAddr {
+        match *self {
+            Self::Ipv4(octets) => Ipv4Addr::from_octets(octets.into()).into(),
+            Self::Ipv6(segments) => Ipv6Addr::from_segments(segments.into()).into(),
+        }
+    }
+
+    /// Whether it is written as an IPv4 address. `::ffff:127.0.0.1` is not; see [`IpAddr::to_canonical`].
+    pub fn is_ipv4(&self) -> bool {
+        matches!(self, Self::Ipv4(_))
+    }
+
+    /// Whether it is written as an IPv6 address.
+    pub fn is_ipv6(&self) -> bool {
+        !self.is_ipv4()
+    }
+
+    /// Whether it is `127.0.0.0/8`, `::1`, or the former mapped into IPv6.
+    pub fn is_loopback(&self) -> bool {
+        self.to_std().to_canonical().is_loopback()
+    }
+
+    /// Whether it is `0.0.0.0`, `::`, or the former mapped into IPv6.
+    pub fn is_unspecified(&self) -> bool {
+        self.to_std().to_canonical().is_unspecified()
+    }
+}
+
+impl From<IpAddr> for IpAddress {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::Ipv4(address.octets().into()),
+            IpAddr::V6(address) => Self::Ipv6(address.segments().into()),
+        }
+    }
+}
+
+impl fmt::Display for IpAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_std().fmt(formatter)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.length)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Loopback => "loopback",
+            Self::LinkLocal => "link-local",
+            Self::Private => "private",
+            Self::Shared => "shared",
+            Self::Public => "public",
+            Self::Unspecified => "unspecified",
+            Self::Multicast => "multicast",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_address_survives_the_contract(address: IpAddr) {
+            let converted = IpAddress::from(address);
+            prop_assert_eq!(converted.to_std(), address);
+            prop_assert_eq!(converted.to_string(), address.to_string());
+        }
+    }
+
+    #[test]
+    fn a_mapped_loopback_address_is_loopback() {
+        let mapped = IpAddress::from("::ffff:127.0.0.1".parse::<IpAddr>().unwrap());
+        assert!(mapped.is_loopback() && mapped.is_ipv6());
+    }
+}

@@ -1,0 +1,211 @@
+//! Parameters: what a policy can set, read from JSON with every problem named.
+//!
+//! A type says how it is read, and its JSON Schema follows from the same words: reading from an empty object records
+//! every field that is asked for.
+
+mod value;
+
+use serde_json::{Map, Value, json};
+
+use crate::prelude::Problem;
+
+pub use value::Parameter;
+
+/// The parameters of a plugin, or an object within them.
+///
+/// ```
+/// use loopgate_plugin::prelude::*;
+///
+/// struct Settings {
+///     ports: Vec<u16>,
+///     severity: Severity,
+/// }
+///
+/// impl Parameters for Settings {
+///     fn read(reader: &mut Reader<'_>) -> Self {
+///         Self {
+///             ports: reader.required("ports", "Ports that nothing may listen on."),
+///             severity: reader.or("severity", "Severity of the findings; `low` unless set.", Severity::Low),
+///         }
+///     }
+/// }
+/// ```
+pub trait Parameters: Sized {
+    /// Reads the fields, always all of them in the same order: that is what the schema and the list of known names
+    /// are made from. What could not be read has a default, which nobody sees because the reader has a problem.
+    fn read(reader: &mut Reader<'_>) -> Self;
+}
+
+/// The parameters of a plugin that has none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoParameters;
+
+impl Parameters for NoParameters {
+    fn read(_: &mut Reader<'_>) -> Self {
+        Self
+    }
+}
+
+/// Reads the fields of one JSON object and collects what is wrong with them.
+pub struct Reader<'json> {
+    object: &'json Map<String, Value>,
+    place: Place<'json>,
+    fields: Vec<Field>,
+}
+
+/// A field that was asked for.
+struct Field {
+    name: &'static str,
+    schema: Value,
+    required: bool,
+}
+
+impl<'json> Reader<'json> {
+    fn new(object: &'json Map<String, Value>, place: Place<'json>) -> Self {
+        Self { object, place, fields: Vec::new() }
+    }
+
+    /// A field that may be left out. `about` says what it is for, in the schema.
+    pub fn optional<T: Parameter>(&mut self, name: &'static str, about: &str) -> Option<T> {
+        self.declare::<T>(name, about, false);
+        let value = self.object.get(name)?;
+        T::read(value, &mut self.place.child(name))
+    }
+
+    /// A field that may be left out, with the value that it then has.
+    pub fn or<T: Parameter>(&mut self, name: &'static str, about: &str, default: T) -> T {
+        self.optional(name, about).unwrap_or(default)
+    }
+
+    /// A field that must be there. Where it is not, that is a problem, and the answer is a default.
+    pub fn required<T: Parameter + Default>(&mut self, name: &'static str, about: &str) -> T {
+        self.declare::<T>(name, about, true);
+        let Some(value) = self.object.get(name) else {
+            self.place.problem(format!("`{name}` is missing"));
+            return T::default();
+        };
+        T::read(value, &mut self.place.child(name)).unwrap_or_default()
+    }
+
+    /// Says that the value of a field is not one that the field can have.
+    pub fn reject(&mut self, name: &str, message: impl Into<String>) {
+        self.place.child(name).problem(message);
+    }
+
+    fn declare<T: Parameter>(&mut self, name: &'static str, about: &str, required: bool) {
+        let mut schema = T::schema();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("description".to_owned(), about.into());
+        }
+        self.fields.push(Field { name, schema, required });
+    }
+
+    /// Names every key that was never asked for, with the nearest one that was.
+    fn reject_unknown_keys(&mut self) {
+        let known: Vec<_> = self.fields.iter().map(|field| field.name).collect();
+        for key in self.object.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.place.child(key).problem(unknown_key(key, &known));
+        }
+    }
+
+    fn schema(self) -> Value {
+        let names = |fields: Vec<&Field>| fields.into_iter().map(|field| field.name).collect::<Vec<_>>();
+        let required = names(self.fields.iter().filter(|field| field.required).collect());
+        let properties: Map<_, _> =
+            self.fields.into_iter().map(|field| (field.name.to_owned(), field.schema)).collect();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// The place of a value in the parameters, and the problems found so far.
+pub struct Place<'problems> {
+    path: String,
+    problems: &'problems mut Vec<Problem>,
+}
+
+impl Place<'_> {
+    /// Says what is wrong with the value here, and what would be right.
+    pub fn problem(&mut self, message: impl Into<String>) {
+        self.problems.push(Problem { path: self.path.clone(), message: message.into() });
+    }
+
+    /// The place of a field or of an item, one step down (RFC 6901).
+    pub fn child(&mut self, step: &str) -> Place<'_> {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        Place { path: format!("{}/{step}", self.path), problems: self.problems }
+    }
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return format!("`{key}` is unknown: nothing can be set here");
+    }
+    match nearest(key, known) {
+        Some(name) => format!("`{key}` is unknown; did you mean `{name}`?"),
+        None => format!("`{key}` is unknown: expected {}", known.join(", ")),
+    }
+}
+
+/// The known name that a mistyped one most likely stands for.
+fn nearest<'name>(word: &str, known: &[&'name str]) -> Option<&'name str> {
+    let distance = |name: &&str| strsim::damerau_levenshtein(word, name);
+    let (name, distance) = known.iter().map(|name| (*name, distance(name))).min_by_key(|(_, distance)| *distance)?;
+    (distance <= 1 + name.len() / 4).then_some(name)
+}
+
+/// Reads the parameters of a plugin.
+pub(crate) fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut place = Place { path: String::new(), problems: &mut problems };
+    let parameters = match serde_json::from_str(json) {
+        Ok(value) => P::read_value(&value, &mut place),
+        Err(error) => {
+            place.problem(format!("not JSON: {error}"));
+            None
+        }
+    };
+    parameters.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// The JSON Schema (draft 2020-12) of the parameters of a plugin.
+pub(crate) fn document_schema<P: Parameters>() -> Value {
+    let mut schema = object_schema::<P>();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+    }
+    schema
+}
+
+fn object_schema<P: Parameters>() -> Value {
+    let (object, mut problems) = (Map::new(), Vec::new());
+    let mut reader = Reader::new(&object, Place { path: String::new(), problems: &mut problems });
+    P::read(&mut reader);
+    reader.schema()
+}
+
+/// How an object is read as a value; apart from [`Parameters`] because authors do not write it.
+trait ReadObject: Sized {
+    fn read_value(value: &Value, place: &mut Place<'_>) -> Option<Self>;
+}
+
+impl<P: Parameters> ReadObject for P {
+    fn read_value(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let Some(object) = value.as_object() else {
+            place.problem(format!("expected an object, found {}", value::kind(value)));
+            return None;
+        };
+        let place = Place { path: place.path.clone(), problems: place.problems };
+        let mut reader = Reader::new(object, place);
+        let parameters = P::read(&mut reader);
+        reader.reject_unknown_keys();
+        Some(parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! The kinds of value that a parameter can have.
+
+use serde_json::{Value, json};
+
+use super::{Parameters, Place, ReadObject, object_schema};
+use crate::prelude::Severity;
+
+/// A value that a field can have: a text, a number, a severity, an object ([`Parameters`]), or a list of those.
+pub trait Parameter: Sized {
+    /// The JSON Schema of the value.
+    fn schema() -> Value;
+
+    /// Reads the value, or says at its place what is wrong with it.
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self>;
+}
+
+impl Parameter for bool {
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        expect(value.as_bool(), "true or false", value, place)
+    }
+}
+
+impl Parameter for String {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        expect(value.as_str().map(str::to_owned), "a text", value, place)
+    }
+}
+
+impl Parameter for u16 {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": u16::MAX })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let number = value.as_u64().and_then(|number| number.try_into().ok());
+        expect(number, "a whole number from 0 to 65535", value, place)
+    }
+}
+
+impl Parameter for u64 {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        expect(value.as_u64(), "a whole number from 0", value, place)
+    }
+}
+
+impl Parameter for Severity {
+    fn schema() -> Value {
+        json!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let severity = value.as_str().and_then(|word| word.parse().ok());
+        expect(severity, "info, low, medium, high or critical", value, place)
+    }
+}
+
+impl<T: Parameter> Parameter for Vec<T> {
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema() })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let items = expect(value.as_array(), "a list", value, place)?;
+        let read = |(index, item): (usize, _)| T::read(item, &mut place.child(&index.to_string()));
+        // Every item is read before the first that failed counts, so that each has its problem named.
+        let items: Vec<_> = items.iter().enumerate().map(read).collect();
+        items.into_iter().collect()
+    }
+}
+
+impl<P: Parameters> Parameter for P {
+    fn schema() -> Value {
+        object_schema::<P>()
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        P::read_value(value, place)
+    }
+}
+
+fn expect<T>(read: Option<T>, expected: &str, found: &Value, place: &mut Place<'_>) -> Option<T> {
+    if read.is_none() {
+        place.problem(format!("expected {expected}, found {}", kind(found)));
+    }
+    read
+}
+
+/// What a value is, to show beside what was expected.
+pub(super) fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}

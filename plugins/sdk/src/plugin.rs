@@ -1,0 +1,102 @@
+//! The driver: from rules to the functions of the contract.
+
+use crate::page::PageError;
+use crate::parameters::{self, Parameters};
+use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleResult};
+
+/// A plugin: its name, its version and its rules. Made by [`plugin!`](crate::plugin).
+pub struct Plugin<P: 'static> {
+    name: &'static str,
+    version: &'static str,
+    rules: &'static [Rule<P>],
+}
+
+impl<P> Plugin<P> {
+    /// A plugin. `name` is kebab-case, `version` is as semver.org has it.
+    pub const fn new(name: &'static str, version: &'static str, rules: &'static [Rule<P>]) -> Self {
+        Self { name, version, rules }
+    }
+
+    /// Its rules, in the order that reports show them.
+    pub const fn rules(&self) -> &'static [Rule<P>] {
+        self.rules
+    }
+
+    /// What is wrong with the pages of the rules. A test of every plugin should find nothing.
+    pub fn page_errors(&self) -> Vec<(&'static str, PageError)> {
+        self.rules.iter().filter_map(|rule| Some((rule.name(), rule.page().err()?))).collect()
+    }
+}
+
+impl<P: Parameters> Plugin<P> {
+    /// The `describe` of the contract.
+    pub fn describe(&self) -> PluginInfo {
+        PluginInfo {
+            name: self.name.to_owned(),
+            version: self.version.to_owned(),
+            rules: self.rules.iter().map(Rule::describe).collect(),
+            parameters_schema: parameters::document_schema::<P>().to_string(),
+        }
+    }
+
+    /// The `validate-parameters` of the contract.
+    pub fn validate_parameters(&self, json: &str) -> Result<(), Vec<Problem>> {
+        parameters::parse::<P>(json).map(drop)
+    }
+
+    /// The `evaluate` of the contract: an outcome for every rule.
+    pub fn evaluate(&self, facts: &Facts, json: &str) -> Result<Vec<RuleResult>, String> {
+        let parameters = parameters::parse::<P>(json).map_err(|problems| summary(&problems))?;
+        Ok(self.rules.iter().map(|rule| rule.evaluate(facts, &parameters)).collect())
+    }
+}
+
+fn summary(problems: &[Problem]) -> String {
+    let problems: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}", problem.path, problem.message)).collect();
+    format!("the parameters are wrong: {}", problems.join("; "))
+}
+
+/// Makes a plugin of rules and exports it. Once in a crate, which is a `cdylib`.
+///
+/// ```ignore
+/// loopgate_plugin::plugin! {
+///     name: "listeners",
+///     parameters: Parameters,
+///     rules: [wildcard_bind::RULE, public_bind::RULE],
+/// }
+/// ```
+///
+/// The version of the plugin is that of the crate. The macro defines `PLUGIN`, a [`Plugin`], for tests to call.
+#[macro_export]
+macro_rules! plugin {
+    (name: $name:expr, parameters: $parameters:ty, rules: [$($rule:expr),+ $(,)?] $(,)?) => {
+        /// The plugin, for native callers. The host calls the exports of the component.
+        pub static PLUGIN: $crate::Plugin<$parameters> =
+            $crate::Plugin::new($name, env!("CARGO_PKG_VERSION"), &[$($rule),+]);
+
+        // Linkers of other targets refuse the names of the exports, and nothing would call them.
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Exports;
+
+            impl $crate::bindings::exports::loopgate::policy::rules::Guest for Exports {
+                fn describe() -> $crate::PluginInfo {
+                    $crate::install_panic_hook();
+                    PLUGIN.describe()
+                }
+
+                fn validate_parameters(parameters: String) -> Result<(), Vec<$crate::Problem>> {
+                    $crate::install_panic_hook();
+                    PLUGIN.validate_parameters(&parameters)
+                }
+
+                fn evaluate(facts: $crate::Facts, parameters: String) -> Result<Vec<$crate::RuleResult>, String> {
+                    $crate::install_panic_hook();
+                    PLUGIN.evaluate(&facts, &parameters)
+                }
+            }
+
+            $crate::bindings::export!(Exports with_types_in $crate::bindings);
+        };
+    };
+}

@@ -1,0 +1,17 @@
+//! Everything that a rule uses, each name once.
+//!
+//! The generated modules name the types of the facts twice, once where they are defined and once where the exported
+//! interface uses them; importing both with `*` is ambiguous. Import this module instead.
+
+pub use crate::bindings::exports::loopgate::policy::rules::{
+    Outcome, PluginInfo, Problem, RuleResult, Severity, Subject,
+};
+pub use crate::bindings::loopgate::policy::types::{
+    Area, Container, Facts, Gap, HostsEntry, InterfaceAddress, InterfaceKind, InterfaceSettings, IpAddress, Listener,
+    LocalRoute, Machine, Names, NetworkInterface, NetworkNamespace, Origin, Owner, Prefix, Probe, ProbeFailure,
+    ProbeProtocol, ProbeStep, Protocol, Resolution, RpFilter, Scope, Sysctl,
+};
+pub use crate::finding::Finding;
+pub use crate::parameters::{NoParameters, Parameters, Reader};
+pub use crate::report::Report;
+pub use crate::rule::Rule;

@@ -1,0 +1,77 @@
+//! Helpers for tests.
+//!
+//! A test that needs interfaces, settings or listeners of its own runs in network and user namespaces of its own, so
+//! that it needs no privileges and touches nothing of the machine. See [`in_namespace`].
+
+#![allow(clippy::disallowed_methods, clippy::panic, reason = "the bans are for the product")]
+
+use std::env;
+use std::process::{Command, Output, Stdio};
+
+/// Set in the process that runs within the namespaces, to the name of the test.
+const INSIDE: &str = "LOOPGATE_TEST_INSIDE";
+
+/// Set by the caller to pass over tests that need namespaces.
+const SKIP: &str = "LOOPGATE_SKIP_NAMESPACE_TESTS";
+
+/// Runs the body of a test in user and network namespaces of its own, in which the process is root and the loopback
+/// device is up.
+///
+/// `test` is the full name of the calling test, as `cargo test -- --list` prints it: the test binary is run again for
+/// that test alone, under `unshare(1)`.
+///
+/// # Panics
+///
+/// If the body panics, or if the machine does not let the namespaces be made; then the message says why. With
+/// `LOOPGATE_SKIP_NAMESPACE_TESTS=1` in the environment the body is passed over instead.
+pub fn in_namespace(test: &str, body: impl FnOnce()) {
+    if env::var(INSIDE).is_ok_and(|name| name == test) {
+        run("ip", &["link", "set", "lo", "up"]);
+        body();
+    } else if env::var(SKIP).is_ok_and(|value| value == "1") {
+        skipped(test);
+    } else {
+        run_again(test);
+    }
+}
+
+/// Runs a program that the test needs, found in the usual places of administration tools too, and gives its output.
+///
+/// # Panics
+///
+/// If it cannot be run or fails.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = command(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} cannot be run (is it installed?): {error}"));
+    assert!(output.status.success(), "{program} {arguments:?} failed: {}", text(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A program that is looked up in `/usr/sbin` and `/sbin` too, which are not in every user's `PATH`.
+pub fn command(program: &str) -> Command {
+    let path = env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command
+}
+
+fn run_again(test: &str) {
+    let binary = env::current_exe().unwrap_or_else(|error| panic!("the test binary cannot be found: {error}"));
+    let mut unshare = command("unshare");
+    unshare.args(["--user", "--map-root-user", "--net", "--"]).arg(binary);
+    unshare.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INSIDE, test);
+    let output = unshare.output().unwrap_or_else(|error| panic!("unshare cannot be run (util-linux): {error}"));
+    let report = text(&output);
+    assert!(output.status.success(), "in its namespaces (or without: {SKIP}=1 skips) {test} failed:\n{report}");
+    // A wrong name would select no test, and pass.
+    assert!(report.contains("1 passed"), "`{test}` is not the name of the calling test:\n{report}");
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run must be seen")]
+fn skipped(test: &str) {
+    eprintln!("{test}: skipped, because {SKIP}=1");
+}
+
+fn text(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).join("")
+}
