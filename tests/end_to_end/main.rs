@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod determinism;
+mod docs;
 mod guests;
 mod route_localnet;
 mod servers;

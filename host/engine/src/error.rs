@@ -27,7 +27,10 @@ pub enum Rejected {
         "this is precompiled machine code (.cwasm), which is never accepted; give the .wasm component it was made from"
     )]
     Precompiled,
-    /// Not WebAssembly, or not valid.
+    /// Another kind of file.
+    #[error("this is not a WebAssembly file: it does not begin with `\\0asm`")]
+    NotWebAssembly,
+    /// Not valid WebAssembly.
     #[error("not a valid WebAssembly component: {}", .0.escaped())]
     Invalid(Untrusted),
     /// Takes too long to compile.

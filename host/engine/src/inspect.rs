@@ -15,6 +15,9 @@ const PACKAGE: &str = "loopgate:policy/";
 /// The version of the contract that is served.
 pub(crate) const SERVED: &str = "0.1.0";
 
+/// How every WebAssembly binary begins (WebAssembly binary format, 5.5.16).
+const MAGIC: &[u8] = b"\0asm";
+
 /// How a core module begins: magic, version 1, layer 0 (WebAssembly binary format, 5.5.16).
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -29,6 +32,7 @@ pub(crate) fn check_bytes(bytes: &[u8]) -> Result<(), Rejected> {
     }
     match wasmtime::Engine::detect_precompiled(bytes) {
         Some(Precompiled::Module | Precompiled::Component) => Err(Rejected::Precompiled),
+        None if !bytes.starts_with(MAGIC) => Err(Rejected::NotWebAssembly),
         None => Ok(()),
     }
 }

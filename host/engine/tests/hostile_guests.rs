@@ -139,8 +139,8 @@ fn bad_name() {
 #[test]
 fn files_that_are_no_components_are_told_apart() {
     assert!(matches!(rejected(b"\0asm\x01\0\0\0"), Rejected::CoreModule));
-    assert!(matches!(rejected(b""), Rejected::Invalid(_)));
-    assert!(matches!(rejected(b"(component)"), Rejected::Invalid(_)));
+    assert!(matches!(rejected(b""), Rejected::NotWebAssembly));
+    assert!(matches!(rejected(b"(component)"), Rejected::NotWebAssembly));
     assert!(matches!(rejected(b"\0asm\x0d\0\x01\0"), Rejected::NotAPolicyPlugin));
     assert!(matches!(rejected(&guests::PANICS[..2000]), Rejected::Invalid(_)));
     let compiled = loopgate_engine::precompile(guests::PANICS, "x86_64-unknown-linux-gnu").unwrap();

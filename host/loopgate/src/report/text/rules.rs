@@ -89,15 +89,11 @@ fn gap(page: &mut Page<'_>, effect: &GapEffect) -> io::Result<()> {
     let gap = &effect.gap;
     page.paragraph(2, &format!("{}: {}", area(effect), shown(&gap.reason)))?;
     page.paragraph(6, &format!("leaves unknown: {}", shown(&gap.leaves_unknown)))?;
-    page.paragraph(6, &format!("needed by: {}", needed_by(effect)))
-}
-
-fn needed_by(effect: &GapEffect) -> String {
     if effect.affects.is_empty() {
-        return "no rule of this policy".to_owned();
+        return Ok(());
     }
     let ids: Vec<String> = effect.affects.iter().map(ToString::to_string).collect();
-    ids.join(", ")
+    page.paragraph(6, &format!("needed by: {}", ids.join(", ")))
 }
 
 /// One line a rule; only `--verbose` wraps what is longer.

@@ -1,0 +1,186 @@
+//! Dumps over netlink (`netlink(7)`): one request, every answer, or an error.
+//!
+//! A dump is complete or it is an error: nothing that the kernel, a full buffer or a race does ends it early. What can
+//! pass by itself (a dump that changes interrupted, a datagram that was larger than the buffer, a full receive queue)
+//! is read again from the start, on a fresh socket, so that no answer of an earlier attempt is taken for one of this.
+
+mod attribute;
+mod messages;
+
+use std::io;
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer};
+use netlink_sys::{Socket, SocketAddr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+pub(super) use attribute::{Attribute, attributes, find, u32_at};
+use messages::{Expected, Reading};
+
+/// How often a dump is read before its interruption is an error. A dump takes microseconds, so only a machine whose
+/// interfaces change all the time comes near it.
+const ATTEMPTS: u32 = 8;
+
+/// The kernel answers a dump while it is asked; this only ends a wait for an answer that never comes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Larger than the 32 KiB that the kernel puts in one datagram (`netlink_dump`, `net/netlink/af_netlink.c`) unless one
+/// message alone needs more.
+const FIRST_BUFFER: usize = 64 << 10;
+
+/// What to ask for.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// The netlink protocol, such as `NETLINK_ROUTE`.
+    pub(super) protocol: isize,
+    /// The type of the request, such as `RTM_GETLINK`.
+    pub(super) kind: u16,
+    /// The type of every answer, such as `RTM_NEWLINK`.
+    pub(super) answer: u16,
+    /// What follows the netlink header.
+    pub(super) body: Vec<u8>,
+}
+
+/// Why a dump is not complete.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NetlinkError {
+    /// No netlink socket.
+    #[error("no netlink socket: {0}")]
+    Open(#[source] io::Error),
+    /// The request could not be sent.
+    #[error("the request cannot be sent: {0}")]
+    Send(#[source] io::Error),
+    /// The answer could not be received.
+    #[error("the answer cannot be received: {0}")]
+    Receive(#[source] io::Error),
+    /// The kernel answered with an error.
+    #[error("the kernel answers: {0}")]
+    Refused(#[source] io::Error),
+    /// What is listed kept changing while it was read.
+    #[error("the list changed each time it was read")]
+    Interrupted,
+    /// A datagram did not fit; the size that it needs.
+    #[error("an answer of {0} bytes was cut")]
+    Truncated(usize),
+    /// An answer that does not belong to the request.
+    #[error("an answer to something else: {0}")]
+    Unexpected(&'static str),
+    /// An answer that is not well formed.
+    #[error("a malformed answer: {0}")]
+    Malformed(String),
+}
+
+impl NetlinkError {
+    /// Whether reading again can help.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Truncated(_) | Self::Unexpected(_) => true,
+            // ENOBUFS: answers were lost because the receive queue was full.
+            Self::Receive(error) => error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error()),
+            Self::Open(_) | Self::Send(_) | Self::Refused(_) | Self::Malformed(_) => false,
+        }
+    }
+}
+
+/// Asks and reads all answers, each through `parse`, which returns `None` for one that is not wanted.
+pub(super) fn dump<T>(
+    request: &Request,
+    parse: impl Fn(&[u8]) -> Result<Option<T>, NetlinkError>,
+) -> Result<Vec<T>, NetlinkError> {
+    let mut buffer = Vec::with_capacity(FIRST_BUFFER);
+    let mut attempt = 1;
+    loop {
+        match Conversation::begin(request).and_then(|conversation| conversation.finish(&mut buffer, &parse)) {
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => make_room(&mut buffer, &error),
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
+
+fn make_room(buffer: &mut Vec<u8>, error: &NetlinkError) {
+    buffer.clear();
+    if let NetlinkError::Truncated(size) = error {
+        buffer.reserve_exact(size.next_multiple_of(FIRST_BUFFER));
+    }
+}
+
+/// A socket on which a dump has been requested.
+struct Conversation {
+    socket: Socket,
+    expected: Expected,
+}
+
+impl Conversation {
+    fn begin(request: &Request) -> Result<Self, NetlinkError> {
+        let mut socket = Socket::new(request.protocol).map_err(NetlinkError::Open)?;
+        // Filters in the request are honoured by the kernel only with this; before Linux 4.20 it is unknown, and
+        // the answers are filtered by `parse`.
+        let _ = socket.set_netlink_get_strict_chk(true);
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).map_err(|error| NetlinkError::Open(error.into()))?;
+        let port = socket.bind_auto().map_err(NetlinkError::Open)?.port_number();
+        let expected = Expected { kind: request.answer, sequence: 1, port };
+        socket
+            .send_to(&encode(request, expected.sequence), &SocketAddr::new(KERNEL, 0), 0)
+            .map_err(NetlinkError::Send)?;
+        Ok(Self { socket, expected })
+    }
+
+    fn finish<T>(
+        &self,
+        buffer: &mut Vec<u8>,
+        parse: impl Fn(&[u8]) -> Result<Option<T>, NetlinkError>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let mut found = Vec::new();
+        let mut reading = Reading::new(self.expected);
+        while !reading.is_done() {
+            self.receive(buffer)?;
+            reading.datagram(buffer, |payload| {
+                found.extend(parse(payload)?);
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn receive(&self, buffer: &mut Vec<u8>) -> Result<(), NetlinkError> {
+        buffer.clear();
+        let (size, sender) = retry_interrupted(|| self.socket.recv_from(buffer, MSG_TRUNC))?;
+        if size > buffer.len() {
+            return Err(NetlinkError::Truncated(size));
+        }
+        if sender.port_number() != KERNEL {
+            return Err(NetlinkError::Unexpected("it was not sent by the kernel"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes `recv` return the real size of a datagram that was larger than the buffer (`recv(2)`).
+const MSG_TRUNC: i32 = rustix::net::RecvFlags::TRUNC.bits().cast_signed();
+
+fn retry_interrupted<T>(mut receive: impl FnMut() -> io::Result<T>) -> Result<T, NetlinkError> {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map_err(NetlinkError::Receive),
+        }
+    }
+}
+
+/// The port id of the kernel.
+const KERNEL: u32 = 0;
+
+const HEADER: usize = 16;
+
+fn encode(request: &Request, sequence: u32) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER];
+    bytes.extend_from_slice(&request.body);
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let mut header = NetlinkBuffer::new(&mut bytes);
+    header.set_length(length);
+    header.set_message_type(request.kind);
+    header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+    header.set_sequence_number(sequence);
+    bytes
+}

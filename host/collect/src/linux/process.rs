@@ -1,0 +1,116 @@
+//! One process, as `/proc/PID` (`proc(5)`) shows it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use loopgate_facts::{Owner, Untrusted};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags, openat, readlinkat};
+use rustix::io::Errno;
+
+use super::cgroup::Membership;
+use super::users::Users;
+
+/// A process by an open directory of its own in `/proc`.
+///
+/// The directory belongs to the process and not to its number: once the process is gone, reading through it fails with
+/// `ESRCH`, even if another process has got the number since.
+pub(super) struct Process {
+    pid: u32,
+    directory: OwnedFd,
+}
+
+impl Process {
+    /// The process that a `/proc/PID/fd` directory belongs to.
+    pub(super) fn of_descriptors(pid: u32, descriptors: &OwnedFd) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { pid, directory: openat(descriptors, "..", flags, Mode::empty())? })
+    }
+
+    /// What is to be known of it; an error if it is gone. A part that may not be read is left out.
+    pub(super) fn owner(&self, users: &Users) -> io::Result<Owner> {
+        let name = self.read("comm", 4 << 10)?;
+        let executable = readlinkat(&self.directory, "exe", Vec::new()).ok();
+        let command_line = self.read("cmdline", MAX_COMMAND_LINE).unwrap_or_default();
+        let membership = Membership::parse(&self.read("cgroup", 64 << 10).unwrap_or_default());
+        // Read last: a process that was alive until here was so all the time, and a dead one holds nothing.
+        let status = self.read("status", 64 << 10)?;
+        if is_dead(&status) {
+            return Err(Errno::SRCH.into());
+        }
+        let uid = effective_uid(&status);
+        Ok(Owner {
+            pid: self.pid,
+            name: Untrusted::from_bytes(name.strip_suffix(b"\n").unwrap_or(&name)),
+            executable: executable.map(|path| Untrusted::from_bytes(path.as_bytes())),
+            command_line: arguments(&command_line),
+            uid,
+            user: uid.and_then(|uid| users.name(uid)),
+            cgroup: membership.path,
+            unit: membership.unit,
+            container: membership.container,
+        })
+    }
+
+    /// A file, or so much of it as fits `limit`.
+    fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let file = openat(&self.directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut content = Vec::with_capacity(limit);
+        while content.len() < limit && rustix::io::read(&file, spare_capacity(&mut content))? > 0 {}
+        Ok(content)
+    }
+}
+
+/// A command line can be megabytes long, and a process can change it; nobody reads on beyond this.
+const MAX_COMMAND_LINE: usize = 64 << 10;
+
+/// The arguments of a command line, each ended by a NUL. A process that overwrote its own leaves more of them behind.
+fn arguments(text: &[u8]) -> Vec<Untrusted> {
+    let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let text = text.get(..end).unwrap_or_default();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(|&byte| byte == 0).map(Untrusted::from_bytes).collect()
+}
+
+/// The second number of `Uid:`, which are the real, effective, saved and file system user ids.
+fn effective_uid(status: &[u8]) -> Option<u32> {
+    field(status, b"Uid:")?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a process is a zombie, or dead altogether (`proc_pid_status(5)`, "State").
+fn is_dead(status: &[u8]) -> bool {
+    field(status, b"State:").is_some_and(|state| state.trim_start().starts_with(['Z', 'X', 'x']))
+}
+
+fn field<'a>(status: &'a [u8], name: &[u8]) -> Option<&'a str> {
+    let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    str::from_utf8(line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_end_at_nuls() {
+        let split = |text: &[u8]| arguments(text).iter().map(|text| text.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(split(b"a\0b c\0\0d\0"), ["a", "b c", "", "d"]);
+        assert_eq!(split(b"nginx: worker process\0\0\0\0"), ["nginx: worker process"]);
+        assert_eq!(split(b""), Vec::<String>::new());
+        assert_eq!(split(b"\0\0"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_effective_user_counts() {
+        assert_eq!(effective_uid(b"Name:\tx\nUid:\t1000\t33\t33\t33\n"), Some(33));
+        assert_eq!(effective_uid(b"Name:\tUid: 7"), None);
+    }
+
+    #[test]
+    fn zombies_are_dead() {
+        assert!(is_dead(b"Name:\tx\nState:\tZ (zombie)\n"));
+        assert!(!is_dead(b"Name:\tZ\nState:\tS (sleeping)\n"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Owners: hostile names, processes that vanish, and runs that may not see everything.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as the test does"
+)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use loopgate_collect::linux::LinuxCollector;
+use loopgate_collect::{Collector, this_machine};
+use loopgate_facts::{Area, Facts, Owner, Untrusted};
+use loopgate_test_support::{command, in_namespace};
+
+fn owners(facts: &Facts) -> impl Iterator<Item = &Owner> {
+    facts.listeners.iter().flat_map(|listener| &listener.owners)
+}
+
+/// A process that owns a listener, as its standard input, and ends with the test.
+struct Holder(Child);
+
+impl Holder {
+    fn start(mut command: Command, listener: &TcpListener) -> Self {
+        let listener = OwnedFd::from(listener.try_clone().unwrap());
+        Self(command.stdin(Stdio::from(listener)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// What the facts say of it.
+    fn among<'a>(&self, facts: &'a Facts) -> &'a Owner {
+        owners(facts).find(|owner| owner.pid == self.0.id()).unwrap()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn sleep() -> Command {
+    let mut command = Command::new("sleep");
+    command.arg("60");
+    command
+}
+
+#[test]
+fn hostile_names_and_arguments_come_through_as_data() {
+    in_namespace("hostile_names_and_arguments_come_through_as_data", || {
+        let folder = tempfile::tempdir().unwrap();
+        let name = OsStr::from_bytes(b"\x1b[2J\xff\n) S 1");
+        let program = folder.path().join(name);
+        fs::copy("/bin/sleep", &program).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = Command::new(&program);
+        command.arg("60");
+        std::os::unix::process::CommandExt::arg0(&mut command, OsStr::from_bytes(b"a\x1b]0;x\x07\n\xfe"));
+        let child = Holder::start(command, &listener);
+        let facts = this_machine().collect();
+        let owner = child.among(&facts);
+        assert_eq!(owner.name.as_str(), "\u{1b}[2J\\xff\n) S 1");
+        assert_eq!(owner.command_line[0].as_str(), "a\u{1b}]0;x\u{7}\n\\xfe");
+        assert_eq!(owner.command_line[1].as_str(), "60");
+        assert!(owner.executable.as_ref().unwrap().as_str().ends_with("\u{1b}[2J\\xff\n) S 1"));
+        assert_eq!(owner.uid, Some(0));
+    });
+}
+
+#[test]
+fn a_deleted_executable_is_named_as_such() {
+    in_namespace("a_deleted_executable_is_named_as_such", || {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("service");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = Command::new(&program);
+        command.arg("60");
+        let child = Holder::start(command, &listener);
+        fs::remove_file(&program).unwrap();
+        let facts = this_machine().collect();
+        let owner = child.among(&facts);
+        assert!(owner.executable.as_ref().unwrap().as_str().ends_with("/service (deleted)"));
+    });
+}
+
+#[test]
+fn sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner() {
+    in_namespace("sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner", || {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| churn(&stop));
+            }
+            let _stop = StopAtEnd(&stop);
+            for _ in 0..100 {
+                check(&this_machine().collect());
+            }
+        });
+    });
+}
+
+/// Stops the other threads even if the test fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Listeners and short-lived processes that hold them; nobody else listens in this namespace.
+fn churn(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut child = Holder::start(Command::new("true"), &listener);
+        drop(listener);
+        child.0.wait().unwrap();
+    }
+}
+
+fn check(facts: &Facts) {
+    for owner in owners(facts) {
+        // A child that has not yet begun its program still has the name of the thread that made it.
+        let name = owner.name.as_str();
+        let own = owner.pid == std::process::id() || name == "true" || owner.executable == Some(own_executable());
+        assert!(own, "a false owner: {owner:?}");
+    }
+    assert_eq!(facts.gaps_in(Area::Listeners).count(), 0, "{:?}", facts.gaps);
+}
+
+fn own_executable() -> Untrusted {
+    let path = std::env::current_exe().unwrap();
+    Untrusted::from_bytes(path.as_os_str().as_bytes())
+}
+
+#[test]
+fn without_permission_the_gap_counts_the_sockets_that_lost_their_owner() {
+    in_namespace("without_permission_the_gap_counts_the_sockets_that_lost_their_owner", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _child = Holder::start(sleep(), &listener);
+        drop(listener);
+        let text = unprivileged();
+        let facts = Facts::from_json(text.as_bytes()).unwrap();
+        let gap = facts.gaps_in(Area::Owners).next().unwrap();
+        assert_eq!(facts.listeners.len(), 1);
+        assert_eq!(owners(&facts).count(), 0);
+        assert!(gap.leaves_unknown.as_str().starts_with("the owners of 1 of 1 socket"), "{gap:?}");
+        assert!(gap.reason.as_str().contains("may not be read"), "{gap:?}");
+    });
+}
+
+/// The facts as a process without capabilities sees them, in a user namespace below this one.
+fn unprivileged() -> String {
+    let test = "prints_the_facts_for_another_test";
+    let binary = std::env::current_exe().unwrap();
+    let mut unshare = command("unshare");
+    unshare.args(["--user", "--map-user=65534", "--"]).arg(binary);
+    unshare.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
+    let output = unshare.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let begin = printed.find("{\"schema\"").unwrap_or_else(|| panic!("no facts: {output:?}"));
+    printed[begin..].lines().next().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "run by another test"]
+fn prints_the_facts_for_another_test() {
+    println!("{}", serde_json::to_string(&this_machine().collect()).unwrap());
+}
+
+#[test]
+fn without_proc_there_are_gaps_and_no_error() {
+    in_namespace("without_proc_there_are_gaps_and_no_error", || {
+        let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let facts = LinuxCollector::with_files_under(Path::new("/nonexistent")).collect();
+        assert_eq!(facts.listeners.len(), 1);
+        let areas: Vec<_> = facts.gaps.iter().map(|gap| gap.area).collect();
+        for area in [
+            Area::Host,
+            Area::InterfaceSettings,
+            Area::Listeners,
+            Area::Owners,
+            Area::Resolver,
+            Area::Sysctls,
+            Area::Firewall,
+        ] {
+            assert!(areas.contains(&area), "no gap in {area}");
+        }
+        assert_eq!(facts.inconsistencies(), []);
+    });
+}
+
+#[test]
+fn facts_survive_their_document() {
+    in_namespace("facts_survive_their_document", || {
+        let _listener = TcpListener::bind("[::1]:0").unwrap();
+        let facts = this_machine().collect();
+        let document = serde_json::to_vec(&facts).unwrap();
+        assert_eq!(Facts::from_json(&document).unwrap(), facts);
+    });
+}
