@@ -1,5 +1,4 @@
 //! Builds the embedded plugins from `plugins/`, makes components of them and compiles those for the target.
-#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 #![allow(clippy::disallowed_methods, reason = "it builds: it reads cargo's environment and writes to OUT_DIR")]
 
 use std::error::Error;

@@ -31,7 +31,8 @@ fn every_test_that_the_threat_model_names_exists() {
         let tests: Vec<&str> = quoted(row.split('|').nth(3).unwrap()).collect();
         assert!(!tests.is_empty(), "no test is named in: {row}");
         for name in tests {
-            let exists = if name.contains('/') { tree(name).exists() } else { sources.contains(&format!("fn {name}(")) };
+            let exists =
+                if name.contains('/') { tree(name).exists() } else { sources.contains(&format!("fn {name}(")) };
             assert!(exists, "`{name}` does not exist; it is named in: {row}");
         }
     }
@@ -39,7 +40,8 @@ fn every_test_that_the_threat_model_names_exists() {
 
 #[test]
 fn every_file_that_the_front_pages_link_to_exists() {
-    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "wit/README.md", "plugins/README.md"] {
+    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "wit/README.md", "plugins/README.md"]
+    {
         let text = fs::read_to_string(tree(page)).unwrap();
         let folder = tree(page).parent().unwrap().to_owned();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -1,6 +1,14 @@
 //! The binary as a user meets it: real servers, real namespaces, hostile guests, bad files.
 
-#![allow(clippy::disallowed_methods, reason = "the bans are for the product")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "the bans are for the product"
+)]
 
 mod bad_input;
 mod determinism;

@@ -1,7 +1,17 @@
 //! The examples in the page of every rule, judged by the embedded component itself.
 
-use std::path::{Path, PathBuf};
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "the bans are for the product"
+)]
+
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts};
 use loopgate_facts::Facts;

@@ -104,7 +104,7 @@ pub enum Failure {
     #[error("it overflowed its stack")]
     StackOverflow,
     /// It trapped.
-    #[error("it trapped: {}{}", .reason.escaped(), panic_text(.message))]
+    #[error("it trapped: {}{}", .reason.escaped(), panic_text(.message.as_ref()))]
     Trap {
         /// The trap as WebAssembly names it.
         reason: Untrusted,
@@ -119,8 +119,8 @@ pub enum Failure {
     Host(Untrusted),
 }
 
-fn panic_text(message: &Option<Untrusted>) -> String {
-    message.as_ref().map(|message| format!(" ({})", message.escaped())).unwrap_or_default()
+fn panic_text(message: Option<&Untrusted>) -> String {
+    message.map(|message| format!(" ({})", message.escaped())).unwrap_or_default()
 }
 
 /// Why a plugin could not be loaded.

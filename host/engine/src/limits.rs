@@ -8,7 +8,7 @@ use wasmtime::{ResourceLimiter, Result};
 pub const MAX_COMPONENT_BYTES: u64 = 32 << 20;
 
 /// Longest time that compiling a component may take. Compilation is not bounded by wasmtime itself.
-pub const COMPILE_DEADLINE: Duration = Duration::from_secs(60);
+pub const COMPILE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Fuel of one call, about one unit an instruction. The built-in plugins need about 2,000 units a listener.
 pub const FUEL: u64 = 1_000_000_000;

@@ -37,5 +37,5 @@ pub fn precompile(component: &[u8], target: &str) -> Result<Vec<u8>, PrecompileE
 
 /// SHA-256 in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }

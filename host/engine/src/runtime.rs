@@ -9,11 +9,14 @@ use loopgate_facts::Untrusted;
 use crate::config::config;
 use crate::limits::DEADLINE;
 
+/// Epochs in a second.
+const TICKS_PER_SECOND: u64 = 100;
+
 /// Length of one epoch.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(1000 / TICKS_PER_SECOND);
 
 /// The epochs that one call may last.
-pub(crate) const DEADLINE_TICKS: u64 = (DEADLINE.as_millis() / TICK.as_millis()) as u64;
+pub(crate) const DEADLINE_TICKS: u64 = DEADLINE.as_secs() * TICKS_PER_SECOND;
 
 /// Runs plugins. One serves a whole run.
 pub struct Engine {

@@ -2,6 +2,16 @@
 //!
 //! A guest without a test here does not compile.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "the bans are for the product"
+)]
+
 use std::sync::OnceLock;
 
 use loopgate_engine::{

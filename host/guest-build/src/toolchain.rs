@@ -47,17 +47,17 @@ impl Toolchain {
     /// Looks for the toolchain that runs this build first, then for Debian's.
     pub fn find() -> Result<Self, ToolchainError> {
         let choice = env::var(CHOICE).unwrap_or_default();
-        let mut looked_at = String::new();
+        let mut looked_at = Vec::new();
         for (name, look) in [("rustup", rustup as fn() -> Result<Self, String>), ("debian", debian)] {
             if !choice.is_empty() && choice != name {
                 continue;
             }
             match look() {
                 Ok(found) => return Ok(found),
-                Err(missing) => looked_at.push_str(&format!("  {name}: {missing}\n")),
+                Err(missing) => looked_at.push(format!("  {name}: {missing}")),
             }
         }
-        Err(ToolchainError(looked_at))
+        Err(ToolchainError(looked_at.join("\n")))
     }
 
     /// What a build script has to watch to notice another choice.

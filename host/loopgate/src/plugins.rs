@@ -6,12 +6,13 @@ use std::path::Path;
 
 use loopgate_engine::{Engine, MAX_COMPONENT_BYTES, ParametersError, Plugin, PluginInfo, PreparedFacts, sha256};
 use loopgate_facts::Facts;
+use rayon::prelude::*;
 
 use crate::error::{Error, Place};
 use crate::files;
 use crate::gate::Answer;
 use crate::policy::bind::{LoadFailure, Loading, bind};
-use crate::policy::draft::{self, Draft, Origin, PluginEntry};
+use crate::policy::draft::{self, Origin, PluginEntry};
 use crate::policy::{Policy, Source};
 
 /// A policy and the plugins it names, ready to judge.
@@ -32,9 +33,8 @@ impl Court {
     pub(crate) fn assemble(source: &Source, folder: &Path) -> Result<Self, Error> {
         let (draft, problems) = draft::parse(&source.text, &built_in_names());
         let engine = Engine::new()?;
-        let plugins: Vec<Result<Plugin, LoadFailure>> =
-            draft.plugins.iter().map(|entry| load(&engine, entry, folder)).collect();
-        let (plugins, loadings) = question(&draft, plugins);
+        let questioned = draft.plugins.par_iter().map(|entry| question(entry, load(&engine, entry, folder)));
+        let (plugins, loadings): (Vec<_>, Vec<_>) = questioned.unzip();
         let policy = bind(source, &draft, &loadings, problems).map_err(Error::Policy)?;
         let members = draft.plugins.iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
         Ok(Self { policy, members: members.collect() })
@@ -48,7 +48,7 @@ impl Court {
     /// Asks every plugin for its judgement. One that fails says so in its answer; the others are asked all the same.
     pub(crate) fn answers(&self, facts: &Facts) -> Vec<Answer> {
         let facts = PreparedFacts::new(facts);
-        self.members.iter().map(|member| member.answer(&facts)).collect()
+        self.members.par_iter().map(|member| member.answer(&facts)).collect()
     }
 }
 
@@ -102,16 +102,15 @@ fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, 
     Plugin::from_component(engine, &bytes).map_err(|error| LoadFailure::Rejected(error.to_string()))
 }
 
-/// Asks the plugins that could be loaded about their parameters.
-fn question(draft: &Draft, plugins: Vec<Result<Plugin, LoadFailure>>) -> (Vec<Option<Plugin>>, Vec<Loading>) {
-    let asked = draft.plugins.iter().zip(plugins).map(|(entry, plugin)| match plugin {
+/// Asks a plugin about its parameters, if it could be loaded.
+fn question(entry: &PluginEntry, plugin: Result<Plugin, LoadFailure>) -> (Option<Plugin>, Loading) {
+    match plugin {
         Err(failure) => (None, Loading::Failed(failure)),
         Ok(plugin) => {
             let loading = accepts(&plugin, entry.parameters.json());
             (Some(plugin), loading)
         }
-    });
-    asked.unzip()
+    }
 }
 
 fn accepts(plugin: &Plugin, parameters: &str) -> Loading {

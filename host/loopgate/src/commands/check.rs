@@ -7,14 +7,15 @@ use crate::output::{Document, Output};
 use crate::report::text::{Detail, Layout};
 use crate::report::{Report, json, text};
 
-/// Judges, reports, and gives the exit code of the verdict. The policy is read first: if it is wrong, the machine
-/// need not be looked at.
+/// Judges, reports, and gives the exit code of the verdict. Plugins are loaded while the machine is observed; what is
+/// wrong with the policy is reported first.
 pub(super) fn run(arguments: &Check) -> Result<u8, Error> {
-    let (source, mut court) = super::court(&arguments.policy)?;
+    let (court, facts) = rayon::join(|| super::court(&arguments.policy), || super::facts(&arguments.facts));
+    let (source, mut court) = court?;
     if let Some(severity) = arguments.fail_on {
         court.policy.fail_on = severity;
     }
-    let facts = super::facts(&arguments.facts)?;
+    let facts = facts?;
     let answers = court.answers(&facts);
     let judgement = gate::judge(&court.policy, &facts, &answers);
     let report = Report::new(&source, &court.policy, &facts, &answers, judgement);
