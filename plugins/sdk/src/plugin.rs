@@ -4,7 +4,7 @@ use crate::page::PageError;
 use crate::parameters::{self, Parameters};
 use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleResult};
 
-/// A plugin: its name, its version and its rules. Made by [`plugin!`](crate::plugin).
+/// A plugin: its name, its version and its rules. Made by [`plugin!`](crate::plugin!).
 pub struct Plugin<P: 'static> {
     name: &'static str,
     version: &'static str,
