@@ -3,17 +3,22 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
 use loopgate_engine::{precompile, sha256};
-use loopgate_guest_build::{Guests, Toolchain, shared_target_dir};
+use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir};
 
 /// The embedded plugins, in the order that reports show them.
 const PLUGINS: [&str; 3] = ["listeners", "loopback", "boundary"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    finish(build())
+}
+
+fn build() -> Result<()> {
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     watch(&workspace);

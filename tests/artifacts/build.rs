@@ -3,13 +3,18 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
-use loopgate_guest_build::{Guests, Toolchain, shared_target_dir};
+use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    finish(build())
+}
+
+fn build() -> Result<()> {
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     for path in ["tests/guests", "wit", "Cargo.lock"] {

@@ -139,6 +139,9 @@ fn servers_are_found_with_owner_scope_and_rule_until_they_stop() {
         found.sort_by_key(|subject| wildcards.iter().position(|wildcard| wildcard == subject));
         assert_eq!(found, wildcards);
         assert_eq!(subjects(&report, "listeners/sensitive-service"), ["tcp/0.0.0.0:6379"]);
+        let findings = report["findings"].as_array().unwrap();
+        let sensitive = findings.iter().find(|finding| finding["rule"] == "listeners/sensitive-service").unwrap();
+        assert_eq!(sensitive["severity"], "critical", "recognised by its name, not by its port alone: {sensitive:#}");
 
         drop((redis, nginx, python, udp));
         let (code, report) = check();

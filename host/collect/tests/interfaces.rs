@@ -168,6 +168,8 @@ fn no_probe_leaves_by_another_interface_when_the_loopback_routes_are_gone() {
     in_namespace("no_probe_leaves_by_another_interface_when_the_loopback_routes_are_gone", || {
         veth("one", "two");
         for name in ["one", "two"] {
+            // The kernel's own packets, such as router solicitations, are not to be counted.
+            set(&format!("ipv6/conf/{name}/disable_ipv6"), "1");
             run("ip", &["link", "set", name, "up"]);
         }
         run("ip", &["address", "add", "10.1.0.1/24", "dev", "one"]);

@@ -21,9 +21,9 @@ use loopgate_test_support::{in_namespace, run};
 use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, TcpState, get_sockets_info};
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
-/// The bindings of one batch, and the batches of the test.
+/// The attempts of one batch, and the bindings that must have succeeded at the end of the test.
 const BATCH: usize = 100;
-const BATCHES: usize = 10;
+const BINDINGS: usize = 1000;
 
 const UDPLITE: i32 = 136;
 const MPTCP: i32 = 262;
@@ -39,8 +39,12 @@ fn a_thousand_random_bindings_are_seen_as_ss_and_netstat2_see_them() {
         let seed = std::hash::Hasher::finish(&std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()));
         println!("seed {seed}");
         let mut random = Random(seed | 1);
-        let total: usize = (0..BATCHES).map(|_| compare_batch(&mut random)).sum();
-        assert!(total > BATCHES * BATCH / 2, "only {total} of the bindings succeeded");
+        let mut total = 0;
+        while total < BINDINGS {
+            let bound = compare_batch(&mut random);
+            assert!(bound > BATCH / 4, "only {bound} bindings of a batch succeeded");
+            total += bound;
+        }
     });
 }
 

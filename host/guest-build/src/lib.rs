@@ -7,10 +7,23 @@
 mod compile;
 mod toolchain;
 
+use std::error::Error;
+use std::process::ExitCode;
+
 use wit_component::ComponentEncoder;
 
 pub use compile::{CompileError, Guests, shared_target_dir};
 pub use toolchain::{TARGET, Toolchain, ToolchainError};
+
+/// What the `main` of a build script ends with: an error is shown as cargo shows its own, line by line.
+#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
+pub fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    for line in error.to_string().lines() {
+        println!("cargo::error={line}");
+    }
+    ExitCode::FAILURE
+}
 
 /// A core module could not be made a component: it is not a module, or it does not fit the world it names.
 #[derive(Debug, thiserror::Error)]

@@ -24,7 +24,7 @@ pub(crate) struct Recognised<'catalogue> {
 pub(crate) enum Sign {
     /// An option of the command line that opens the port.
     Option(String),
-    /// The executable, or the name of the process where the executable could not be read.
+    /// The path of the executable, or the name that the process was called by or has.
     Executable(String),
     /// A word of the command line of an interpreter.
     CommandLine(String),
@@ -103,8 +103,22 @@ fn by_executable<'catalogue>(
     listener: &Listener,
     owner: &Owner,
 ) -> Option<(&'catalogue Service, Sign)> {
-    let service = catalogue.by_executable(owner.program().unwrap_or(&owner.name), listener)?;
-    Some((service, Sign::Executable(owner.executable.as_ref().unwrap_or(&owner.name).clone())))
+    let service = owner.program().and_then(|name| catalogue.by_executable(name, listener));
+    if let (Some(service), Some(path)) = (service, &owner.executable) {
+        return Some((service, Sign::Executable(path.clone())));
+    }
+    // One executable can be several programs, by the name it is called by, which the kernel does not see. A process
+    // may choose both names, but one that wants to hide has an easier way: to be named like nothing at all.
+    [called_as(owner), Some(owner.name.as_str())]
+        .into_iter()
+        .flatten()
+        .find_map(|name| Some((catalogue.by_executable(name, listener)?, Sign::Executable(name.to_owned()))))
+}
+
+/// The name that a process was called by: the file name of its first argument, of which a server that shows its state
+/// there makes a sentence (`redis-server 0.0.0.0:6379`).
+fn called_as(owner: &Owner) -> Option<&str> {
+    owner.command_line.first()?.split_whitespace().next()?.rsplit('/').next()
 }
 
 /// Words count under an interpreter only: `ssh -L 6379:localhost:6379 redis-server` is no Redis.

@@ -27,7 +27,7 @@ fn finding(listener: &Listener, found: &Recognised<'_>) -> Finding {
     let message =
         format!("{} {}, which {why}; it is bound to {}", listener.describe(), found.phrase(), bound_to(listener));
     let finding = found.explain(Finding::of_listener(listener, message));
-    finding.severity(if found.is_doubtful() { Severity::Low.min(*severity) } else { *severity })
+    finding.severity(if found.is_doubtful() { Severity::Medium.min(*severity) } else { *severity })
 }
 
 /// Whether any service could be behind a listener that was not recognised: its owner was not seen.

@@ -54,6 +54,20 @@ fn the_owner_goes_before_the_port() {
     assert_eq!(seen(&listener(7000, vec![redis])), Some(("Redis".to_owned(), sign)));
 }
 
+/// Debian's redis-server is a link to redis-check-rdb, so the kernel names that as the executable.
+#[test]
+fn a_program_that_looks_at_its_own_name_is_recognised_by_that() {
+    let multi_call = |name: &str, command_line: &[&str]| Owner {
+        name: name.to_owned(),
+        ..owner("/usr/bin/redis-check-rdb", command_line)
+    };
+    let by_name = |name: &str| Some(("Redis".to_owned(), Sign::Executable(name.to_owned())));
+    let renamed = multi_call("redis-server", &["redis-server 0.0.0.0:7000"]);
+    assert_eq!(seen(&listener(7000, vec![renamed])), by_name("redis-server"));
+    let by_argument = multi_call("bio_close_file", &["/usr/bin/redis-server 0.0.0.0:7000"]);
+    assert_eq!(seen(&listener(7000, vec![by_argument])), by_name("redis-server"));
+}
+
 #[test]
 fn a_port_alone_says_how_much_is_known_of_the_owner() {
     let by_port = |owners| seen(&listener(6379, owners));
