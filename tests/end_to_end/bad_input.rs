@@ -76,6 +76,21 @@ fn a_file_that_is_not_there_or_is_none() {
     is_refused(&run(["check", "--policy", "/nonexistent.toml"]), "/nonexistent.toml");
 }
 
+/// A pipe that nobody writes to would keep the run waiting for ever.
+#[test]
+fn a_plugin_that_is_no_regular_file_is_refused() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let pipe = folder.path().join("pipe");
+    loopgate_test_support::run("mkfifo", &[pipe.to_str().unwrap()]);
+    for path in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        std::fs::write(&policy, format!("schema = 1\n[plugins.own]\npath = \"{path}\"\n")).unwrap();
+        let run = run([std::ffi::OsStr::new("check"), "--policy".as_ref(), policy.as_os_str()]);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains("not a regular file"), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn wrong_usage_is_exit_code_2() {
     for arguments in [&["check", "--nonsense"][..], &["chekc"], &["explain"], &["check", "--fail-on", "urgent"]] {

@@ -2,7 +2,7 @@
 //! gone from the report once they stop.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -30,9 +30,10 @@ impl Server {
         self
     }
 
-    /// Waits until an address is taken by somebody else.
-    fn holding_udp(self, address: &str) -> Self {
-        until(&format!("{address} is taken"), || UdpSocket::bind(address).is_err());
+    /// Waits until a UDP port is bound, by the kernel's own table: trying to bind it could take it from the server.
+    fn holding_udp(self, port: u16) -> Self {
+        let bound = format!(":{port:04X} ");
+        until(&format!("UDP port {port} is bound"), || fs::read_to_string("/proc/net/udp").unwrap().contains(&bound));
         self
     }
 }
@@ -50,7 +51,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(30), "still not so: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -88,7 +89,7 @@ fn multicast_dns() -> Server {
                    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
                    s.bind(('0.0.0.0', 5353))\n\
                    time.sleep(600)\n";
-    Server::start(command("python3").args(["-c", program])).holding_udp("127.0.0.1:5353")
+    Server::start(command("python3").args(["-c", program])).holding_udp(5353)
 }
 
 fn listener<'a>(facts: &'a Value, id: &str) -> &'a Value {

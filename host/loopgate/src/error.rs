@@ -97,6 +97,9 @@ pub(crate) enum ReadError {
     /// The system says so.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// It is a pipe, a device or a folder, and would keep the run waiting or never end.
+    #[error("it is not a regular file")]
+    NotRegular,
     /// There are more of them than there may be.
     #[error("it has more than the {limit} bytes that it may have")]
     TooLarge {

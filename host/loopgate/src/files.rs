@@ -20,6 +20,14 @@ pub(crate) fn read(from: &Place, limit: u64) -> Result<Vec<u8>, ReadError> {
     }
 }
 
+/// Reads all of a regular file, and of nothing else: a pipe that a policy names would keep the run waiting for ever.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(ReadError::NotRegular);
+    }
+    read_within(File::open(path)?, limit)
+}
+
 fn read_within(input: impl Read, limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

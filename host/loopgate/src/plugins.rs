@@ -8,7 +8,7 @@ use loopgate_engine::{Engine, MAX_COMPONENT_BYTES, ParametersError, Plugin, Plug
 use loopgate_facts::Facts;
 use rayon::prelude::*;
 
-use crate::error::{Error, Place};
+use crate::error::Error;
 use crate::files;
 use crate::gate::Answer;
 use crate::policy::bind::{LoadFailure, Loading, bind};
@@ -93,7 +93,7 @@ fn load_built_in(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFai
 
 /// The pin is compared before anything looks into the file.
 fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, LoadFailure> {
-    let bytes = files::read(&Place::File(path.to_owned()), MAX_COMPONENT_BYTES)
+    let bytes = files::read_regular(path, MAX_COMPONENT_BYTES)
         .map_err(|error| LoadFailure::Unreadable(format!("{}: {error}", path.display())))?;
     let found = sha256(&bytes);
     if pin.is_some_and(|pin| pin != found) {

@@ -67,8 +67,8 @@ pub(crate) struct RuleEntry {
     pub(crate) id: RuleId,
     /// Where its name stands.
     pub(crate) span: Range<usize>,
-    /// The setting.
-    pub(crate) setting: RuleSetting,
+    /// The setting; `None` where it is none, which is a problem of its own.
+    pub(crate) setting: Option<RuleSetting>,
 }
 
 /// Reads a policy. The draft holds what could be understood; it may be used only if there are no problems.
@@ -218,7 +218,7 @@ fn rule(reader: &mut Reader, key: &Spanned<DeString<'_>>, value: &Value<'_>) -> 
     if value.get_ref().is_table() {
         return None;
     }
-    let setting = reader.word(&format!("`{}`", key.get_ref()), value, &settings())?;
+    let setting = reader.word(&format!("`{}`", key.get_ref()), value, &settings());
     Some(RuleEntry { id: id?, span: key.span(), setting })
 }
 
@@ -242,6 +242,6 @@ fn settings() -> Vec<(&'static str, RuleSetting)> {
 impl Draft {
     /// The settings by rule, as a [`super::Policy`] has them.
     pub(crate) fn rule_settings(&self) -> BTreeMap<RuleId, RuleSetting> {
-        self.rules.iter().map(|entry| (entry.id.clone(), entry.setting)).collect()
+        self.rules.iter().filter_map(|entry| Some((entry.id.clone(), entry.setting?))).collect()
     }
 }

@@ -65,6 +65,13 @@ fn the_documented_policy_has_no_problem() {
 }
 
 #[test]
+fn an_unknown_rule_with_a_wrong_value_is_two_problems() {
+    let complaint = complaint("schema = 1\n[plugins.boundary]\n[rules]\n\"boundary/nonsense\" = \"hgh\"\n");
+    assert!(complaint.contains("`hgh` is not a value"), "{complaint}");
+    assert!(complaint.contains("unknown rule `boundary/nonsense`"), "{complaint}");
+}
+
+#[test]
 fn everything_is_reported_at_once() {
     let text = r#"schema = 1
 fail_on = "hihg"
@@ -236,13 +243,21 @@ fn wrong_types_are_named() {
     3 | plugins = []
       |           ^^ expected a table, found an array
 
+    error: unknown rule `listeners/x`
+     --> policy.toml:5:1
+      |
+    5 | "listeners/x" = true
+      | ^^^^^^^^^^^^^ the policy does not name the plugin `listeners`; add `[plugins.listeners]`
+      |
+      = help: `loopgate rules --policy FILE` lists the rules of a policy's plugins
+
     error: `listeners/x` must be a string
      --> policy.toml:5:17
       |
     5 | "listeners/x" = true
       |                 ^^^^ expected a string, found a boolean
 
-    loopgate: 3 problems in policy.toml; nothing was judged
+    loopgate: 4 problems in policy.toml; nothing was judged
     "#);
 }
 
