@@ -3,6 +3,7 @@
 use std::fs;
 
 use loopgate_test_artifacts as guests;
+use loopgate_test_support::{command, in_namespace};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -75,4 +76,21 @@ fn owners_that_could_not_be_seen_make_the_verdict_incomplete() {
     let run = Run::from(command.output().unwrap());
     assert_eq!(run.code, 3, "{}", run.stdout);
     assert_eq!(outcome(&run.json(), "listeners/sensitive-service"), "unknown");
+}
+
+/// Unprivileged run, at its worst: a machine without `/proc` has listeners and settings that cannot all be seen.
+#[test]
+fn without_proc_the_verdict_is_incomplete() {
+    in_namespace("threats::without_proc_the_verdict_is_incomplete", || {
+        let _listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let hidden = "mount -t tmpfs none /proc && exec \"$0\" check --format json";
+        let mut unshare = command("unshare");
+        unshare.args(["--mount", "--", "sh", "-c", hidden, env!("CARGO_BIN_EXE_loopgate")]);
+        let run = Run::from(unshare.output().unwrap());
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        let report = run.json();
+        for rule in ["listeners/wildcard-bind", "boundary/route-localnet", "loopback/addresses"] {
+            assert_eq!(outcome(&report, rule), "unknown");
+        }
+    });
 }

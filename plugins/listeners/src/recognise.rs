@@ -24,8 +24,10 @@ pub(crate) struct Recognised<'catalogue> {
 pub(crate) enum Sign {
     /// An option of the command line that opens the port.
     Option(String),
-    /// The path of the executable, or the name that the process was called by or has.
+    /// The path of the executable.
     Executable(String),
+    /// The name that the process was called by, or has.
+    Name(String),
     /// A word of the command line of an interpreter.
     CommandLine(String),
     /// The systemd unit.
@@ -39,6 +41,7 @@ impl fmt::Display for Sign {
         match self {
             Self::Option(word) => write!(formatter, "option {word}"),
             Self::Executable(path) => write!(formatter, "executable {path}"),
+            Self::Name(name) => write!(formatter, "name {name}"),
             Self::CommandLine(word) => write!(formatter, "command line {word}"),
             Self::Unit(unit) => write!(formatter, "unit {unit}"),
             Self::Port(_) => formatter.write_str("port alone"),
@@ -112,7 +115,7 @@ fn by_executable<'catalogue>(
     [called_as(owner), Some(owner.name.as_str())]
         .into_iter()
         .flatten()
-        .find_map(|name| Some((catalogue.by_executable(name, listener)?, Sign::Executable(name.to_owned()))))
+        .find_map(|name| Some((catalogue.by_executable(name, listener)?, Sign::Name(name.to_owned()))))
 }
 
 /// The name that a process was called by: the file name of its first argument, of which a server that shows its state

@@ -61,7 +61,7 @@ fn a_program_that_looks_at_its_own_name_is_recognised_by_that() {
         name: name.to_owned(),
         ..owner("/usr/bin/redis-check-rdb", command_line)
     };
-    let by_name = |name: &str| Some(("Redis".to_owned(), Sign::Executable(name.to_owned())));
+    let by_name = |name: &str| Some(("Redis".to_owned(), Sign::Name(name.to_owned())));
     let renamed = multi_call("redis-server", &["redis-server 0.0.0.0:7000"]);
     assert_eq!(seen(&listener(7000, vec![renamed])), by_name("redis-server"));
     let by_argument = multi_call("bio_close_file", &["/usr/bin/redis-server 0.0.0.0:7000"]);
