@@ -91,6 +91,14 @@ fn a_rule_that_is_left_out_is_unknown() {
     assert_eq!(outcome(&report, "listeners/wildcard-bind"), "pass");
 }
 
+#[test]
+fn a_rule_that_needs_what_no_host_observes_is_unknown() {
+    let run = judge(guests::NEEDS_MORE);
+    assert_eq!(run.code, 3);
+    assert_eq!(outcome(&run.json(), "misbehaves/only"), "unknown");
+    assert!(run.stdout.contains("tea-leaves"));
+}
+
 #[track_caller]
 fn is_refused(guest: &[u8], says: &[&str]) {
     let run = judge(guest);

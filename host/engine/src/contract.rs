@@ -132,8 +132,10 @@ pub struct RuleInfo {
     pub severity: Severity,
     /// Controls and weaknesses that it serves.
     pub references: Vec<Untrusted>,
-    /// Areas of the facts without which it cannot pass; areas that this host does not know are left out.
+    /// Areas of the facts without which it cannot pass.
     pub needs: Vec<Area>,
+    /// Areas that it needs and that this host knows nothing of, so that it cannot pass here.
+    pub unknown_needs: Vec<Untrusted>,
 }
 
 /// Something wrong with the parameters of a plugin.

@@ -136,6 +136,12 @@ fn future_version() {
 }
 
 #[test]
+fn needs_more() {
+    let plugin = load(guests::NEEDS_MORE).unwrap();
+    assert_eq!(plugin.info().rules[0].unknown_needs, ["tea-leaves".into()]);
+}
+
+#[test]
 fn no_rules() {
     assert!(matches!(rejected(guests::NO_RULES), Rejected::Description(_)));
 }

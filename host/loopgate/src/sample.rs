@@ -64,6 +64,7 @@ pub(crate) fn rule(name: &str, severity: Severity) -> RuleInfo {
         severity,
         references: vec!["CWE-1327".into()],
         needs: vec![Area::Listeners],
+        unknown_needs: vec![],
     }
 }
 

@@ -28,7 +28,8 @@ fn rule_info(info: wit::RuleInfo) -> Result<RuleInfo, Untrusted> {
         remediation: info.remediation.into(),
         severity: severity(info.severity),
         references: info.references.into_iter().map(Untrusted::from).collect(),
-        needs: info.needs.iter().filter_map(area).collect(),
+        needs: info.needs.iter().filter_map(|need| area(need).ok()).collect(),
+        unknown_needs: info.needs.iter().filter_map(|need| area(need).err()).collect(),
     })
 }
 
@@ -46,8 +47,9 @@ fn severity(severity: wit::Severity) -> Severity {
     }
 }
 
-fn area(area: &WitArea) -> Option<Area> {
-    Some(match area {
+/// The area, or the name of one that this host does not observe.
+fn area(area: &WitArea) -> Result<Area, Untrusted> {
+    Ok(match area {
         WitArea::Host => Area::Host,
         WitArea::Interfaces => Area::Interfaces,
         WitArea::InterfaceSettings => Area::InterfaceSettings,
@@ -59,7 +61,7 @@ fn area(area: &WitArea) -> Option<Area> {
         WitArea::Sysctls => Area::Sysctls,
         WitArea::LocalRoutes => Area::LocalRoutes,
         WitArea::Firewall => Area::Firewall,
-        WitArea::Other(_) => return None,
+        WitArea::Other(name) => return Err(name.as_str().into()),
     })
 }
 

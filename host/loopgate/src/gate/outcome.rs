@@ -53,7 +53,11 @@ fn reasons_or_silence(reasons: &[Untrusted]) -> Vec<Untrusted> {
 
 /// What the rule needs and the facts lack.
 fn missing(rule: &RuleInfo, facts: &Facts) -> Vec<Untrusted> {
-    facts.gaps.iter().filter(|gap| rule.needs.contains(&gap.area)).map(gap_reason).collect()
+    let gaps = facts.gaps.iter().filter(|gap| rule.needs.contains(&gap.area)).map(gap_reason);
+    let beyond_us = rule.unknown_needs.iter().map(|area| {
+        format!("it needs the area `{}`, which this version of loopgate does not observe", area.as_str()).into()
+    });
+    gaps.chain(beyond_us).collect()
 }
 
 /// A gap as the reason of an unknown outcome, in the words that the SDK of the plugins has for it: a gap that plugin
