@@ -2,7 +2,6 @@
 # Both set up what they need. See CONTRIBUTING.md for working with cargo directly.
 
 CARGO ?= cargo
-BASE ?=
 
 .PHONY: help run test bench setup setup-test lint fmt doc clean
 

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use loopgate_engine::{precompile, sha256};
-use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir};
+use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir, watch};
 
-/// The embedded plugins, in the order that reports show them.
+/// The embedded plugins.
 const PLUGINS: [&str; 3] = ["listeners", "loopback", "boundary"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -21,8 +21,7 @@ fn main() -> ExitCode {
 fn build() -> Result<()> {
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    watch(&workspace);
-    let toolchain = Toolchain::find()?;
+    watch(&workspace, &["plugins"]);
     let packages = PLUGINS.map(|name| format!("loopgate-plugin-{name}"));
     let guests = Guests {
         workspace: &workspace,
@@ -30,21 +29,11 @@ fn build() -> Result<()> {
         packages: &packages.each_ref().map(String::as_str),
         examples: false,
     };
-    guests.compile(&toolchain)?;
+    guests.compile(&Toolchain::find()?)?;
     let entries = PLUGINS.iter().zip(&packages).map(|(name, package)| embed(name, package, &guests, &out_dir));
     let entries = entries.collect::<Result<String>>()?;
-    fs::write(out_dir.join("builtins.rs"), source(&entries, &toolchain))?;
+    fs::write(out_dir.join("builtins.rs"), source(&entries))?;
     Ok(())
-}
-
-/// What the embedded plugins are made from.
-fn watch(workspace: &Path) {
-    for path in ["plugins", "wit", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
-    }
-    for variable in Toolchain::environment() {
-        println!("cargo::rerun-if-env-changed={variable}");
-    }
 }
 
 /// Writes a plugin's component and machine code, and gives the Rust source that embeds them.
@@ -60,10 +49,6 @@ fn embed(name: &str, package: &str, guests: &Guests<'_>, out_dir: &Path) -> Resu
     ))
 }
 
-fn source(entries: &str, toolchain: &Toolchain) -> String {
-    format!(
-        "static BUILTINS: [Builtin; {}] = [\n{entries}];\nconst BUILT_WITH: &str = {:?};\n",
-        PLUGINS.len(),
-        toolchain.to_string()
-    )
+fn source(entries: &str) -> String {
+    format!("static BUILTINS: [Builtin; {}] = [\n{entries}];\n", PLUGINS.len())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir};
+use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir, watch};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -17,9 +17,7 @@ fn main() -> ExitCode {
 fn build() -> Result<()> {
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    for path in ["tests/guests", "wit", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
-    }
+    watch(&workspace, &["tests/guests"]);
     let guests = Guests {
         workspace: &workspace,
         target_dir: &shared_target_dir(&out_dir)?,

@@ -16,6 +16,7 @@ mod docs;
 mod guests;
 mod route_localnet;
 mod servers;
+mod terminal;
 mod threats;
 
 /// Running `loopgate` and reading what it says.

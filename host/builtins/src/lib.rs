@@ -4,7 +4,7 @@ use loopgate_engine::Builtin;
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
 
-/// The embedded plugins, in the order that reports show them.
+/// The embedded plugins.
 pub fn all() -> &'static [Builtin] {
     &BUILTINS
 }
@@ -12,9 +12,4 @@ pub fn all() -> &'static [Builtin] {
 /// The embedded plugin of a name.
 pub fn find(name: &str) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
-}
-
-/// The toolchain that compiled the plugins to WebAssembly.
-pub fn built_with() -> &'static str {
-    BUILT_WITH
 }

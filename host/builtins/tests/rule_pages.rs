@@ -28,11 +28,18 @@ fn pages(plugin: &Plugin) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin.info().name.as_str()).join("src")
 }
 
-/// The facts of a quiet machine with an example's patch.
+/// The facts of a quiet machine with an example's patch. A merge patch replaces lists; settings are merged by name.
 fn patched(patch: &str) -> Result<PreparedFacts, String> {
-    let mut document: Value = serde_json::from_str(QUIET).unwrap();
+    let quiet: Value = serde_json::from_str(QUIET).unwrap();
+    let mut document = quiet.clone();
     let patch = serde_json::from_str(patch).map_err(|error| error.to_string())?;
     json_patch::merge(&mut document, &patch);
+    let sysctls = document["sysctls"].as_array_mut().unwrap();
+    for sysctl in quiet["sysctls"].as_array().unwrap() {
+        if !sysctls.iter().any(|patched| patched["name"] == sysctl["name"]) {
+            sysctls.push(sysctl.clone());
+        }
+    }
     let facts = Facts::from_json(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
     Ok(PreparedFacts::new(&facts))
 }

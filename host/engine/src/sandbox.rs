@@ -13,8 +13,8 @@ use crate::v0_1::bindings::loopgate::policy::log::{Host, Level};
 use crate::v0_1::bindings::loopgate::policy::types;
 use crate::v0_1::bindings::{PolicyPlugin, PolicyPluginPre};
 
-/// Messages of one call that are kept.
-const MAX_MESSAGES: usize = 64;
+/// Error messages of one call that are looked at.
+const MAX_ERRORS: usize = 64;
 
 /// Bytes of one message that are kept.
 const MAX_MESSAGE_BYTES: usize = 4096;
@@ -23,14 +23,14 @@ const MAX_MESSAGE_BYTES: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Guest {
     budget: Budget,
-    messages: usize,
+    errors: usize,
     last_error: Option<String>,
 }
 
 impl Host for Guest {
     fn log(&mut self, level: Level, message: String) {
-        self.messages += 1;
-        if level == Level::Error && self.messages <= MAX_MESSAGES {
+        if level == Level::Error && self.errors < MAX_ERRORS {
+            self.errors += 1;
             self.last_error = Some(shorten(message));
         }
     }

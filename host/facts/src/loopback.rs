@@ -30,7 +30,7 @@ pub enum ProbeProtocol {
 
 /// What a probe found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProbeOutcome {
     /// Everything arrived.
     Worked {

@@ -16,8 +16,8 @@ pub struct Sysctl {
     pub source: String,
 }
 
-/// A prefix that the kernel delivers locally: a route of type `local` (`ip-route(8)`) that is wider than one address
-/// and is not 127.0.0.0/8.
+/// A prefix that the kernel delivers locally though no interface carries each of its addresses: a route of type `local`
+/// (`ip-route(8)`) beside those of the addresses themselves and of 127.0.0.0/8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalRoute {

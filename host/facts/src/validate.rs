@@ -4,11 +4,13 @@
 //! another endpoint, a scope that does not follow from its address. Such facts would be judged wrongly, so they are
 //! refused.
 
+mod completeness;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::address::bits;
-use crate::{Facts, Interface, Listener, ListenerId, Scope};
+use crate::{Area, Facts, Interface, Listener, ListenerId, Scope};
 
 /// A contradiction within facts; the texts in it are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +79,26 @@ pub enum Inconsistency {
         /// The index.
         index: u32,
     },
+    /// A system that loopgate has no collector for.
+    #[error("host.os: `{os}` is no system that facts can come from")]
+    UnknownSystem {
+        /// The name in the document.
+        os: String,
+    },
+    /// Something that every collector gives or explains is neither there nor explained.
+    #[error("{what} is missing, and no gap in `{area}` says why")]
+    Unexplained {
+        /// What is missing.
+        what: String,
+        /// Where a gap would have to be.
+        area: Area,
+    },
+    /// A setting of the kernel that is a number, and has another value.
+    #[error("sysctls: `{name}` is not a number")]
+    NotANumber {
+        /// The setting.
+        name: String,
+    },
     /// A probe of an address that is not a loopback address.
     #[error("probes[{index}]: {address} is not a loopback address")]
     ProbeAddress {
@@ -94,6 +116,7 @@ impl Facts {
         self.check_interfaces(&mut found);
         self.check_listeners(&mut found);
         self.check_probes(&mut found);
+        completeness::check(self, &mut found);
         found
     }
 

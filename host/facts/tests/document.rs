@@ -73,6 +73,38 @@ fn contradictions_are_refused_with_their_place() {
     assert!(refusal(&with_listeners(json!([family]))).contains("`ipv6_only` on the IPv4 address"));
 }
 
+/// Fail closed: a rule cannot tell "not there" from "left out of the file".
+#[test]
+fn what_every_collector_gives_is_there_or_explained() {
+    for (place, value, area) in [
+        ("/interfaces/1/settings", json!({}), "interface-settings"),
+        ("/interfaces/1/settings/rp_filter", json!(null), "interface-settings"),
+        ("/sysctls", json!([]), "sysctls"),
+        ("/probes", json!([]), "probes"),
+        ("/names/localhost", json!(null), "resolver"),
+    ] {
+        let mut facts = quiet();
+        *facts.pointer_mut(place).unwrap() = value;
+        let message = refusal(facts.to_string().as_bytes());
+        assert!(message.contains(&format!("no gap in `{area}` says why")), "{place}: {message}");
+        let gap = json!({ "area": area, "subject": null, "reason": "denied", "leaves_unknown": "all of it" });
+        facts["gaps"] = json!([gap]);
+        assert!(Facts::from_json(facts.to_string().as_bytes()).is_ok(), "{place}: explained");
+    }
+}
+
+#[test]
+fn settings_that_are_no_numbers_and_systems_that_do_not_exist_are_refused() {
+    let mut facts = quiet();
+    let sysctls = facts["sysctls"].as_array_mut().unwrap();
+    let setting = sysctls.iter_mut().find(|sysctl| sysctl["name"] == "net.ipv4.ip_nonlocal_bind").unwrap();
+    setting["value"] = json!("banana");
+    assert!(refusal(facts.to_string().as_bytes()).contains("`net.ipv4.ip_nonlocal_bind` is not a number"));
+    let mut facts = quiet();
+    facts["host"]["os"] = json!("linuxx");
+    assert!(refusal(facts.to_string().as_bytes()).contains("host.os: `linuxx`"));
+}
+
 #[test]
 fn a_probe_of_another_machine_is_refused() {
     let mut facts = quiet();

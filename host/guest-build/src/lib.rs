@@ -8,12 +8,25 @@ mod compile;
 mod toolchain;
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use wit_component::ComponentEncoder;
 
 pub use compile::{CompileError, Guests, shared_target_dir};
 pub use toolchain::{TARGET, Toolchain, ToolchainError};
+
+/// Tells cargo what the guests of a build script are made from: `sources` within the workspace, what decides how they
+/// are compiled, and the choice of a toolchain.
+#[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
+pub fn watch(workspace: &Path, sources: &[&str]) {
+    for path in sources.iter().chain(&["wit", "Cargo.toml", "Cargo.lock"]) {
+        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+    }
+    for variable in Toolchain::environment() {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+}
 
 /// What the `main` of a build script ends with: an error is shown as cargo shows its own, line by line.
 #[expect(clippy::print_stdout, reason = "how a build script talks to cargo")]

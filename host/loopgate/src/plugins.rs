@@ -86,8 +86,7 @@ fn load(engine: &Engine, entry: &PluginEntry, folder: &Path) -> Result<Plugin, L
 }
 
 fn load_built_in(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFailure> {
-    let found = loopgate_builtins::all().iter().find(|builtin| builtin.name == entry.name.as_str());
-    let builtin = found.ok_or(LoadFailure::NoOrigin)?;
+    let builtin = loopgate_builtins::find(entry.name.as_str()).ok_or(LoadFailure::NoOrigin)?;
     Plugin::from_builtin(engine, builtin).map_err(|error| LoadFailure::Rejected(error.to_string()))
 }
 

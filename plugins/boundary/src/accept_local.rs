@@ -40,21 +40,17 @@ fn finding(interface: &NetworkInterface) -> Finding {
 /// What the settings beside it make of it.
 fn joint(interface: &NetworkInterface) -> &'static str {
     match severity(interface) {
-        Severity::High => ", does not check the way back, and accepts packets to 127.0.0.0/8",
-        Severity::Medium => ", and does not check the way back",
+        Severity::High => ", and packets to 127.0.0.0/8, so that a neighbour can speak to loopback as loopback",
         _ => "",
     }
 }
 
-/// A spoofed source gets past strict and loose validation only where there is none; what is not known counts as off.
+/// With `accept_local`, loose validation lets every local source pass, and strict validation lets pass that of the
+/// interface's own addresses (`__fib_validate_source`, net/ipv4/fib_frontend.c): only a loopback source is refused by
+/// it. What is not known counts as open.
 fn severity(interface: &NetworkInterface) -> Severity {
-    let settings = &interface.settings;
-    let is_unchecked = settings.rp_filter.is_none_or(|filter| filter == RpFilter::Off);
-    match (is_unchecked, settings.route_localnet) {
-        (true, Some(true)) => Severity::High,
-        (true, _) => Severity::Medium,
-        (false, _) => Severity::Low,
-    }
+    let InterfaceSettings { rp_filter, route_localnet, .. } = interface.settings;
+    if route_localnet == Some(true) && rp_filter != Some(RpFilter::Strict) { Severity::High } else { Severity::Medium }
 }
 
 fn word(filter: RpFilter) -> &'static str {

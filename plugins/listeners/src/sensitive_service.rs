@@ -32,7 +32,7 @@ fn finding(listener: &Listener, found: &Recognised<'_>) -> Finding {
 
 /// Whether any service could be behind a listener that was not recognised: its owner was not seen.
 ///
-/// A listener without an owner belongs to the kernel (NFS, `WireGuard`) if every owner could be seen.
+/// The collector gives a gap for every socket without a visible owner; facts without one say that none is hidden.
 pub(crate) fn could_be_anything(facts: &Facts, listener: &Listener) -> bool {
     if listener.owners.is_empty() { !facts.is_complete(&Area::Owners) } else { !is_identifiable(listener) }
 }

@@ -1,7 +1,7 @@
 //! Hostile and broken policy plugins, one an example, that the host must survive.
 //!
 //! They speak the contract without the SDK, because the SDK would not let them misbehave. Each says what it does in its
-//! first line; `tests/tests/hostile_guests.rs` says what the host makes of it, and fails if one is left out.
+//! first line; `host/engine/tests/hostile_guests.rs` says what the host makes of it, and fails if one is left out.
 
 /// The generated bindings.
 pub mod bindings {

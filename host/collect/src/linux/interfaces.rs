@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use loopgate_facts::{Area, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Scope, Untrusted};
+use loopgate_facts::{Area, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted};
 
 use super::netlink::NetlinkError;
 use super::root::Root;
@@ -23,6 +23,11 @@ pub(super) struct Devices {
 const ATTEMPTS: usize = 4;
 
 impl Devices {
+    /// Whether a prefix is one address that an interface carries. Each of those has a local route of its own.
+    pub(super) fn carry(&self, prefix: Prefix) -> bool {
+        prefix.is_single_address() && self.addresses.iter().any(|carried| carried.ip == prefix.address())
+    }
+
     /// Lists devices and addresses. They are two dumps, so an interface can appear between them: then both are read
     /// again.
     pub(super) fn observe(gaps: &mut Gaps) -> Self {

@@ -1,4 +1,4 @@
-//! Prefixes that the kernel delivers locally although no interface carries each of their addresses.
+//! Prefixes that the kernel delivers locally although no interface carries each of their addresses, be it a single one.
 //!
 //! Such a route (`ip route add local 203.0.113.0/24 dev lo`) makes a service that is bound to a wildcard address
 //! reachable under every address of the prefix, and under an address of it that nobody assigned.
@@ -15,7 +15,10 @@ pub(super) fn observe(devices: &Devices, gaps: &mut Gaps) -> Vec<LocalRoute> {
     let mut found = Vec::new();
     for (family, name) in [(AF_INET, "ipv4"), (AF_INET6, "ipv6")] {
         match routes(family) {
-            Ok(routes) => found.extend(routes.into_iter().map(|route| route.into_facts(devices))),
+            Ok(routes) => {
+                let strange = routes.into_iter().filter(|route| !devices.carry(route.destination));
+                found.extend(strange.map(|route| route.into_facts(devices)));
+            }
             Err(error) => gaps.subject(Area::LocalRoutes, name, error, "which prefixes are delivered locally"),
         }
     }
@@ -73,10 +76,10 @@ fn unspecified(family: u8) -> std::net::IpAddr {
     if family == AF_INET { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// Every address of an interface has a local route of its own, and 127.0.0.0/8 is local everywhere.
+/// 127.0.0.0/8 and ::1 are local everywhere.
 fn is_exceptional(prefix: Prefix) -> bool {
-    let within_loopback = prefix.address().is_ipv4() && prefix.address().is_loopback() && prefix.length() >= 8;
-    !prefix.is_single_address() && !within_loopback
+    let widest = if prefix.address().is_ipv4() { 8 } else { 128 };
+    !(prefix.address().is_loopback() && prefix.length() >= widest)
 }
 
 #[cfg(test)]
@@ -86,9 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_addresses_and_127_8_are_no_exception() {
+    fn loopback_is_no_exception() {
         for (prefix, exceptional) in [
-            ("10.0.0.1/32", false),
+            ("10.0.0.1/32", true),
             ("127.0.0.0/8", false),
             ("127.0.0.0/16", false),
             ("126.0.0.0/7", true),

@@ -16,7 +16,9 @@ use crate::gaps::Gaps;
 pub(super) struct Conf {
     route_localnet: bool,
     accept_local: bool,
-    rp_filter: u32,
+    rp_filter: i32,
+    /// `None` where the kernel has no IPv6, or where a gap says why.
+    ipv6_forwarding: Option<bool>,
 }
 
 /// Settings that exist once, by protocol.
@@ -69,14 +71,15 @@ impl Conf {
     /// What `conf.all` says, from the settings that were read.
     pub(super) fn of(sysctls: &[Sysctl], gaps: &mut Gaps) -> Option<Self> {
         let value = |name: &str| {
-            let sysctl = sysctls.iter().find(|sysctl| sysctl.name == format!("net.ipv4.conf.all.{name}"))?;
-            sysctl.value.as_str().parse::<u32>().ok()
+            let sysctl = sysctls.iter().find(|sysctl| sysctl.name == format!("net.{name}"))?;
+            sysctl.value.as_str().parse::<i32>().ok()
         };
         let conf = || {
             Some(Self {
-                route_localnet: value("route_localnet")? != 0,
-                accept_local: value("accept_local")? != 0,
-                rp_filter: value("rp_filter")?,
+                route_localnet: value("ipv4.conf.all.route_localnet")? != 0,
+                accept_local: value("ipv4.conf.all.accept_local")? != 0,
+                rp_filter: value("ipv4.conf.all.rp_filter")?,
+                ipv6_forwarding: value("ipv6.conf.all.forwarding").map(|value| value != 0),
             })
         };
         let conf = conf();
@@ -94,16 +97,16 @@ impl Conf {
         InterfaceSettings {
             route_localnet: ipv4.map(|own| self.route_localnet || own.route_localnet != 0),
             accept_local: ipv4.map(|own| self.accept_local || own.accept_local != 0),
-            rp_filter: ipv4.map(|own| rp_filter(self.rp_filter.max(own.rp_filter))),
+            rp_filter: ipv4.map(|own| rp_filter(self.rp_filter.max(own.rp_filter.cast_signed()))),
             ipv4_forwarding: ipv4.map(|own| own.forwarding != 0),
-            ipv6_forwarding: ipv6.map(|own| own.forwarding != 0),
+            ipv6_forwarding: ipv6.and(self.ipv6_forwarding),
             disable_ipv6: ipv6.map(|own| own.disable_ipv6 != 0),
         }
     }
 }
 
 /// `__fib_validate_source` (`net/ipv4/fib_frontend.c`) takes 0 for off, 1 for strict and every other value for loose.
-fn rp_filter(value: u32) -> RpFilter {
+fn rp_filter(value: i32) -> RpFilter {
     match value {
         0 => RpFilter::Off,
         1 => RpFilter::Strict,
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn either_of_all_and_interface_enables() {
         for (all, own, effective) in [(false, 0, false), (true, 0, true), (false, 1, true), (true, 1, true)] {
-            let conf = Conf { route_localnet: all, accept_local: all, rp_filter: 0 };
+            let conf = Conf { route_localnet: all, accept_local: all, ..Conf::default() };
             let settings = conf.effective(&link(own, own, 0));
             assert_eq!(settings.route_localnet, Some(effective));
             assert_eq!(settings.accept_local, Some(effective));
@@ -170,6 +173,14 @@ mod tests {
         assert_eq!(of(1, 0), Some(RpFilter::Strict));
         assert_eq!(of(1, 2), Some(RpFilter::Loose));
         assert_eq!(of(2, 1), Some(RpFilter::Loose));
+    }
+
+    /// `ip6_forward` (net/ipv6/ip6_output.c) asks `all` alone.
+    #[test]
+    fn ipv6_is_forwarded_by_all_interfaces_or_none() {
+        let link = Link { ipv6: Some(Ipv6Conf { forwarding: 1, disable_ipv6: 0 }), ..Link::default() };
+        let conf = Conf { ipv6_forwarding: Some(false), ..Conf::default() };
+        assert_eq!(conf.effective(&link).ipv6_forwarding, Some(false));
     }
 
     #[test]
