@@ -46,7 +46,7 @@ fn joint(interface: &NetworkInterface) -> &'static str {
 }
 
 /// With `accept_local`, loose validation lets every local source pass, and strict validation lets pass that of the
-/// interface's own addresses (`__fib_validate_source`, net/ipv4/fib_frontend.c): only a loopback source is refused by
+/// interface's own addresses (`__fib_validate_source`, `net/ipv4/fib_frontend.c`): only a loopback source is refused by
 /// it. What is not known counts as open.
 fn severity(interface: &NetworkInterface) -> Severity {
     let InterfaceSettings { rp_filter, route_localnet, .. } = interface.settings;

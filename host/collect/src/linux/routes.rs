@@ -76,7 +76,7 @@ fn unspecified(family: u8) -> std::net::IpAddr {
     if family == AF_INET { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// 127.0.0.0/8 and ::1 are local everywhere.
+/// `127.0.0.0/8` and `::1` are local everywhere.
 fn is_exceptional(prefix: Prefix) -> bool {
     let widest = if prefix.address().is_ipv4() { 8 } else { 128 };
     !(prefix.address().is_loopback() && prefix.length() >= widest)

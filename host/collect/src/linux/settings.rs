@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(of(2, 1), Some(RpFilter::Loose));
     }
 
-    /// `ip6_forward` (net/ipv6/ip6_output.c) asks `all` alone.
+    /// `ip6_forward` (`net/ipv6/ip6_output.c`) asks `all` alone.
     #[test]
     fn ipv6_is_forwarded_by_all_interfaces_or_none() {
         let link = Link { ipv6: Some(Ipv6Conf { forwarding: 1, disable_ipv6: 0 }), ..Link::default() };
