@@ -94,3 +94,18 @@ fn without_proc_the_verdict_is_incomplete() {
         }
     });
 }
+
+/// A line of the host table is as bad as its worst name, wherever that stands in it.
+#[test]
+fn localhost_on_another_machine_is_critical_behind_whatever_name() {
+    let mut facts = quiet_facts();
+    let hosts = facts["names"]["hosts"].as_array_mut().unwrap();
+    hosts.push(json!({ "line": 9, "address": "10.0.0.9", "names": ["ip6-localhost", "localhost"] }));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("facts.json");
+    fs::write(&file, facts.to_string()).unwrap();
+    let mut command = loopgate();
+    command.args(["check", "--fail-on", "critical", "--facts"]).arg(&file);
+    let run = Run::from(command.output().unwrap());
+    assert_eq!(run.code, 1, "{}", run.stdout);
+}

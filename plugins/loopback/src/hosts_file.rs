@@ -1,5 +1,7 @@
 //! What the host table says of `localhost`.
 
+use std::cmp::Reverse;
+
 use loopgate_plugin::prelude::*;
 
 use crate::ipv6::{self, Ipv6};
@@ -15,7 +17,8 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
 }
 
 fn judge_entry(facts: &Facts, entry: &HostsEntry, report: &mut Report) {
-    let Some(name) = entry.names.iter().find(|name| means_this_machine(name)) else { return };
+    let names = entry.names.iter().filter(|name| means_this_machine(name));
+    let Some(name) = names.min_by_key(|name| Reverse(severity_of(entry, name))) else { return };
     let HostsEntry { line, address, .. } = entry;
     if !address.is_loopback() {
         let message = format!("/etc/hosts, line {line}: {name} is {address}, which is not loopback");
@@ -33,7 +36,14 @@ fn means_this_machine(name: &str) -> bool {
     is_localhost(&name)
         || matches!(
             name.as_str(),
-            "localhost.localdomain" | "localhost4" | "localhost6" | "ip6-localhost" | "ip6-loopback"
+            "localhost.localdomain"
+                | "localhost4"
+                | "localhost4.localdomain4"
+                | "localhost6"
+                | "localhost6.localdomain6"
+                | "ip6-localhost"
+                | "ip6-loopback"
+                | "ipv6-localhost"
         )
 }
 
@@ -84,7 +94,7 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_are_known_in_every_spelling() {
-        for name in ["localhost", "LOCALHOST.", "app.localhost", "ip6-localhost", "localhost.localdomain"] {
+        for name in ["localhost", "LOCALHOST.", "app.localhost", "localhost4.localdomain4"] {
             assert!(means_this_machine(name), "{name}");
         }
         for name in ["notlocalhost", "localhost.example.org", "ip6-allnodes"] {
