@@ -76,6 +76,14 @@ fn an_answer_that_is_too_large() {
     costs_only_its_own_rules(guests::FLOODS, "too large");
 }
 
+/// The fuel that calls to the host cost is little, so it is the clock that ends this one.
+#[test]
+fn messages_without_end() {
+    let run = judge(guests::FLOODS_THE_LOG);
+    assert_eq!(run.code, 3);
+    assert_eq!(outcome(&run.json(), "misbehaves/only"), "unknown");
+}
+
 #[test]
 fn an_error_of_its_own() {
     costs_only_its_own_rules(guests::REFUSES, "beneath me");

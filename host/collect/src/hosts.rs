@@ -38,7 +38,8 @@ impl HostTable {
 
 /// One entry, and whether its address carries a zone (`fe80::1%lo0`, as macOS ships it).
 fn parse_line(line: u32, text: &[u8]) -> Option<(HostsEntry, bool)> {
-    let text = text.split(|&byte| byte == b'#').next()?;
+    // For glibc, which reads lines as C strings, a NUL ends a line.
+    let text = text.split(|&byte| byte == b'#' || byte == 0).next()?;
     let mut fields = text.split(|&byte| is_space(byte)).filter(|field| !field.is_empty());
     let (address, zoned) = parse_address(fields.next()?)?;
     let names: Vec<_> = fields.map(Untrusted::from_bytes).collect();

@@ -1,5 +1,6 @@
 //! The wasmtime engine and the clock behind its deadlines.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -21,8 +22,13 @@ pub(crate) const DEADLINE_TICKS: u64 = DEADLINE.as_secs() * TICKS_PER_SECOND;
 /// Runs plugins. One serves a whole run.
 pub struct Engine {
     wasmtime: wasmtime::Engine,
-    /// Dropping it ends the clock.
-    _clock: Sender<()>,
+    clock: Arc<Clock>,
+}
+
+/// Keeps the epochs advancing. Everything that calls guests holds it: without it no call would meet its deadline.
+/// The clock ends when the last holder is gone.
+pub(crate) struct Clock {
+    _running: Sender<()>,
 }
 
 /// The engine could not be set up: the processor or the system lacks something that wasmtime needs.
@@ -35,7 +41,11 @@ impl Engine {
     pub fn new() -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|error| EngineError(format!("{error:#}").into()))?;
         let clock = start_clock(&wasmtime).map_err(|error| EngineError(error.to_string().into()))?;
-        Ok(Self { wasmtime, _clock: clock })
+        Ok(Self { wasmtime, clock: Arc::new(clock) })
+    }
+
+    pub(crate) fn clock(&self) -> Arc<Clock> {
+        Arc::clone(&self.clock)
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -43,8 +53,8 @@ impl Engine {
     }
 }
 
-/// Advances the epoch every [`TICK`] until the sender is dropped.
-fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<Sender<()>> {
+/// Advances the epoch every [`TICK`] until the clock is dropped.
+fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<Clock> {
     let (sender, receiver) = channel::<()>();
     let engine = engine.weak();
     thread::Builder::new().name("loopgate-clock".to_owned()).spawn(move || {
@@ -53,5 +63,5 @@ fn start_clock(engine: &wasmtime::Engine) -> std::io::Result<Sender<()>> {
             engine.increment_epoch();
         }
     })?;
-    Ok(sender)
+    Ok(Clock { _running: sender })
 }

@@ -1,5 +1,6 @@
 //! One call into a guest: a fresh store, limits, a thread of its own, and a typed failure.
 
+use std::sync::Arc;
 use std::thread;
 
 use loopgate_facts::Untrusted;
@@ -8,7 +9,7 @@ use wasmtime::{Store, Trap};
 
 use crate::Failure;
 use crate::limits::{Budget, DEADLINE, FUEL, MEMORY_BYTES, MemoryExhausted, OUTPUT_BYTES, THREAD_STACK_BYTES};
-use crate::runtime::{DEADLINE_TICKS, Engine};
+use crate::runtime::{Clock, DEADLINE_TICKS, Engine};
 use crate::v0_1::bindings::loopgate::policy::log::{Host, Level};
 use crate::v0_1::bindings::loopgate::policy::types;
 use crate::v0_1::bindings::{PolicyPlugin, PolicyPluginPre};
@@ -47,6 +48,7 @@ fn shorten(mut message: String) -> String {
 /// A component that is ready to be instantiated, once for every call.
 pub(crate) struct Sandbox {
     prepared: PolicyPluginPre<Guest>,
+    _clock: Arc<Clock>,
 }
 
 impl Sandbox {
@@ -54,7 +56,7 @@ impl Sandbox {
     pub(crate) fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(engine.wasmtime());
         PolicyPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;
-        Ok(Self { prepared: PolicyPluginPre::new(linker.instantiate_pre(component)?)? })
+        Ok(Self { prepared: PolicyPluginPre::new(linker.instantiate_pre(component)?)?, _clock: engine.clock() })
     }
 
     /// Calls the guest in a fresh instance.

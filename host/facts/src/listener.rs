@@ -159,7 +159,8 @@ pub struct Owner {
     pub name: Untrusted,
     /// The file it executes, `None` where it may not be read.
     pub executable: Option<Untrusted>,
-    /// Its arguments, free for the process to choose. Empty where they may not be read.
+    /// Its arguments, free for the process to choose. Empty where they may not be read, and where they are more than a
+    /// collector keeps (64 KiB, 1,024 arguments): a rule that goes by them cannot tell then.
     pub command_line: Vec<Untrusted>,
     /// Its effective user id.
     pub uid: Option<u32>,

@@ -70,9 +70,14 @@ pub(crate) fn recognise<'catalogue>(
     by_owner.max_by_key(|found| found.service.severity).or_else(|| by_port(catalogue, listener))
 }
 
-/// Whether the service behind a listener could be told at all: by an owner of which more than its name was seen.
+/// Whether the service behind a listener could be told at all: of each owner its executable was seen, and of one that
+/// can be anything its command line too.
 pub(crate) fn is_identifiable(listener: &Listener) -> bool {
-    listener.owners.iter().any(|owner| owner.executable.is_some() || !owner.command_line.is_empty())
+    let is_seen = |owner: &Owner| match owner.program() {
+        Some(program) => !is_interpreter(program) || !owner.command_line.is_empty(),
+        None => !owner.command_line.is_empty(),
+    };
+    !listener.owners.is_empty() && listener.owners.iter().all(is_seen)
 }
 
 fn by_owner<'catalogue>(

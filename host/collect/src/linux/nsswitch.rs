@@ -19,6 +19,10 @@ const DEFAULT: &str = "dns [!UNAVAIL=return] files";
 
 /// The source that could send a packet, if the search for `localhost` may reach one.
 pub(super) fn network_source(configuration: &str, local: Local) -> Option<String> {
+    // What white space is, and where a line ends, glibc sees otherwise than Rust does in such a text.
+    if !configuration.is_ascii() || configuration.contains('\0') {
+        return Some("text in /etc/nsswitch.conf that is not ASCII".to_owned());
+    }
     let line = hosts_line(configuration).unwrap_or(DEFAULT);
     for step in steps(line) {
         let statuses = step.statuses(local);

@@ -8,7 +8,7 @@ use loopgate_facts::{Area, Listener, Owner};
 use super::descriptors::{Holder, Search, pass};
 use super::protocols::Query;
 use super::root::Root;
-use super::sockets::{ListeningSocket, list};
+use super::sockets::{Endpoint, ListeningSocket, list};
 use super::users::Users;
 use crate::gaps::{Gaps, count};
 
@@ -41,23 +41,24 @@ fn wanted(sockets: &[ListeningSocket]) -> Vec<u64> {
     inodes.into_iter().collect()
 }
 
-/// Removes sockets without an owner that are explained: those that were closed meanwhile, and the inner sockets that
+/// Removes sockets without an owner that are explained: those whose endpoint is gone by now (one that has another
+/// socket in its place is as open as before, so it stays, with an owner that was not seen), and the inner sockets that
 /// Multipath TCP kept for its listeners before Linux 6.6, which have the endpoint of one that has an owner.
 fn settle(sockets: &mut Vec<ListeningSocket>, owners: &Owners) {
     let (mut kept, orphans): (Vec<_>, Vec<_>) = sockets.drain(..).partition(|socket| owners.has(socket));
     let queries: BTreeSet<_> = orphans.iter().map(|orphan| orphan.query).collect();
-    let still_open = open_inodes(queries);
+    let still_open = open_endpoints(queries);
     let is_inner = |orphan: &ListeningSocket| kept.iter().any(|socket| socket.is_multipath_face_of(orphan));
-    let is_open = |orphan: &ListeningSocket| still_open.as_ref().is_none_or(|open| open.contains(&orphan.inode));
+    let is_open = |orphan: &ListeningSocket| still_open.as_ref().is_none_or(|open| open.contains(&orphan.endpoint()));
     let orphans: Vec<_> = orphans.into_iter().filter(|orphan| is_open(orphan) && !is_inner(orphan)).collect();
     kept.extend(orphans);
     *sockets = kept;
 }
 
-/// The inodes that the lists have now; `None` if one cannot be read again.
-fn open_inodes(queries: BTreeSet<Query>) -> Option<BTreeSet<u64>> {
+/// The endpoints that the lists have now; `None` if one cannot be read again.
+fn open_endpoints(queries: BTreeSet<Query>) -> Option<BTreeSet<Endpoint>> {
     let lists = queries.into_iter().map(list).collect::<Result<Vec<_>, _>>().ok()?;
-    Some(lists.iter().flatten().map(|socket| socket.inode).collect())
+    Some(lists.iter().flat_map(|list| &list.sockets).map(ListeningSocket::endpoint).collect())
 }
 
 impl Owners {

@@ -43,7 +43,7 @@ impl Process {
             pid: self.pid,
             name: Untrusted::from_bytes(name.strip_suffix(b"\n").unwrap_or(&name)),
             executable: executable.map(|path| Untrusted::from_bytes(path.as_bytes())),
-            command_line: arguments(&command_line),
+            command_line: if is_cut(&command_line) { Vec::new() } else { arguments(&command_line) },
             uid,
             user: uid.and_then(|uid| users.name(uid)),
             cgroup: membership.path,
@@ -63,6 +63,15 @@ impl Process {
 
 /// A command line can be megabytes long, and a process can change it; nobody reads on beyond this.
 const MAX_COMMAND_LINE: usize = 64 << 10;
+
+/// Owners are repeated for each listener, so a process with many of both must not fill the memory.
+const MAX_ARGUMENTS: usize = 1024;
+
+/// Whether there is, or may be, more of a command line than is kept. Half of one would be worse than none: what is
+/// cut off may be the option that opens a debugger.
+fn is_cut(text: &[u8]) -> bool {
+    text.len() >= MAX_COMMAND_LINE || text.split(|&byte| byte == 0).nth(MAX_ARGUMENTS + 1).is_some()
+}
 
 /// The arguments of a command line, each ended by a NUL. A process that overwrote its own leaves more of them behind.
 fn arguments(text: &[u8]) -> Vec<Untrusted> {

@@ -1,5 +1,6 @@
 //! Listening sockets, as the kernel lists them (`sock_diag(7)`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use loopgate_facts::{Area, Protocol};
@@ -12,6 +13,9 @@ use super::netlink::{NetlinkError, Request, dump};
 use super::protocols::Query;
 use super::rtnetlink::{AF_INET, AF_INET6, append};
 use crate::gaps::Gaps;
+
+/// Where a socket can be reached: the list it is on, address, port, and index of the interface it is bound to.
+pub(super) type Endpoint = (Query, IpAddr, u16, u32);
 
 /// A socket that accepts traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,11 @@ impl ListeningSocket {
         let endpoint = |socket: &Self| (socket.query.protocol, socket.query.family, socket.address, socket.port);
         self.query.multipath && !other.query.multipath && endpoint(self) == endpoint(other)
     }
+
+    /// Where it can be reached.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        (self.query, self.address, self.port, self.interface)
+    }
 }
 
 /// Adds the Multipath TCP list. Since Linux 6.6 its sockets are on the list of TCP too, with the same inode, and with
@@ -54,7 +63,13 @@ pub(super) fn observe(queries: &[Query]) -> (Vec<ListeningSocket>, Gaps) {
     let (mut found, mut gaps) = (Vec::new(), Gaps::default());
     for &query in queries {
         match list(query) {
-            Ok(sockets) => found.extend(sockets),
+            Ok(list) => {
+                if !list.is_settled {
+                    let reason = "the sockets kept changing while they were listed";
+                    gaps.subject(Area::Listeners, query.name(), reason, format!("some listeners of {}", query.name()));
+                }
+                found.extend(list.sockets);
+            }
             Err(error) => {
                 gaps.subject(Area::Listeners, query.name(), error, format!("listeners of {}", query.name()));
             }
@@ -63,8 +78,38 @@ pub(super) fn observe(queries: &[Query]) -> (Vec<ListeningSocket>, Gaps) {
     (found, gaps)
 }
 
-/// Lists the listening sockets of one query.
-pub(super) fn list(query: Query) -> Result<Vec<ListeningSocket>, NetlinkError> {
+/// The listening sockets of one query.
+pub(super) struct List {
+    /// Every socket that was seen.
+    pub(super) sockets: Vec<ListeningSocket>,
+    /// Two readings in a row agreed.
+    is_settled: bool,
+}
+
+/// How often a list is read until two readings agree.
+const READINGS: usize = 6;
+
+/// Lists the listening sockets of one query, until two readings agree.
+///
+/// The kernel resumes a dump by the position in its table (`inet_diag_dump_icsk`, `udp_dump`), and does not say when
+/// sockets before that position have gone: it then passes over others, which anyone who opens and closes sockets can
+/// bring about. A socket that one reading has seen counts, whatever the others say.
+pub(super) fn list(query: Query) -> Result<List, NetlinkError> {
+    let mut seen = BTreeMap::new();
+    let mut last = None;
+    for _ in 0..READINGS {
+        let sockets = read(query)?;
+        let keys: BTreeSet<_> = sockets.iter().map(|socket| (socket.inode, socket.endpoint())).collect();
+        seen.extend(sockets.into_iter().map(|socket| ((socket.inode, socket.endpoint()), socket)));
+        if last.as_ref() == Some(&keys) {
+            return Ok(List { sockets: seen.into_values().collect(), is_settled: true });
+        }
+        last = Some(keys);
+    }
+    Ok(List { sockets: seen.into_values().collect(), is_settled: false })
+}
+
+fn read(query: Query) -> Result<Vec<ListeningSocket>, NetlinkError> {
     const NETLINK_SOCK_DIAG: isize = 4;
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     let request = Request {
