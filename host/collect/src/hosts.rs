@@ -129,6 +129,11 @@ mod tests {
     }
 
     #[test]
+    fn a_nul_ends_a_line_as_it_does_for_the_c_library() {
+        assert!(!HostTable::parse(b"127.0.0.1 x\0 localhost").names_localhost);
+    }
+
+    #[test]
     fn only_the_very_name_answers_a_lookup() {
         assert!(HostTable::parse(b"10.0.0.1 x LOCALHOST").names_localhost);
         assert!(!HostTable::parse(b"127.0.0.1 localhost.localdomain").names_localhost);

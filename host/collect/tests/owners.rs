@@ -212,3 +212,31 @@ fn facts_survive_their_document() {
         assert_eq!(Facts::from_json(&document).unwrap(), facts);
     });
 }
+
+/// A graceful restart: at every moment one of two sockets listens on the endpoint, but never one of them for long.
+#[test]
+fn an_endpoint_whose_sockets_are_replaced_is_never_lost() {
+    in_namespace("an_endpoint_whose_sockets_are_replaced_is_never_lost", || {
+        let listen = || {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            socket.set_reuse_port(true).unwrap();
+            socket.bind(&std::net::SocketAddr::from(([0, 0, 0, 0], 8080)).into()).unwrap();
+            socket.listen(1).unwrap();
+            socket
+        };
+        let is_over = AtomicBool::new(false);
+        let mut current = listen();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    current = listen();
+                }
+            });
+            let lost =
+                (0..40).filter(|_| !this_machine().collect().listeners.iter().any(|listener| listener.port == 8080));
+            let lost = lost.count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(lost, 0, "of 40 observations");
+        });
+    });
+}

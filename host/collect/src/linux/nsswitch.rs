@@ -143,6 +143,13 @@ mod tests {
     const INSTALLED: Local = Local { hosts_names_localhost: Some(false), has_myhostname: true };
 
     #[test]
+    fn a_text_that_the_c_library_may_read_otherwise_is_not_trusted() {
+        for text in ["hosts: dns\n\u{a0}hosts: files", "hosts: files\0 dns"] {
+            assert!(network_source(text, LISTED).is_some(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn the_question_is_asked_only_where_the_answer_is_local() {
         for (line, local, network) in [
             // As Debian, Fedora, Ubuntu, NixOS and Arch ship it.
