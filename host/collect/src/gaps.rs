@@ -25,6 +25,15 @@ impl Gaps {
         self.push(area, Some(subject.into()), reason, leaves_unknown.into());
     }
 
+    /// Records that nobody looks at the firewall yet: every listener is judged by what it is bound to.
+    pub(crate) fn firewall(&mut self) {
+        self.area(
+            Area::Firewall,
+            "this version of loopgate does not read the firewall",
+            "whether a packet filter blocks a listener; every listener is judged by what it is bound to",
+        );
+    }
+
     /// Takes over what another observer found, and adds what it could not observe.
     pub(crate) fn take<T>(&mut self, (found, gaps): (T, Self)) -> T {
         self.0.extend(gaps.0);

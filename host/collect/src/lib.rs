@@ -18,6 +18,7 @@ pub mod linux;
 #[cfg(any(test, not(target_os = "linux")))]
 pub mod portable;
 
+use jiff::{Timestamp, Unit};
 use loopgate_facts::Facts;
 
 /// Something that can observe a machine.
@@ -36,4 +37,10 @@ pub fn this_machine() -> impl Collector {
 #[cfg(not(target_os = "linux"))]
 pub fn this_machine() -> impl Collector {
     portable::PortableCollector::new()
+}
+
+/// Whole seconds: nobody judges by less, and documents stay readable.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now)
 }

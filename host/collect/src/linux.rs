@@ -70,7 +70,7 @@ impl Default for LinuxCollector {
 impl Collector for LinuxCollector {
     fn collect(&self) -> Facts {
         let mut gaps = Gaps::default();
-        report_firewall(&mut gaps);
+        gaps.firewall();
         let mut facts = thread::scope(|scope| observe(scope, &self.root, &mut gaps));
         facts.gaps = gaps.into_vec();
         facts.normalise();
@@ -119,15 +119,6 @@ fn owned_listeners(
     let mut listeners = listeners::merge(&sockets, devices);
     owners.assign(&mut listeners);
     listeners
-}
-
-/// This version judges every listener by what it is bound to.
-fn report_firewall(gaps: &mut Gaps) {
-    gaps.area(
-        Area::Firewall,
-        "this version of loopgate does not read the firewall",
-        "whether a packet filter blocks a listener; every listener is judged by what it is bound to",
-    );
 }
 
 /// An observation on a thread of its own.

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use if_addrs::{IfAddr, get_if_addrs};
-use jiff::{Timestamp, Unit};
 use loopgate_facts::{
     Area, Facts, Host, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId, Names,
     Origin, Owner, Protocol, SCHEMA, Scope, Untrusted,
@@ -14,7 +13,7 @@ use loopgate_facts::{
 use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, SocketInfo, TcpState, get_sockets_info};
 
 use crate::gaps::Gaps;
-use crate::{Collector, loopback};
+use crate::{Collector, loopback, now};
 
 /// The collector for systems other than Linux.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,22 +67,17 @@ fn report_blind_spots(gaps: &mut Gaps) {
     for (area, unknown) in BLIND_SPOTS {
         gaps.area(area, "the portable collector cannot see it", unknown);
     }
-    gaps.area(
-        Area::Firewall,
-        "this version of loopgate does not read the firewall",
-        "whether a packet filter blocks a listener; every listener is judged by what it is bound to",
-    );
+    gaps.firewall();
 }
 
 fn host() -> Host {
-    let now = Timestamp::now();
     Host {
         hostname: Untrusted::default(),
         os: std::env::consts::OS.to_owned(),
         kernel: Untrusted::default(),
         container: None,
         network_namespace: None,
-        collected_at: now.round(Unit::Second).unwrap_or(now),
+        collected_at: now(),
         effective_uid: None,
         capabilities: Vec::new(),
         collector: env!("CARGO_PKG_VERSION").to_owned(),

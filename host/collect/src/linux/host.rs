@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use jiff::{Timestamp, Unit};
 use loopgate_facts::{Area, Capability, Host, NetworkNamespace, Untrusted};
 use rustix::process::geteuid;
 use rustix::system::uname;
@@ -12,6 +11,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use super::cgroup::Membership;
 use super::root::Root;
 use crate::gaps::Gaps;
+use crate::now;
 
 /// Observes the machine and the run itself.
 pub(super) fn observe(root: &Root, gaps: &mut Gaps) -> Host {
@@ -27,12 +27,6 @@ pub(super) fn observe(root: &Root, gaps: &mut Gaps) -> Host {
         capabilities: effective_capabilities(gaps),
         collector: env!("CARGO_PKG_VERSION").to_owned(),
     }
-}
-
-/// Whole seconds: nobody judges by less, and documents stay readable.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    now.round(Unit::Second).unwrap_or(now)
 }
 
 /// The namespace by the inode of its file (`namespaces(7)`), and whether process 1 shares it.
