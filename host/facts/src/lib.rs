@@ -15,6 +15,7 @@ mod interface;
 mod listener;
 mod loopback;
 mod names;
+mod reachability;
 mod settings;
 mod untrusted;
 mod validate;
@@ -29,6 +30,7 @@ pub use interface::{Interface, InterfaceAddress, InterfaceKind, InterfaceSetting
 pub use listener::{Container, Listener, ListenerId, Origin, Owner, Protocol, Socket};
 pub use loopback::{Probe, ProbeOutcome, ProbeProtocol, ProbeStep};
 pub use names::{HostsEntry, Names, Resolution};
+pub use reachability::{BlockReason, MAX_NARROWED_BY, Reach, ReachPath, ReachVerdict, Reachability, RuleReference};
 pub use settings::{LocalRoute, Sysctl};
 pub use untrusted::{Untrusted, is_unsafe_to_print};
 pub use validate::Inconsistency;

@@ -1,0 +1,186 @@
+//! Who can reach a listener, and which rule decides.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Prefix, Untrusted};
+
+/// What happens to an unsolicited first packet from a set of sources, over one interface, to one address of a listener.
+///
+/// The entries of one interface, destination and port partition the addresses of the family: no source is in two of
+/// them, and none is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reachability {
+    /// The interface that the packet comes in by. The loopback device stands for this machine itself.
+    pub interface: Untrusted,
+    /// The address that the packet is sent to.
+    pub destination: IpAddr,
+    /// The port that the packet is sent to.
+    pub port: u16,
+    /// Where the packet comes from: the fewest prefixes that cover the set, in order.
+    pub sources: Vec<Prefix>,
+    /// Whether it arrives.
+    pub verdict: ReachVerdict,
+    /// Why it does not arrive; `None` where it may.
+    pub reason: Option<BlockReason>,
+    /// What keeps the verdict from being known, such as `xt match "bpf"`; empty where it is.
+    pub unknown_because: Vec<Untrusted>,
+    /// The way it takes through the machine.
+    pub path: ReachPath,
+    /// Where address translation sends it, where it does.
+    pub translated_to: Option<SocketAddr>,
+    /// The rule or policy that decides; `None` where no rule does.
+    pub decided_by: Option<RuleReference>,
+    /// The rules that sent other sources elsewhere, in the order they were met; at most [`MAX_NARROWED_BY`].
+    pub narrowed_by: Vec<RuleReference>,
+    /// What else is to know: `rate limited by ...`, `only from source port 53`.
+    pub notes: Vec<Untrusted>,
+}
+
+/// The most rules that [`Reachability::narrowed_by`] names; a note counts the others.
+pub const MAX_NARROWED_BY: usize = 16;
+
+/// Whether a packet arrives and its answer leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReachVerdict {
+    /// It does.
+    Reachable,
+    /// It does not.
+    Blocked,
+    /// It depends on something that is not known.
+    Unknown,
+}
+
+impl ReachVerdict {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Blocked => "blocked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for ReachVerdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// Why a packet does not arrive, or is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockReason {
+    /// A rule or policy drops it.
+    Dropped,
+    /// A rule rejects it: the peer is told.
+    Rejected,
+    /// The kernel does not accept such a source or destination from this interface (`ip_route_input_slow`,
+    /// `net/ipv4/route.c`): a loopback address from outside, an own address, or a failed source validation.
+    Martian,
+    /// The routing table has no way to the destination.
+    NotRouted,
+    /// It arrives at another endpoint: address translation or routing leads elsewhere.
+    Elsewhere,
+    /// The listener does not take packets from this interface (`SO_BINDTODEVICE`, the zone of its address).
+    OtherInterface,
+    /// It arrives, and a rule keeps the answer from leaving.
+    AnswerBlocked,
+    /// It arrives, and the routing table has no way back to the source.
+    AnswerNotRouted,
+}
+
+impl BlockReason {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dropped => "dropped",
+            Self::Rejected => "rejected",
+            Self::Martian => "martian",
+            Self::NotRouted => "not-routed",
+            Self::Elsewhere => "elsewhere",
+            Self::OtherInterface => "other-interface",
+            Self::AnswerBlocked => "answer-blocked",
+            Self::AnswerNotRouted => "answer-not-routed",
+        }
+    }
+}
+
+impl fmt::Display for BlockReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// The way of a packet through the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReachPath {
+    /// To a socket of this network namespace.
+    Input,
+    /// Onward to another machine or a container.
+    Forward,
+    /// It ends before that is decided.
+    Neither,
+}
+
+/// A rule, or the policy of a chain, as an administrator finds it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleReference {
+    /// `nf-tables`, `ip-tables` or `ip6-tables`.
+    pub backend: String,
+    /// The family of the table: `ip`, `ip6`, `inet`, `bridge`, `netdev`.
+    pub family: String,
+    /// The table.
+    pub table: Untrusted,
+    /// The chain.
+    pub chain: Untrusted,
+    /// The number of the rule within its table, as `nft -a list ruleset` shows it.
+    pub handle: Option<u64>,
+    /// The position of the rule in its chain, from 1, as `iptables -L --line-numbers` shows it, or its line in the file
+    /// that was read. `None` for a policy.
+    pub line: Option<u32>,
+    /// The rule in the notation of the tool that wrote it, or `policy drop`.
+    pub text: Untrusted,
+}
+
+/// How far away the peers of a listener can be; a wider one includes the narrower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Nobody: not even this machine itself.
+    None,
+    /// This machine only.
+    Host,
+    /// Machines on the same link.
+    Link,
+    /// Machines with private addresses: RFC 1918, RFC 6598, unique local.
+    Private,
+    /// Anybody.
+    Public,
+}
+
+impl Reach {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Host => "host",
+            Self::Link => "link",
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
