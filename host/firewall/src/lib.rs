@@ -8,10 +8,14 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`ruleset`] | tables, chains, rules, sets |
+//! | [`address_set`] | exact sets of addresses |
+//! | [`routing`] | what the evaluator asks about routing |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //!
 //! The crate does no input or output.
 
+pub mod address_set;
+pub mod routing;
 pub mod rule;
 pub mod ruleset;
 
