@@ -9,12 +9,16 @@
 //! | --- | --- |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`address_set`] | exact sets of addresses |
+//! | [`region`] | sets of senders: addresses and ports |
+//! | [`evaluate`] | follows a packet through a ruleset |
 //! | [`routing`] | what the evaluator asks about routing |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //!
 //! The crate does no input or output.
 
 pub mod address_set;
+pub mod evaluate;
+pub mod region;
 pub mod routing;
 pub mod rule;
 pub mod ruleset;

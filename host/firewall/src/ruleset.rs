@@ -279,7 +279,7 @@ pub enum Key {
 }
 
 /// What a map gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Data {
     /// Bytes for a register.
     Value(Box<[u8]>),
