@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::address::bits;
-use crate::{Area, Facts, Interface, Listener, ListenerId, Scope};
+use crate::{Area, Facts, Interface, Listener, Scope};
 
 /// A contradiction within facts; the texts in it are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -160,8 +160,8 @@ fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Incon
 }
 
 fn check_listener(index: usize, listener: &Listener, found: &mut Vec<Inconsistency>) {
-    let Listener { protocol, address, port, zone, bound_interface, .. } = listener;
-    let expected = ListenerId::new(*protocol, *address, *port, zone.as_ref(), bound_interface.as_ref());
+    let Listener { address, port, .. } = listener;
+    let expected = listener.expected_id();
     if expected != listener.id {
         let (id, expected) = (listener.id.text(), expected.text().escaped().to_string());
         found.push(Inconsistency::ListenerId { index, found: id.escaped().to_string(), expected });
