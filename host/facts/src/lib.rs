@@ -40,12 +40,12 @@ pub use loopback::{Probe, ProbeOutcome, ProbeProtocol, ProbeStep};
 pub use names::{HostsEntry, Names, Resolution};
 pub use reach::{Reach, ReachBounds};
 pub use reachability::{
-    BlockReason, MAX_NARROWED_BY, MAX_NOTES, MAX_SOURCES, ReachPath, ReachVerdict, Reachability, RuleReference,
+    BlockReason, MAX_NARROWED_BY, MAX_SOURCES, ReachPath, ReachVerdict, Reachability, RuleReference,
 };
 pub use routing::{Bypass, BypassKind, MAX_BYPASSES, MAX_ROUTING_ANSWERS, RouteOutcome, RoutingAnswer};
 pub use settings::{LocalRoute, Sysctl};
 pub use untrusted::{Untrusted, is_unsafe_to_print};
-pub use validate::Inconsistency;
+pub use validate::{Inconsistency, PartitionFlaw};
 
 /// Everything that was observed of one machine, seen from one network namespace, in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

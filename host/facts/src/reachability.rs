@@ -48,9 +48,6 @@ pub struct Reachability {
 /// of entries over the same sources; their lists must stay readable, and a document of facts within its size.
 pub const MAX_SOURCES: usize = 128;
 
-/// The most texts in [`Reachability::unknown_because`] and [`Reachability::notes`].
-pub const MAX_NOTES: usize = 16;
-
 /// The most rules that [`Reachability::narrowed_by`] names; a note counts the others.
 pub const MAX_NARROWED_BY: usize = 16;
 
