@@ -32,7 +32,7 @@ mod users;
 use std::path::Path;
 use std::thread;
 
-use loopgate_facts::{Area, Facts, Listener, SCHEMA};
+use loopgate_facts::{Area, Facts, Firewall, Listener, SCHEMA};
 
 use crate::gaps::Gaps;
 use crate::{Collector, loopback};
@@ -105,6 +105,9 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
         names: names.finish(gaps),
         sysctls,
         local_routes,
+        firewall: Firewall::default(),
+        routing: Vec::new(),
+        bypasses: Vec::new(),
         gaps: Vec::new(),
     }
 }

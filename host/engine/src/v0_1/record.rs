@@ -142,6 +142,7 @@ fn listener(listener: &facts::Listener) -> wit::Listener {
         bound_interface: optional(listener.bound_interface.as_ref()),
         origin: match listener.origin {
             facts::Origin::Socket => wit::Origin::Socket,
+            facts::Origin::PublishedPort => wit::Origin::Other("published-port".to_owned()),
         },
         uids: uids(listener),
         owners: listener.owners.iter().map(owner).collect(),
