@@ -24,6 +24,7 @@ mod process;
 mod protocols;
 mod root;
 mod routes;
+mod routing;
 mod rtnetlink;
 mod settings;
 mod sockets;

@@ -11,6 +11,8 @@
 //! | [`address_set`] | exact sets of addresses |
 //! | [`region`] | sets of senders: addresses and ports |
 //! | [`evaluate`] | follows a packet through a ruleset |
+//! | [`reach`] | joins listeners with what the evaluator says |
+//! | [`notation`] | rules as an administrator finds them |
 //! | [`routing`] | what the evaluator asks about routing |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //!
@@ -18,6 +20,8 @@
 
 pub mod address_set;
 pub mod evaluate;
+pub mod notation;
+pub mod reach;
 pub mod region;
 pub mod routing;
 pub mod rule;

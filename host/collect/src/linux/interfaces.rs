@@ -88,6 +88,18 @@ impl Devices {
         device.map_or(b"lo", |link| &link.name)
     }
 
+    /// The index of the loopback device.
+    pub(super) fn loopback_index(&self) -> u32 {
+        /// The kernel makes it first in every network namespace (`loopback_net_init`).
+        const USUAL: u32 = 1;
+        self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
+    }
+
+    /// Every address with the index of the interface that carries it, in the order of the kernel.
+    pub(super) fn carried(&self) -> Vec<(u32, IpAddr)> {
+        self.addresses.iter().map(|address| (address.link, address.ip)).collect()
+    }
+
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.
     pub(super) fn interfaces(&self, all: Option<Conf>, root: &Root) -> Vec<Interface> {
         self.links.iter().map(|link| self.interface(link, all, root)).collect()
