@@ -1,7 +1,9 @@
 //! Joins listeners with the firewall: for each interface and each address that a listener can be reached at, who can.
 
 mod destinations;
+mod published;
 mod record;
+mod summary;
 
 use std::net::IpAddr;
 
@@ -11,7 +13,9 @@ use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Endpoint, Evaluator, Fate, Question};
 
 pub use destinations::Addresses;
+pub use published::published;
 pub use record::{decision, records, reference};
+pub use summary::summarise;
 
 /// The number of a transport protocol (IANA, "Assigned Internet Protocol Numbers").
 pub fn protocol_number(protocol: Protocol) -> u8 {

@@ -48,6 +48,11 @@ impl Answer {
         &self.journal.ends
     }
 
+    /// What let packets go on, in the order it was met.
+    pub fn acceptances(&self) -> &[Acceptance] {
+        &self.journal.acceptances
+    }
+
     /// The steps of the way, where they were asked for.
     pub fn steps(&self) -> &[Step] {
         self.journal.steps.as_deref().unwrap_or_default()
