@@ -9,10 +9,16 @@
 //! | --- | --- |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
+//! | [`attribute`] | the attributes of netlink messages |
+//! | [`nf_tables`] | reads the messages of the kernel's `nf_tables` |
+//! | [`xt`] | reads the matches and targets of iptables |
 //!
 //! The crate does no input or output.
 
+pub mod attribute;
+pub mod nf_tables;
 pub mod rule;
 pub mod ruleset;
+pub mod xt;
 
 pub use ruleset::Ruleset;
