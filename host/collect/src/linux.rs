@@ -3,6 +3,7 @@
 //! | what | from |
 //! | --- | --- |
 //! | interfaces, addresses, their settings, local routes | rtnetlink |
+//! | firewall rules | nfnetlink |
 //! | listening sockets | `sock_diag` |
 //! | their owners | one pass over `/proc/PID/fd` |
 //! | other settings | `/proc/sys` |
@@ -13,6 +14,7 @@
 
 mod cgroup;
 mod descriptors;
+pub mod firewall;
 mod host;
 mod interfaces;
 mod listeners;

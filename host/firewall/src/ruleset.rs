@@ -167,7 +167,8 @@ pub struct Base {
     pub kind: ChainKind,
     /// What happens to a packet that reaches its end.
     pub policy: Policy,
-    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for. Others see every device.
+    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for; a name
+    /// that ends in `*` stands for all that begin so (`nft(8)`). Others see every device.
     pub devices: Vec<Vec<u8>>,
     /// When it was registered relative to others of this backend, as far as the handles tell: larger is later. Of
     /// chains with equal priority the one that was registered last runs first (`nf_hook_entries_grow`,

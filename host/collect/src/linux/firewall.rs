@@ -1,0 +1,3 @@
+//! Reads what filters and translates packets from the kernel, with no external program.
+
+pub mod nf_tables;
