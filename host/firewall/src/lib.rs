@@ -7,11 +7,15 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`nft_json`] | reads `nft -j list ruleset` |
+//! | [`notation`] | shows rules in the notation of the tool that wrote them |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //!
 //! The crate does no input or output.
 
+pub mod nft_json;
+pub mod notation;
 pub mod rule;
 pub mod ruleset;
 

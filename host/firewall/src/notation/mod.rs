@@ -1,0 +1,3 @@
+//! Rules in the notation of the tool that wrote them.
+
+pub(crate) mod names;
