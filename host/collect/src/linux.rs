@@ -24,7 +24,7 @@ mod nsswitch;
 mod owners;
 mod process;
 mod protocols;
-mod reach;
+pub mod reach;
 mod root;
 mod routes;
 mod routing;

@@ -75,6 +75,10 @@ impl Rules {
         &self.ruleset
     }
 
+    pub(super) fn into_ruleset(self) -> Ruleset {
+        self.ruleset
+    }
+
     /// What came of reading each part.
     pub(super) fn backends(&self) -> Vec<FirewallBackend> {
         self.states.iter().map(|(kind, state)| FirewallBackend { kind: *kind, state: state.clone() }).collect()
