@@ -327,6 +327,48 @@ fn many_sets_are_read_as_few_are() {
     });
 }
 
+/// A ruleset of which every part says which version it is.
+fn version(number: u8) -> String {
+    let sets = (0..50).map(|set| format!("set s{set} {{ type ipv4_addr; elements = {{ {number}.0.0.{set} }}; }}\n"));
+    let rules = (0..50).map(|rule| format!("ip saddr {number}.0.0.{rule} drop\n"));
+    let (sets, rules) = (sets.collect::<String>(), rules.collect::<String>());
+    format!("flush ruleset\ntable ip t {{\n{sets} chain c {{\n{rules} }}\n}}\n")
+}
+
+/// The versions that the parts of a ruleset say.
+fn versions(ruleset: &Ruleset) -> Vec<u8> {
+    let elements = ruleset.sets.iter().flat_map(|set| &set.elements).filter_map(|element| match &element.key {
+        Key::Exact(key) => key.first().copied(),
+        _ => None,
+    });
+    let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+    let values = ops.filter_map(|op| match op {
+        Op::Compare { value, .. } => value.first().copied(),
+        _ => None,
+    });
+    elements.chain(values).collect()
+}
+
+#[test]
+fn rules_that_change_while_they_are_read_are_never_mixed() {
+    in_namespace("rules_that_change_while_they_are_read_are_never_mixed", || {
+        load(&version(1));
+        let changing = std::thread::spawn(|| (0..60).for_each(|round| load(&version(1 + round % 2))));
+        while !changing.is_finished() {
+            match nf_tables::read() {
+                Ok(Reading::Read(ruleset)) => {
+                    let found = versions(&ruleset);
+                    assert_eq!(found.len(), 100);
+                    assert!(found.iter().all(|version| *version == found[0]), "{found:?}");
+                }
+                Err(Unreadable::Changing) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        changing.join().unwrap();
+    });
+}
+
 #[test]
 fn without_privileges_nothing_is_read_and_that_is_said() {
     in_namespace("without_privileges_nothing_is_read_and_that_is_said", || {
