@@ -8,10 +8,12 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`ruleset`] | tables, chains, rules, sets |
+//! | [`iptables_save`] | reads what `iptables-save` prints |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //!
 //! The crate does no input or output.
 
+pub mod iptables_save;
 pub mod rule;
 pub mod ruleset;
 
