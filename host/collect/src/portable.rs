@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use if_addrs::{IfAddr, get_if_addrs};
 use loopgate_facts::{
-    Area, Facts, Host, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId, Names,
-    Origin, Owner, Protocol, SCHEMA, Scope, Untrusted,
+    Area, Facts, Firewall, Host, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId,
+    Names, Origin, Owner, Protocol, SCHEMA, Scope, Untrusted,
 };
 use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, SocketInfo, TcpState, get_sockets_info};
 
@@ -41,6 +41,9 @@ impl Collector for PortableCollector {
             names: Names::default(),
             sysctls: Vec::new(),
             local_routes: Vec::new(),
+            firewall: Firewall::default(),
+            routing: Vec::new(),
+            bypasses: Vec::new(),
             gaps: gaps.into_vec(),
         };
         facts.normalise();
@@ -162,6 +165,8 @@ fn listener(id: ListenerId, protocol: Protocol, address: IpAddr, port: u16) -> L
         origin: Origin::Socket,
         sockets: Vec::new(),
         owners: Vec::new(),
+        published: None,
+        reachability: Vec::new(),
     }
 }
 

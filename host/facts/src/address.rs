@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A network prefix such as `127.0.0.0/8`.
+/// A network prefix such as `127.0.0.0/8`. Bits of the address behind the prefix do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Prefix {
@@ -106,6 +107,24 @@ impl Prefix {
     /// The number of leading bits that are fixed.
     pub fn length(self) -> u8 {
         self.length
+    }
+
+    /// The first and the last address as numbers, most significant byte first.
+    pub fn range(self) -> RangeInclusive<u128> {
+        let (number, unused) = match self.address {
+            IpAddr::V4(address) => (u128::from(address.to_bits()), 96),
+            IpAddr::V6(address) => (address.to_bits(), 0),
+        };
+        let host = u128::MAX.checked_shr(unused + u32::from(self.length)).unwrap_or(0);
+        number & !host..=number | host
+    }
+
+    /// Whether every address of `other` is in this one.
+    pub fn contains(self, other: Self) -> bool {
+        let (range, inner) = (self.range(), other.range());
+        self.address.is_ipv4() == other.address.is_ipv4()
+            && range.contains(inner.start())
+            && range.contains(inner.end())
     }
 
     /// Whether the prefix is one address.

@@ -9,13 +9,16 @@
 
 mod address;
 mod document;
+mod firewall;
 mod gap;
 mod host;
 mod interface;
 mod listener;
 mod loopback;
 mod names;
+mod reach;
 mod reachability;
+mod routing;
 mod settings;
 mod untrusted;
 mod validate;
@@ -24,16 +27,25 @@ use serde::{Deserialize, Serialize};
 
 pub use address::{Prefix, PrefixError, Scope};
 pub use document::{DocumentError, MAX_DOCUMENT_BYTES, SCHEMA};
+pub use firewall::{
+    BackendKind, BackendState, BaseChain, ChainKind, ChainPolicy, Decision, Firewall, FirewallBackend, Hook,
+    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, RulesetCounts, SpoofedEnd, SpoofedLoopback,
+    TableFamily, UnusedPort,
+};
 pub use gap::{Area, Gap};
 pub use host::{Capability, Host, NetworkNamespace};
 pub use interface::{Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, RpFilter};
-pub use listener::{Container, Listener, ListenerId, Origin, Owner, Protocol, Socket};
+pub use listener::{Container, Listener, ListenerId, Origin, Owner, Protocol, Published, Socket};
 pub use loopback::{Probe, ProbeOutcome, ProbeProtocol, ProbeStep};
 pub use names::{HostsEntry, Names, Resolution};
-pub use reachability::{BlockReason, MAX_NARROWED_BY, Reach, ReachPath, ReachVerdict, Reachability, RuleReference};
+pub use reach::{Reach, ReachBounds};
+pub use reachability::{
+    BlockReason, MAX_NARROWED_BY, MAX_SOURCES, ReachPath, ReachVerdict, Reachability, RuleReference,
+};
+pub use routing::{Bypass, BypassKind, MAX_BYPASSES, MAX_ROUTING_ANSWERS, RouteOutcome, RoutingAnswer};
 pub use settings::{LocalRoute, Sysctl};
 pub use untrusted::{Untrusted, is_unsafe_to_print};
-pub use validate::Inconsistency;
+pub use validate::{Inconsistency, PartitionFlaw};
 
 /// Everything that was observed of one machine, seen from one network namespace, in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +67,12 @@ pub struct Facts {
     pub sysctls: Vec<Sysctl>,
     /// Prefixes that the kernel delivers locally without an interface carrying each of their addresses.
     pub local_routes: Vec<LocalRoute>,
+    /// What filters and translates packets.
+    pub firewall: Firewall,
+    /// What the kernel answered about routing, by interface and destination.
+    pub routing: Vec<RoutingAnswer>,
+    /// What handles packets past the firewall.
+    pub bypasses: Vec<Bypass>,
     /// What could not be observed. A rule that needs one of these areas is `unknown`, never `pass`.
     pub gaps: Vec<Gap>,
 }
@@ -73,6 +91,10 @@ impl Facts {
         self.sysctls.sort_by(|a, b| a.name.cmp(&b.name));
         self.local_routes.sort();
         self.local_routes.dedup();
+        self.firewall.normalise();
+        routing::normalise(&mut self.routing);
+        self.bypasses.sort();
+        self.bypasses.dedup();
         self.gaps.sort();
         self.gaps.dedup();
     }

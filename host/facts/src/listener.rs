@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Scope, Untrusted};
+use crate::{Reachability, RuleReference, Scope, Untrusted};
 
 /// An endpoint that accepts traffic.
 ///
@@ -38,8 +38,15 @@ pub struct Listener {
     /// The sockets of the endpoint, by inode.
     pub sockets: Vec<Socket>,
     /// Every visible process that holds one of the sockets, by process id. Empty where none could be seen: then a
-    /// [`crate::Gap`] in [`crate::Area::Owners`] says so.
+    /// [`crate::Gap`] in [`crate::Area::Owners`] says so. For a published port: the processes that hold the socket of a
+    /// proxy on the same endpoint, and those behind the target where they are known.
     pub owners: Vec<Owner>,
+    /// Where a published port leads to; there exactly for [`Origin::PublishedPort`].
+    pub published: Option<Published>,
+    /// Who can reach it: for each interface that packets can come in by, each address that they can be sent to, and
+    /// every source. Empty where nothing is known of it: then a [`crate::Gap`] in [`crate::Area::Firewall`] says why.
+    #[serde(default)]
+    pub reachability: Vec<Reachability>,
 }
 
 impl Listener {
@@ -56,7 +63,19 @@ impl Listener {
         }
     }
 
+    /// The id that follows from the other fields.
+    pub fn expected_id(&self) -> ListenerId {
+        let id =
+            ListenerId::new(self.protocol, self.address, self.port, self.zone.as_ref(), self.bound_interface.as_ref());
+        match self.origin {
+            Origin::Socket => id,
+            Origin::PublishedPort => id.published(),
+        }
+    }
+
     pub(crate) fn normalise(&mut self) {
+        self.reachability.iter_mut().for_each(Reachability::normalise);
+        self.reachability.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         self.sockets.sort();
         self.sockets.dedup();
         self.owners.sort_by_key(|owner| owner.pid);
@@ -69,7 +88,8 @@ impl Listener {
     }
 }
 
-/// Stable name of an endpoint: `tcp/0.0.0.0:5432`, `udp/[fe80::1%eth0]:546`, `tcp/0.0.0.0:80%eth0`.
+/// Stable name of an endpoint: `tcp/0.0.0.0:5432`, `udp/[fe80::1%eth0]:546`, `tcp/0.0.0.0:80%eth0`, and
+/// `tcp/0.0.0.0:8080/published` for a port that address translation publishes.
 ///
 /// It can hold an interface name, so it is [`Untrusted`] like that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +111,13 @@ impl ListenerId {
         };
         let device = bound_interface.map(|name| format!("%{}", name.as_str())).unwrap_or_default();
         Self(format!("{protocol}/{endpoint}{device}").into())
+    }
+
+    /// The name of the published port on the same endpoint, which a socket can be on as well. No interface has a `/` in
+    /// its name, so this is no other endpoint.
+    #[must_use]
+    pub fn published(&self) -> Self {
+        Self(format!("{}/published", self.0.as_str()).into())
     }
 
     /// The name as text that still has to be escaped.
@@ -137,6 +164,25 @@ impl fmt::Display for Protocol {
 pub enum Origin {
     /// A socket of the observed network namespace.
     Socket,
+    /// A rule that translates addresses and leads packets from outside to a container or another endpoint. The address
+    /// and port of the listener are those that packets are sent to.
+    PublishedPort,
+}
+
+/// Where a published port leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The address and port that packets go to instead.
+    pub target: SocketAddr,
+    /// The interface that they go on by; `None` for this machine itself and where it could not be told.
+    pub interface: Option<Untrusted>,
+    /// The rule that translates.
+    pub rule: RuleReference,
+    /// The container that has the target, where it is known.
+    pub container: Option<Container>,
+    /// The listener of this network namespace that the target is, where it is one.
+    pub listener: Option<ListenerId>,
 }
 
 /// One socket of an endpoint.
@@ -199,5 +245,7 @@ mod tests {
         assert_eq!(id("::", None, None), "tcp/[::]:80");
         assert_eq!(id("fe80::1", Some(&eth0), None), "tcp/[fe80::1%eth0]:80");
         assert_eq!(id("0.0.0.0", None, Some(&eth0)), "tcp/0.0.0.0:80%eth0");
+        let published = ListenerId::new(Protocol::Tcp, IpAddr::from([0; 4]), 80, None, None).published();
+        assert_eq!(published.text().as_str(), "tcp/0.0.0.0:80/published");
     }
 }

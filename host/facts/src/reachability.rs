@@ -20,8 +20,12 @@ pub struct Reachability {
     pub destination: IpAddr,
     /// The port that the packet is sent to.
     pub port: u16,
-    /// Where the packet comes from: the fewest prefixes that cover the set, in order.
+    /// Where the packet comes from: the fewest prefixes that cover the set, in order. Of more than [`MAX_SOURCES`] only
+    /// the widest, see [`Reachability::unlisted_sources`].
     pub sources: Vec<Prefix>,
+    /// How many prefixes of the set are not in [`Reachability::sources`]; 0 where it is complete.
+    #[serde(default)]
+    pub unlisted_sources: u64,
     /// Whether it arrives.
     pub verdict: ReachVerdict,
     /// Why it does not arrive; `None` where it may.
@@ -40,8 +44,34 @@ pub struct Reachability {
     pub notes: Vec<Untrusted>,
 }
 
+/// The most prefixes that [`Reachability::sources`] lists. A machine with a set of 100,000 blocked addresses has hundreds
+/// of entries over the same sources; their lists must stay readable, and a document of facts within its size.
+pub const MAX_SOURCES: usize = 128;
+
 /// The most rules that [`Reachability::narrowed_by`] names; a note counts the others.
 pub const MAX_NARROWED_BY: usize = 16;
+
+impl Reachability {
+    /// A list of prefixes as [`Reachability::sources`] and [`Reachability::unlisted_sources`] hold it: all of them, or the
+    /// widest [`MAX_SOURCES`] and the number of the others.
+    pub fn shortened(mut prefixes: Vec<Prefix>) -> (Vec<Prefix>, u64) {
+        let unlisted = prefixes.len().saturating_sub(MAX_SOURCES);
+        if unlisted > 0 {
+            prefixes.sort_by_key(|prefix| prefix.length());
+            prefixes.truncate(MAX_SOURCES);
+        }
+        prefixes.sort_unstable();
+        (prefixes, unlisted as u64)
+    }
+
+    pub(crate) fn normalise(&mut self) {
+        self.sources.sort_unstable();
+    }
+
+    pub(crate) fn sort_key(&self) -> impl Ord + '_ {
+        (&self.interface, self.destination, self.port, self.verdict, self.reason, &self.sources)
+    }
+}
 
 /// Whether a packet arrives and its answer leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,39 +178,4 @@ pub struct RuleReference {
     pub line: Option<u32>,
     /// The rule in the notation of the tool that wrote it, or `policy drop`.
     pub text: Untrusted,
-}
-
-/// How far away the peers of a listener can be; a wider one includes the narrower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// Nobody: not even this machine itself.
-    None,
-    /// This machine only.
-    Host,
-    /// Machines on the same link.
-    Link,
-    /// Machines with private addresses: RFC 1918, RFC 6598, unique local.
-    Private,
-    /// Anybody.
-    Public,
-}
-
-impl Reach {
-    /// The word that reports and JSON use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Host => "host",
-            Self::Link => "link",
-            Self::Private => "private",
-            Self::Public => "public",
-        }
-    }
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.as_str())
-    }
 }

@@ -5,12 +5,15 @@
 //! refused.
 
 mod completeness;
+mod firewall;
+mod partition;
+mod reachability;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::address::bits;
-use crate::{Area, Facts, Interface, Listener, ListenerId, Scope};
+use crate::{Area, Facts, Interface, InterfaceKind, Listener, Prefix, Scope, Untrusted};
 
 /// A contradiction within facts; the texts in it are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +102,40 @@ pub enum Inconsistency {
         /// The setting.
         name: String,
     },
+    /// A list that is longer than it may be.
+    #[error("{at}: {found} entries are more than the {most} that there can be")]
+    TooMany {
+        /// Where in the document.
+        at: String,
+        /// The length of the list.
+        found: usize,
+        /// The most entries.
+        most: usize,
+    },
+    /// The name of an interface that the facts do not have.
+    #[error("{at}: there is no interface `{name}`")]
+    UnknownInterface {
+        /// Where in the document.
+        at: String,
+        /// The name.
+        name: String,
+    },
+    /// Entries that should be one partition of the sources, and are not.
+    #[error("{at}: {flaw}")]
+    Partition {
+        /// Where in the document: the first of the entries.
+        at: String,
+        /// What is wrong with them.
+        flaw: PartitionFlaw,
+    },
+    /// Fields of one entry that cannot be true together.
+    #[error("{at}: {problem}")]
+    Contradiction {
+        /// Where in the document.
+        at: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// A probe of an address that is not a loopback address.
     #[error("probes[{index}]: {address} is not a loopback address")]
     ProbeAddress {
@@ -109,6 +146,23 @@ pub enum Inconsistency {
     },
 }
 
+/// What is wrong with a partition of the sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionFlaw {
+    /// An entry without any source.
+    #[error("an entry has no sources")]
+    Empty,
+    /// A source of the other IP version.
+    #[error("{0} is not of the IP version of the destination")]
+    Version(Prefix),
+    /// Sources in more than one entry.
+    #[error("{0} is in two entries of the same interface, destination and port")]
+    Overlap(Prefix),
+    /// A source in no entry.
+    #[error("{0} is in no entry of the same interface, destination and port")]
+    Missing(IpAddr),
+}
+
 impl Facts {
     /// Everything in the facts that contradicts itself, in document order.
     pub fn inconsistencies(&self) -> Vec<Inconsistency> {
@@ -116,6 +170,9 @@ impl Facts {
         self.check_interfaces(&mut found);
         self.check_listeners(&mut found);
         self.check_probes(&mut found);
+        let names = Names::of(&self.interfaces);
+        reachability::check(self, &names, &mut found);
+        firewall::check(self, &names, &mut found);
         completeness::check(self, &mut found);
         found
     }
@@ -147,6 +204,28 @@ impl Facts {
     }
 }
 
+/// The names of the interfaces that were observed, and whether each is loopback.
+struct Names<'facts>(BTreeMap<&'facts Untrusted, bool>);
+
+impl<'facts> Names<'facts> {
+    fn of(interfaces: &'facts [Interface]) -> Self {
+        let is_loopback = |interface: &Interface| interface.kind == InterfaceKind::Loopback;
+        Self(interfaces.iter().map(|interface| (&interface.name, is_loopback(interface))).collect())
+    }
+
+    fn is_loopback(&self, name: &Untrusted) -> bool {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// Packets come in and go out by interfaces that were observed.
+    fn check<'name>(&self, at: &str, name: impl Into<Option<&'name Untrusted>>, found: &mut Vec<Inconsistency>) {
+        if let Some(name) = name.into().filter(|name| !self.0.contains_key(name)) {
+            let name = name.escaped().to_string();
+            found.push(Inconsistency::UnknownInterface { at: at.to_owned(), name });
+        }
+    }
+}
+
 fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Inconsistency>) {
     for (index, entry) in interface.addresses.iter().enumerate() {
         let at = format!("interfaces[{position}].addresses[{index}]");
@@ -160,8 +239,8 @@ fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Incon
 }
 
 fn check_listener(index: usize, listener: &Listener, found: &mut Vec<Inconsistency>) {
-    let Listener { protocol, address, port, zone, bound_interface, .. } = listener;
-    let expected = ListenerId::new(*protocol, *address, *port, zone.as_ref(), bound_interface.as_ref());
+    let Listener { address, port, .. } = listener;
+    let expected = listener.expected_id();
     if expected != listener.id {
         let (id, expected) = (listener.id.text(), expected.text().escaped().to_string());
         found.push(Inconsistency::ListenerId { index, found: id.escaped().to_string(), expected });

@@ -21,8 +21,25 @@ fn quiet() -> Value {
 fn listener(id: &str, address: &str, port: u16, scope: &str) -> Value {
     json!({
         "id": id, "protocol": "tcp", "address": address, "port": port, "scope": scope, "ipv6_only": null, "zone": null,
-        "bound_interface": null, "multipath": false, "origin": "socket", "sockets": [], "owners": []
+        "bound_interface": null, "multipath": false, "origin": "socket", "sockets": [], "owners": [],
+        "reachability": [region("lo", address, port), region("eth0", address, port)]
     })
+}
+
+/// Everybody reaches an address; a wildcard by one of the machine's own.
+fn region(interface: &str, address: &str, port: u16) -> Value {
+    let destination = if address == "0.0.0.0" { "10.0.0.5" } else { address };
+    json!({
+        "interface": interface, "destination": destination, "port": port, "sources": ["0.0.0.0/0"],
+        "unlisted_sources": 0, "verdict": "reachable", "reason": null, "unknown_because": [], "path": "input",
+        "translated_to": null, "decided_by": null, "narrowed_by": [], "notes": []
+    })
+}
+
+fn without_reachability() -> Value {
+    let mut one = listener("tcp/0.0.0.0:80", "0.0.0.0", 80, "unspecified");
+    one.as_object_mut().unwrap().remove("reachability");
+    one
 }
 
 fn with_listeners(listeners: Value) -> Vec<u8> {
@@ -73,6 +90,113 @@ fn contradictions_are_refused_with_their_place() {
     assert!(refusal(&with_listeners(json!([family]))).contains("`ipv6_only` on the IPv4 address"));
 }
 
+/// What is said when the fields of the first region of a listener are changed.
+fn refusal_of_region(changes: &Value) -> String {
+    let mut one = listener("tcp/0.0.0.0:80", "0.0.0.0", 80, "unspecified");
+    for (name, value) in changes.as_object().unwrap() {
+        one["reachability"][0][name] = value.clone();
+    }
+    refusal(&with_listeners(json!([one])))
+}
+
+#[test]
+fn regions_that_cannot_be_true_are_refused() {
+    let rule = json!({ "backend": "netfilter", "family": "ip7", "table": "t", "chain": "c", "handle": 1, "line": null,
+                       "text": "drop" });
+    let many = json!({ "sources": vec!["10.0.0.1/32"; 129] });
+    for (changes, message) in [
+        (json!({ "interface": "eth7" }), "listeners[0].reachability[0]: there is no interface `eth7`"),
+        (json!({ "interface": "\u{202e}0hte" }), "there is no interface `\\u{202e}0hte`"),
+        (json!({ "interface": "eth0" }), "0.0.0.0/0 is in two entries"),
+        (json!({ "sources": ["0.0.0.0/1"] }), "128.0.0.0 is in no entry"),
+        (json!({ "sources": [] }), "an entry has no sources"),
+        (json!({ "sources": ["::/0"] }), "::/0 is not of the IP version of the destination"),
+        (json!({ "verdict": "blocked" }), "it is blocked without a reason"),
+        (json!({ "verdict": "unknown" }), "it is unknown without a reason"),
+        (json!({ "reason": "dropped" }), "it is reachable, with a reason why not"),
+        (json!({ "unknown_because": ["x"] }), "it is known, with a reason why not"),
+        (json!({ "port": 81 }), "the destination is none of the listener"),
+        (json!({ "destination": "::1", "sources": ["::/0"] }), "the destination is none of the listener"),
+        (json!({ "destination": "0.0.0.0" }), "no packet is sent to this address and port"),
+        (json!({ "decided_by": rule }), "the rule is of no backend"),
+        (many, "129 entries are more than the 128"),
+    ] {
+        let said = refusal_of_region(&changes);
+        assert!(said.contains(message), "{changes}: {said}");
+    }
+}
+
+#[test]
+fn a_translated_packet_can_be_sent_anywhere() {
+    let mut one = listener("tcp/127.0.0.1:80", "127.0.0.1", 80, "loopback");
+    one["reachability"].as_array_mut().unwrap().push(region("eth0", "10.0.0.5", 8080));
+    assert!(refusal(&with_listeners(json!([one]))).contains("listeners[0].reachability[2]: the destination"));
+    one["reachability"][2]["translated_to"] = json!("127.0.0.1:80");
+    assert!(Facts::from_json(&with_listeners(json!([one]))).is_ok());
+}
+
+#[test]
+fn a_published_port_says_where_it_leads_and_has_a_name_of_its_own() {
+    let socket = listener("tcp/0.0.0.0:80", "0.0.0.0", 80, "unspecified");
+    let mut published = listener("tcp/0.0.0.0:80/published", "0.0.0.0", 80, "unspecified");
+    published["origin"] = json!("published-port");
+    assert!(refusal(&with_listeners(json!([published]))).contains("`published` belongs to the origin"));
+    published["published"] = json!({
+        "target": "172.17.0.2:80", "interface": null, "container": null, "listener": null,
+        "rule": { "backend": "ip-tables", "family": "ip", "table": "nat", "chain": "DOCKER", "handle": null, "line": 2,
+                  "text": "-A DOCKER -p tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80" }
+    });
+    let facts = Facts::from_json(&with_listeners(json!([socket, published]))).unwrap();
+    assert_eq!(facts.listeners.len(), 2);
+    published["published"]["rule"]["family"] = json!("ip7");
+    assert!(
+        refusal(&with_listeners(json!([published]))).contains("listeners[0].published.rule: the rule is of no family")
+    );
+    published["id"] = json!("tcp/0.0.0.0:80");
+    assert!(refusal(&with_listeners(json!([published]))).contains("`tcp/0.0.0.0:80/published`"));
+}
+
+#[test]
+fn a_firewall_that_contradicts_itself_is_refused() {
+    let twice = |place: &'static str| {
+        let mut facts = quiet();
+        let list = facts.pointer_mut(place).unwrap().as_array_mut().unwrap();
+        let first = list[0].clone();
+        list.push(first);
+        refusal(facts.to_string().as_bytes())
+    };
+    assert!(twice("/firewall/backends").contains("a kind occurs twice"));
+    assert!(twice("/firewall/loopback").contains("the address and protocol occur twice"));
+    assert!(twice("/firewall/default_input/0/reachability").contains("is in two entries"));
+    for (place, value, message) in [
+        ("/firewall/loopback/0/address", json!("10.0.0.5"), "the address is no loopback address"),
+        ("/firewall/loopback/0/decision/verdict", json!("blocked"), "it is blocked without a reason"),
+        ("/firewall/spoofed_loopback/0/interface", json!("lo"), "these addresses are not spoofed"),
+        ("/firewall/spoofed_loopback/0/prefix", json!("10.0.0.0/8"), "the prefix is none of loopback"),
+        ("/firewall/spoofed_loopback/0/interface", json!("eth1"), "there is no interface `eth1`"),
+        ("/firewall/default_input/0/reachability/0/sources", json!(["0.0.0.0/2"]), "64.0.0.0 is in no entry"),
+        (
+            "/firewall/opened",
+            json!([{ "protocol": "tcp", "first_port": 9, "last_port": 8, "interface": "eth9", "sources": [],
+                     "rule": { "backend": "nf-tables", "family": "ip", "table": "t", "chain": "c", "handle": 1,
+                               "line": null, "text": "accept" } }]),
+            "the last port is below the first (and 2 more)",
+        ),
+        (
+            "/routing",
+            json!([{ "interface": "eth0", "destination": "10.0.0.5", "mark": 0, "sources": ["0.0.0.0/1"],
+                     "outcome": "local" }]),
+            "routing[0]: 128.0.0.0 is in no entry",
+        ),
+        ("/bypasses", json!([{ "interface": "eth9", "kind": "xdp", "detail": "" }]), "there is no interface `eth9`"),
+    ] {
+        let mut facts = quiet();
+        *facts.pointer_mut(place).unwrap() = value;
+        let said = refusal(facts.to_string().as_bytes());
+        assert!(said.contains(message), "{place}: {said}");
+    }
+}
+
 /// Fail closed: a rule cannot tell "not there" from "left out of the file".
 #[test]
 fn what_every_collector_gives_is_there_or_explained() {
@@ -82,6 +206,13 @@ fn what_every_collector_gives_is_there_or_explained() {
         ("/sysctls", json!([]), "sysctls"),
         ("/probes", json!([]), "probes"),
         ("/names/localhost", json!(null), "resolver"),
+        ("/firewall/backends", json!([]), "firewall"),
+        ("/firewall/backends/0/state", json!({ "unreadable": "operation not permitted" }), "firewall"),
+        ("/firewall/loopback", json!([]), "firewall"),
+        ("/firewall/spoofed_loopback", json!([]), "firewall"),
+        ("/firewall/default_input", json!([]), "firewall"),
+        ("/firewall/default_input/1/reachability", json!([]), "firewall"),
+        ("/listeners", json!([without_reachability()]), "firewall"),
     ] {
         let mut facts = quiet();
         *facts.pointer_mut(place).unwrap() = value;

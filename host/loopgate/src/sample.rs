@@ -15,7 +15,10 @@ pub(crate) fn facts() -> Facts {
                   "network_namespace": { "id": 4026531840, "initial": true }, "collected_at": "2026-01-02T03:04:05Z",
                   "effective_uid": 0, "capabilities": [], "collector": "0.1.0" },
         "interfaces": [], "listeners": [], "probes": [], "names": { "hosts": [], "localhost": null },
-        "sysctls": [], "local_routes": [], "gaps": [] }"#;
+        "sysctls": [], "local_routes": [],
+        "firewall": { "backends": [], "base_chains": [], "loopback": [], "spoofed_loopback": [], "default_input": [],
+                      "opened": [] },
+        "routing": [], "bypasses": [], "gaps": [] }"#;
     serde_json::from_str(document).unwrap()
 }
 
@@ -45,6 +48,8 @@ pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
             unit: Some("redis-server.service".into()),
             container: None,
         }],
+        published: None,
+        reachability: Vec::new(),
     }
 }
 

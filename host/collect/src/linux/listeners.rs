@@ -64,6 +64,8 @@ fn listener(id: ListenerId, sockets: &[(&ListeningSocket, Restriction)]) -> Opti
         origin: Origin::Socket,
         sockets: sockets().map(|socket| Socket { inode: socket.inode, uid: Some(socket.uid) }).collect(),
         owners: Vec::new(),
+        published: None,
+        reachability: Vec::new(),
     })
 }
 

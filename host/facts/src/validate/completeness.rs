@@ -3,6 +3,8 @@
 //! A collector gives each of these or a gap. A document with neither was cut by hand, and judging it could pass what
 //! nobody looked at.
 
+mod reach;
+
 use std::net::IpAddr;
 
 use super::Inconsistency;
@@ -42,6 +44,9 @@ pub(super) fn check(facts: &Facts, found: &mut Vec<Inconsistency>) {
     if os == "linux" {
         check_interfaces(facts, found);
         check_sysctls(facts, found);
+        if facts.gaps_in(Area::Firewall).next().is_none() {
+            reach::check(facts, found);
+        }
     }
 }
 

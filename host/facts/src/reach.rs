@@ -1,0 +1,323 @@
+//! How far away the peers of a listener can be: one word out of many regions.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Facts, Interface, InterfaceKind, Listener, Prefix, ReachVerdict, Reachability, Scope};
+
+/// How far away the peers of a listener can be; a wider one includes the narrower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Nobody: not even this machine itself.
+    None,
+    /// This machine only.
+    Host,
+    /// Machines on the same link.
+    Link,
+    /// Machines with private addresses: RFC 1918, RFC 6598, unique local.
+    Private,
+    /// Anybody.
+    Public,
+}
+
+impl Reach {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Host => "host",
+            Self::Link => "link",
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// What is known of the [`Reach`] of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachBounds {
+    /// The widest that is certain.
+    pub certain: Reach,
+    /// The widest that cannot be excluded; not narrower than `certain`.
+    pub possible: Reach,
+}
+
+impl ReachBounds {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { certain: Reach::None, possible: Reach::Public };
+
+    /// Whether it is known exactly.
+    pub fn is_exact(self) -> bool {
+        self.certain == self.possible
+    }
+
+    fn widen(&mut self, verdict: ReachVerdict, (listed, unlisted): (Reach, Reach)) {
+        if verdict == ReachVerdict::Reachable {
+            self.certain = self.certain.max(listed);
+        }
+        if verdict != ReachVerdict::Blocked {
+            self.possible = self.possible.max(listed).max(unlisted);
+        }
+    }
+}
+
+impl Facts {
+    /// How far away the peers of a listener can be.
+    pub fn reach(&self, listener: &Listener) -> ReachBounds {
+        listener.reach(&self.interfaces)
+    }
+}
+
+impl Listener {
+    /// How far away its peers can be, with the interfaces of the same facts. An unknown verdict counts as possible, and
+    /// so does everything where nothing is known at all.
+    pub fn reach(&self, interfaces: &[Interface]) -> ReachBounds {
+        if self.reachability.is_empty() {
+            return ReachBounds::UNKNOWN;
+        }
+        let mut bounds = ReachBounds { certain: Reach::None, possible: Reach::None };
+        for region in &self.reachability {
+            let interface = interfaces.iter().find(|interface| interface.name == region.interface);
+            bounds.widen(region.verdict, region.width(interface));
+        }
+        bounds
+    }
+}
+
+impl Reachability {
+    /// How far away the farthest of its sources can be, with the interface that it names. Without one it is taken for an
+    /// interface to the outside; sources that are not listed can be anywhere.
+    pub fn farthest(&self, interface: Option<&Interface>) -> Reach {
+        let (listed, unlisted) = self.width(interface);
+        listed.max(unlisted)
+    }
+
+    /// How far away its sources are: those that are listed, and those that are not.
+    fn width(&self, interface: Option<&Interface>) -> (Reach, Reach) {
+        if interface.is_some_and(|interface| interface.kind == InterfaceKind::Loopback) {
+            return (Reach::Host, Reach::Host);
+        }
+        let most = farthest_sender(self.destination);
+        let width = |prefix: &Prefix| distance(*prefix, interface).min(most);
+        let listed = self.sources.iter().map(width).max().unwrap_or(Reach::None);
+        (listed, if self.unlisted_sources > 0 { most } else { Reach::None })
+    }
+}
+
+/// Nobody routes packets to these destinations: only a neighbour can have sent them.
+fn farthest_sender(destination: IpAddr) -> Reach {
+    match Scope::of(destination) {
+        Scope::Loopback | Scope::LinkLocal => Reach::Link,
+        _ => Reach::Public,
+    }
+}
+
+/// How far away the farthest address of a prefix is, seen from an interface.
+fn distance(sources: Prefix, interface: Option<&Interface>) -> Reach {
+    let on_link = interface.map(|interface| interface.addresses.as_slice()).unwrap_or_default().iter();
+    let mut on_link = on_link.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok());
+    if on_link.any(|prefix| prefix.contains(sources)) {
+        return Reach::Link;
+    }
+    let known = RANGES
+        .iter()
+        .find(|(address, length, _)| Prefix::new(*address, *length).is_ok_and(|range| range.contains(sources)));
+    known.map_or(Reach::Public, |(_, _, reach)| *reach)
+}
+
+/// Ranges whose addresses are not public. A multicast address is never a source (`ip_route_input_slow`,
+/// `net/ipv4/route.c`; `ip6_rcv_core`, `net/ipv6/ip6_input.c`); one of `0.0.0.0/8`, loopback or link-local is never routed.
+const RANGES: [(IpAddr, u8, Reach); 14] = [
+    (v4(10, 0, 0, 0), 8, Reach::Private),
+    (v4(172, 16, 0, 0), 12, Reach::Private),
+    (v4(192, 168, 0, 0), 16, Reach::Private),
+    (v4(100, 64, 0, 0), 10, Reach::Private),
+    (v4(169, 254, 0, 0), 16, Reach::Link),
+    (v4(127, 0, 0, 0), 8, Reach::Link),
+    (v4(0, 0, 0, 0), 8, Reach::Link),
+    (v4(224, 0, 0, 0), 4, Reach::None),
+    (v6(0xfc00, 0), 7, Reach::Private),
+    (v6(0xfec0, 0), 10, Reach::Private),
+    (v6(0xfe80, 0), 10, Reach::Link),
+    (v6(0, 1), 128, Reach::Link),
+    (v6(0, 0), 128, Reach::Link),
+    (v6(0xff00, 0), 8, Reach::None),
+];
+
+const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(std::net::Ipv4Addr::new(a, b, c, d))
+}
+
+const fn v6(first: u16, last: u16) -> IpAddr {
+    IpAddr::V6(std::net::Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{BlockReason, InterfaceAddress, InterfaceSettings, ListenerId, Origin, Protocol, ReachPath};
+
+    fn interface(name: &str, kind: InterfaceKind, addresses: &[&str]) -> Interface {
+        let entry = |text: &&str| {
+            let prefix: Prefix = text.parse().unwrap();
+            let (address, prefix_length) = (prefix.address(), prefix.length());
+            InterfaceAddress { address, prefix_length, scope: Scope::of(address), flags: Vec::new() }
+        };
+        Interface {
+            name: name.into(),
+            index: 1,
+            kind,
+            up: true,
+            running: true,
+            mtu: 1500,
+            master: None,
+            addresses: addresses.iter().map(entry).collect(),
+            settings: InterfaceSettings::default(),
+        }
+    }
+
+    fn interfaces() -> [Interface; 2] {
+        [
+            interface("lo", InterfaceKind::Loopback, &["127.0.0.1/8", "::1/128"]),
+            interface("eth0", InterfaceKind::Ethernet, &["10.9.0.1/24", "198.51.100.7/24", "fd09::1/64"]),
+        ]
+    }
+
+    fn region(interface: &str, destination: &str, sources: &str, verdict: ReachVerdict) -> Reachability {
+        Reachability {
+            interface: interface.into(),
+            destination: destination.parse().unwrap(),
+            port: 80,
+            sources: sources.split_whitespace().map(|prefix| prefix.parse().unwrap()).collect(),
+            unlisted_sources: 0,
+            verdict,
+            reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),
+            unknown_because: if verdict == ReachVerdict::Unknown { vec!["x".into()] } else { Vec::new() },
+            path: ReachPath::Input,
+            translated_to: None,
+            decided_by: None,
+            narrowed_by: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn listener(reachability: Vec<Reachability>) -> Listener {
+        let address = IpAddr::from([0; 4]);
+        Listener {
+            id: ListenerId::new(Protocol::Tcp, address, 80, None, None),
+            protocol: Protocol::Tcp,
+            address,
+            port: 80,
+            scope: Scope::of(address),
+            ipv6_only: None,
+            zone: None,
+            bound_interface: None,
+            multipath: false,
+            origin: Origin::Socket,
+            sockets: Vec::new(),
+            owners: Vec::new(),
+            published: None,
+            reachability,
+        }
+    }
+
+    #[test]
+    fn the_farthest_source_that_arrives_counts() {
+        for (interface, destination, sources, reach) in [
+            ("lo", "127.0.0.1", "0.0.0.0/0", Reach::Host),
+            ("lo", "10.9.0.1", "0.0.0.0/0", Reach::Host),
+            ("eth0", "10.9.0.1", "10.9.0.0/24", Reach::Link),
+            ("eth0", "10.9.0.1", "10.9.0.77/32", Reach::Link),
+            ("eth0", "10.9.0.1", "198.51.100.0/25", Reach::Link),
+            ("eth0", "10.9.0.1", "198.51.100.0/23", Reach::Public),
+            ("eth0", "10.9.0.1", "10.9.0.0/23", Reach::Private),
+            ("eth0", "10.9.0.1", "172.16.0.0/12 192.168.0.0/16", Reach::Private),
+            ("eth0", "10.9.0.1", "100.64.0.0/10", Reach::Private),
+            ("eth0", "10.9.0.1", "10.0.0.0/7", Reach::Public),
+            ("eth0", "10.9.0.1", "0.0.0.0/0", Reach::Public),
+            ("eth0", "10.9.0.1", "169.254.3.0/24 127.0.0.0/8 0.0.0.0/8", Reach::Link),
+            ("eth0", "10.9.0.1", "224.0.0.0/4", Reach::None),
+            ("eth0", "127.0.0.1", "0.0.0.0/0", Reach::Link),
+            ("eth0", "fd09::1", "fd09::/64", Reach::Link),
+            ("eth0", "fd09::1", "fd00::/8", Reach::Private),
+            ("eth0", "fd09::1", "2000::/3", Reach::Public),
+            ("eth0", "fd09::1", "fe80::/10 ff00::/8", Reach::Link),
+            ("eth0", "fe80::1", "::/0", Reach::Link),
+            ("elsewhere", "10.9.0.1", "10.9.0.0/24", Reach::Private),
+        ] {
+            let listener = listener(vec![region(interface, destination, sources, ReachVerdict::Reachable)]);
+            let bounds = listener.reach(&interfaces());
+            assert_eq!(bounds, ReachBounds { certain: reach, possible: reach }, "{interface} {destination} {sources}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_possible_and_what_is_blocked_is_not() {
+        let regions = vec![
+            region("lo", "127.0.0.1", "0.0.0.0/0", ReachVerdict::Reachable),
+            region("eth0", "10.9.0.1", "10.9.0.0/24", ReachVerdict::Unknown),
+            region("eth0", "10.9.0.1", "192.168.0.0/16", ReachVerdict::Blocked),
+        ];
+        let bounds = listener(regions).reach(&interfaces());
+        assert_eq!(bounds, ReachBounds { certain: Reach::Host, possible: Reach::Link });
+    }
+
+    #[test]
+    fn without_regions_nothing_is_certain_and_everything_possible() {
+        assert_eq!(listener(Vec::new()).reach(&interfaces()), ReachBounds::UNKNOWN);
+    }
+
+    #[test]
+    fn sources_that_are_not_listed_can_be_anywhere() {
+        let mut region = region("eth0", "10.9.0.1", "10.9.0.0/24", ReachVerdict::Reachable);
+        region.unlisted_sources = 3;
+        let bounds = listener(vec![region.clone()]).reach(&interfaces());
+        assert_eq!(bounds, ReachBounds { certain: Reach::Link, possible: Reach::Public });
+        region.verdict = ReachVerdict::Blocked;
+        assert_eq!(listener(vec![region]).reach(&interfaces()).possible, Reach::None);
+    }
+
+    #[test]
+    fn a_long_list_keeps_the_widest_in_order() {
+        let single = |last: u32| Prefix::new(IpAddr::V4(last.into()), 32).unwrap();
+        let mut prefixes: Vec<_> = (0..200).map(single).collect();
+        prefixes.push("10.0.0.0/8".parse().unwrap());
+        let (kept, unlisted) = Reachability::shortened(prefixes);
+        assert_eq!((kept.len(), unlisted), (crate::MAX_SOURCES, 201 - crate::MAX_SOURCES as u64));
+        assert!(kept.contains(&"10.0.0.0/8".parse().unwrap()) && kept.is_sorted());
+        assert_eq!(Reachability::shortened(vec![single(2), single(1)]), (vec![single(1), single(2)], 0));
+    }
+
+    proptest! {
+        /// More regions never narrow what is certain or possible, and the certain is possible.
+        #[test]
+        fn bounds_are_ordered_and_grow(
+            choices in prop::collection::vec((any::<u32>(), 0_u8..=32, 0_usize..3, any::<bool>()), 1..12)
+        ) {
+            let verdicts = [ReachVerdict::Reachable, ReachVerdict::Blocked, ReachVerdict::Unknown];
+            let mut regions = Vec::new();
+            let mut before = ReachBounds { certain: Reach::None, possible: Reach::None };
+            for (address, length, verdict, is_outside) in choices {
+                let sources = Prefix::new(IpAddr::V4(address.into()), length).unwrap().to_string();
+                let name = if is_outside { "eth0" } else { "lo" };
+                regions.push(region(name, "10.9.0.1", &sources, verdicts[verdict]));
+                let after = listener(regions.clone()).reach(&interfaces());
+                prop_assert!(after.certain <= after.possible);
+                prop_assert!(after.certain >= before.certain && after.possible >= before.possible);
+                before = after;
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Whether what is said about reach can be true.
+
+use std::collections::BTreeMap;
+
+use super::partition::{Part, flaw};
+use super::{Inconsistency, Names, firewall};
+use crate::{Facts, Listener, MAX_NARROWED_BY, MAX_SOURCES, Origin, Reachability, RouteOutcome};
+
+/// Adds what is wrong with the reachability of listeners and with the answers about routing.
+pub(super) fn check(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+    for (index, listener) in facts.listeners.iter().enumerate() {
+        let at = format!("listeners[{index}]");
+        check_origin(&at, listener, names, found);
+        check_regions(&format!("{at}.reachability"), &listener.reachability, names, found);
+        for (position, region) in listener.reachability.iter().enumerate() {
+            if !leads_to(region, listener) {
+                let at = format!("{at}.reachability[{position}]");
+                let problem = "the destination is none of the listener, and nothing translates it";
+                found.push(Inconsistency::Contradiction { at, problem });
+            }
+        }
+    }
+    check_routing(facts, names, found);
+}
+
+fn check_origin(at: &str, listener: &Listener, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+    if (listener.origin == Origin::PublishedPort) != listener.published.is_some() {
+        let problem = "`published` belongs to the origin `published-port`, and to no other";
+        found.push(Inconsistency::Contradiction { at: at.to_owned(), problem });
+    }
+    if let Some(published) = &listener.published {
+        let at = format!("{at}.published");
+        firewall::check_rule(&format!("{at}.rule"), Some(&published.rule), found);
+        names.check(&at, published.interface.as_ref(), found);
+    }
+}
+
+/// Whether packets of a region can arrive at a listener as far as addresses and ports tell.
+fn leads_to(region: &Reachability, listener: &Listener) -> bool {
+    let (to, bound) = (region.destination.to_canonical(), listener.address.to_canonical());
+    let is_bound = if listener.address.is_unspecified() {
+        to.is_ipv4() == bound.is_ipv4() || listener.takes_ipv4_on_ipv6() != Some(false)
+    } else {
+        to == bound || bound.is_unspecified() && to.is_ipv4()
+    };
+    region.translated_to.is_some() || (is_bound && region.port == listener.port)
+}
+
+/// Adds what is wrong with regions: each by itself, and all of one interface, destination and port together.
+pub(super) fn check_regions(at: &str, regions: &[Reachability], names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+    let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, region) in regions.iter().enumerate() {
+        check_region(&format!("{at}[{index}]"), region, names, found);
+        groups.entry((&region.interface, region.destination, region.port)).or_default().push(index);
+    }
+    for ((_, destination, _), members) in groups {
+        let parts: Vec<_> = members.iter().filter_map(|index| regions.get(*index)).map(part).collect();
+        if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
+            let first = members.first().copied().unwrap_or_default();
+            found.push(Inconsistency::Partition { at: format!("{at}[{first}]"), flaw });
+        }
+    }
+}
+
+fn part(region: &Reachability) -> Part<'_> {
+    Part { sources: &region.sources, is_complete: region.unlisted_sources == 0 }
+}
+
+fn check_region(at: &str, region: &Reachability, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+    names.check(at, &region.interface, found);
+    firewall::check_length(&format!("{at}.sources"), region.sources.len(), MAX_SOURCES, found);
+    firewall::check_length(&format!("{at}.narrowed_by"), region.narrowed_by.len(), MAX_NARROWED_BY, found);
+    for rule in region.decided_by.iter().chain(&region.narrowed_by) {
+        firewall::check_rule(at, Some(rule), found);
+    }
+    let problem = firewall::contradiction(region.verdict, region.reason, &region.unknown_because);
+    found.extend(problem.map(|problem| Inconsistency::Contradiction { at: at.to_owned(), problem }));
+    if region.destination.is_unspecified() || region.port == 0 {
+        let problem = "no packet is sent to this address and port";
+        found.push(Inconsistency::Contradiction { at: at.to_owned(), problem });
+    }
+}
+
+fn check_routing(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+    firewall::check_length("routing", facts.routing.len(), crate::MAX_ROUTING_ANSWERS, found);
+    let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, answer) in facts.routing.iter().enumerate() {
+        let at = format!("routing[{index}]");
+        names.check(&at, &answer.interface, found);
+        if let RouteOutcome::Forward(interface) = &answer.outcome {
+            names.check(&at, interface, found);
+        }
+        groups.entry((&answer.interface, answer.destination, answer.mark)).or_default().push(index);
+    }
+    for ((_, destination, _), members) in groups {
+        let answers = members.iter().filter_map(|index| facts.routing.get(*index));
+        let parts: Vec<_> = answers.map(|answer| Part { sources: &answer.sources, is_complete: true }).collect();
+        if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
+            let first = members.first().copied().unwrap_or_default();
+            found.push(Inconsistency::Partition { at: format!("routing[{first}]"), flaw });
+        }
+    }
+}

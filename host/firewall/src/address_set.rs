@@ -1,0 +1,290 @@
+//! Exact sets of addresses of one IP version.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
+use loopgate_facts::Prefix;
+use range_set_blaze::RangeSetBlaze;
+
+/// A version of the Internet Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum IpVersion {
+    V4,
+    V6,
+}
+
+impl IpVersion {
+    /// The version of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Length of an address in bytes.
+    pub fn address_length(self) -> usize {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 16,
+        }
+    }
+
+    /// The highest address as a number.
+    pub fn last(self) -> u128 {
+        match self {
+            Self::V4 => u32::MAX.into(),
+            Self::V6 => u128::MAX,
+        }
+    }
+
+    /// The address that a number stands for; bits beyond the width of an address are dropped.
+    pub fn address(self, number: u128) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::from_bits(u32::try_from(number & u128::from(u32::MAX)).unwrap_or(0)).into(),
+            Self::V6 => Ipv6Addr::from_bits(number).into(),
+        }
+    }
+}
+
+/// An address as a number, most significant byte first.
+pub fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// A set of addresses of one IP version. Cloning is cheap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AddressSet {
+    version: IpVersion,
+    ranges: Arc<RangeSetBlaze<u128>>,
+}
+
+impl AddressSet {
+    /// No address.
+    pub fn empty(version: IpVersion) -> Self {
+        Self::new(version, RangeSetBlaze::new())
+    }
+
+    /// Every address.
+    pub fn all(version: IpVersion) -> Self {
+        Self::from_range(version, 0..=version.last())
+    }
+
+    /// One address.
+    pub fn single(address: IpAddr) -> Self {
+        let number = number(address);
+        Self::from_range(IpVersion::of(address), number..=number)
+    }
+
+    /// The addresses of a prefix; bits behind the prefix do not count.
+    pub fn prefix(prefix: Prefix) -> Self {
+        let version = IpVersion::of(prefix.address());
+        let host_bits = version.address_length() * 8 - usize::from(prefix.length());
+        let host = u128::MAX.checked_shr(128 - u32::try_from(host_bits).unwrap_or(0)).unwrap_or(0);
+        let first = number(prefix.address()) & !host;
+        Self::from_range(version, first..=first | host)
+    }
+
+    /// The addresses whose numbers lie in a range. A range that is upside down is empty.
+    pub fn from_range(version: IpVersion, range: RangeInclusive<u128>) -> Self {
+        Self::from_ranges(version, [range])
+    }
+
+    /// The addresses whose numbers lie in any of some ranges.
+    pub fn from_ranges(version: IpVersion, ranges: impl IntoIterator<Item = RangeInclusive<u128>>) -> Self {
+        let within = ranges.into_iter().map(|range| *range.start()..=(*range.end()).min(version.last()));
+        Self::new(version, within.filter(|range| !range.is_empty()).collect())
+    }
+
+    fn new(version: IpVersion, ranges: RangeSetBlaze<u128>) -> Self {
+        Self { version, ranges: Arc::new(ranges) }
+    }
+
+    /// The IP version of its addresses.
+    pub fn version(&self) -> IpVersion {
+        self.version
+    }
+
+    /// Whether no address is in it.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether every address of the version is in it.
+    pub fn is_all(&self) -> bool {
+        self.ranges.ranges_len() == 1
+            && self.ranges.first() == Some(0)
+            && self.ranges.last() == Some(self.version.last())
+    }
+
+    /// Whether an address is in it; one of the other version never is.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        IpVersion::of(address) == self.version && self.ranges.contains(number(address))
+    }
+
+    /// The lowest address.
+    pub fn first(&self) -> Option<IpAddr> {
+        self.ranges.first().map(|number| self.version.address(number))
+    }
+
+    /// The disjoint ranges of its numbers, in order.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u128>> + '_ {
+        self.ranges.ranges()
+    }
+
+    /// The number of disjoint ranges.
+    pub fn ranges_len(&self) -> usize {
+        self.ranges.ranges_len()
+    }
+
+    /// The addresses that are in both. Sets of different versions have none.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        if self.is_empty() || other.is_all() && self.version == other.version {
+            return self.clone();
+        }
+        if other.is_empty() || self.is_all() && self.version == other.version {
+            return other.clone();
+        }
+        self.combine(other, |a, b| a & b)
+    }
+
+    /// The addresses that are in this one and not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        if self.is_empty() || other.is_empty() {
+            return self.clone();
+        }
+        self.combine(other, |a, b| a - b)
+    }
+
+    /// The addresses that are in any of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        if other.is_empty() || self.is_all() {
+            return self.clone();
+        }
+        if self.is_empty() {
+            return other.clone();
+        }
+        self.combine(other, |a, b| a | b)
+    }
+
+    /// The addresses that are not in it.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        Self::all(self.version).difference(self)
+    }
+
+    /// Whether every address of this one is in the other.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.difference(other).is_empty()
+    }
+
+    fn combine(
+        &self,
+        other: &Self,
+        how: impl Fn(&RangeSetBlaze<u128>, &RangeSetBlaze<u128>) -> RangeSetBlaze<u128>,
+    ) -> Self {
+        debug_assert_eq!(self.version, other.version, "sets of one version are combined");
+        Self::new(self.version, how(&self.ranges, &other.ranges))
+    }
+
+    /// The fewest prefixes that cover exactly this set, in order.
+    pub fn prefixes(&self) -> Vec<Prefix> {
+        self.ranges().flat_map(|range| self.subnets(&range)).filter_map(to_prefix).collect()
+    }
+
+    fn subnets(&self, range: &RangeInclusive<u128>) -> IpSubnets {
+        match (self.version.address(*range.start()), self.version.address(*range.end())) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => IpSubnets::V4(Ipv4Subnets::new(first, last, 0)),
+            (first, last) => IpSubnets::V6(Ipv6Subnets::new(to_ipv6(first), to_ipv6(last), 0)),
+        }
+    }
+}
+
+fn to_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
+fn to_prefix(net: ipnet::IpNet) -> Option<Prefix> {
+    Prefix::new(net.addr(), net.prefix_len()).ok()
+}
+
+impl fmt::Debug for AddressSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = |number| self.version.address(number);
+        formatter
+            .debug_list()
+            .entries(self.ranges().map(|range| address(*range.start())..=address(*range.end())))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(text: &str) -> AddressSet {
+        let prefixes = text.split_whitespace().map(|prefix| AddressSet::prefix(prefix.parse().unwrap()));
+        prefixes.reduce(|a, b| a.union(&b)).unwrap()
+    }
+
+    fn shown(set: &AddressSet) -> String {
+        set.prefixes().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_set_is_shown_as_the_fewest_prefixes() {
+        assert_eq!(shown(&set("10.0.0.0/9 10.128.0.0/9 192.0.2.1/32")), "10.0.0.0/8 192.0.2.1/32");
+        assert_eq!(shown(&AddressSet::all(IpVersion::V4)), "0.0.0.0/0");
+        assert_eq!(shown(&AddressSet::all(IpVersion::V6)), "::/0");
+        assert_eq!(shown(&set("128.0.0.0/1").complement()), "0.0.0.0/1");
+        assert_eq!(shown(&set("::1/128 fe80::/10")), "::1/128 fe80::/10");
+    }
+
+    #[test]
+    fn bits_behind_a_prefix_do_not_count() {
+        assert_eq!(set("10.1.2.3/8"), set("10.0.0.0/8"));
+        assert_eq!(set("0.0.0.0/0"), AddressSet::all(IpVersion::V4));
+        assert_eq!(set("::/0"), AddressSet::all(IpVersion::V6));
+    }
+
+    fn any_set() -> impl Strategy<Value = AddressSet> {
+        prop::collection::vec((0_u128..64, 0_u128..64), 0..6).prop_map(|ranges| {
+            AddressSet::from_ranges(IpVersion::V4, ranges.into_iter().map(|(first, last)| first..=last))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_algebra_agrees_with_membership(a in any_set(), b in any_set()) {
+            for number in 0..70 {
+                let address = IpVersion::V4.address(number);
+                let (in_a, in_b) = (a.contains(address), b.contains(address));
+                prop_assert_eq!(a.intersection(&b).contains(address), in_a && in_b);
+                prop_assert_eq!(a.union(&b).contains(address), in_a || in_b);
+                prop_assert_eq!(a.difference(&b).contains(address), in_a && !in_b);
+                prop_assert_eq!(a.complement().contains(address), !in_a);
+            }
+        }
+
+        #[test]
+        fn prefixes_cover_exactly_the_set(a in any_set()) {
+            let prefixes = a.prefixes();
+            let again = prefixes.iter().fold(AddressSet::empty(IpVersion::V4), |sum, prefix| {
+                sum.union(&AddressSet::prefix(*prefix))
+            });
+            prop_assert_eq!(again, a);
+        }
+    }
+}
