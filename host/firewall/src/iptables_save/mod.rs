@@ -29,7 +29,7 @@ pub(crate) mod names;
 mod sections;
 mod targets;
 mod values;
-pub(crate) mod words;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -78,6 +78,12 @@ pub enum Assumption {
     /// A comment of the tool says that there are tables which the file does not hold.
     #[error("there are more tables than this file holds")]
     OtherTables,
+}
+
+/// Whether text begins with the name of a target.
+pub(crate) fn is_target(text: &str) -> bool {
+    let name = text.split(' ').next().unwrap_or_default();
+    grammar::extension(&targets::TABLES, name.as_bytes()).is_some()
 }
 
 /// Reads a file. Lines that stand in no table, as `iptables -S` prints them, belong to the table `filter`.

@@ -4,34 +4,34 @@ use std::borrow::Cow;
 
 /// A word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Word<'a> {
+pub(super) struct Word<'a> {
     /// The byte of the line that it begins at.
-    pub(crate) start: usize,
+    pub(super) start: usize,
     /// The byte behind its last.
-    pub(crate) end: usize,
+    pub(super) end: usize,
     /// What it says, without quotes.
-    pub(crate) value: Cow<'a, [u8]>,
+    pub(super) value: Cow<'a, [u8]>,
     /// It is, or has, text in quotes, and is therefore no option.
-    pub(crate) quoted: bool,
+    pub(super) quoted: bool,
     /// Its last quote is closed.
-    pub(crate) closed: bool,
+    pub(super) closed: bool,
 }
 
 impl Word<'_> {
     /// Whether it is this option, or this mark.
-    pub(crate) fn is(&self, text: &str) -> bool {
+    pub(super) fn is(&self, text: &str) -> bool {
         !self.quoted && *self.value == *text.as_bytes()
     }
 }
 
 /// The words of a line.
-pub(crate) fn words(line: &[u8]) -> Words<'_> {
+pub(super) fn words(line: &[u8]) -> Words<'_> {
     Words { line, at: 0 }
 }
 
 /// See [`words`].
 #[derive(Clone, Debug)]
-pub(crate) struct Words<'a> {
+pub(super) struct Words<'a> {
     line: &'a [u8],
     at: usize,
 }

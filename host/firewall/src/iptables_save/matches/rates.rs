@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::iptables_save::grammar::{Extension, Instance, option};
+use crate::iptables_save::values::number;
 use crate::rule::{Op, Rate};
 
 /// Matches of rates and counts.
@@ -39,7 +40,7 @@ pub(super) const RATES: &[Extension] = &[
             option(&["--connlimit-saddr"], 0),
             option(&["--connlimit-daddr"], 0),
         ],
-        lower: |instance| below_or_above(instance, "--connlimit-upto", "--connlimit-above"),
+        lower: connections,
     },
     Extension {
         names: &["recent"],
@@ -72,6 +73,18 @@ fn below_or_above(instance: &Instance<'_>, below: &str, above: &str) -> Option<V
         (None, Some(above)) => rate(instance, above.inverted),
         _ => None,
     }
+}
+
+/// The packet that is asked about belongs to the first connection of its peer, which counts (`connlimit_mt`,
+/// `net/netfilter/xt_connlimit.c`): a limit of 0 is exceeded at once.
+fn connections(instance: &Instance<'_>) -> Option<Vec<Op>> {
+    let (given, above) = match (instance.get("--connlimit-upto"), instance.get("--connlimit-above")) {
+        (Some(given), None) => (given, false),
+        (None, Some(given)) => (given, true),
+        _ => return None,
+    };
+    let limit: u32 = number(given.text()?)?;
+    rate(instance, ((limit == 0) == above) != given.inverted)
 }
 
 /// `--set` holds once the address is in the list; the others hold where it was there before, which an ordinary peer's
