@@ -40,9 +40,12 @@ pub(super) struct TargetDraft<'a> {
     pub(super) stray: Vec<&'a [u8]>,
 }
 
+/// `iptables-restore(8)` takes no more words (`MAX_ARGC`, `iptables/xshared.h`).
+const MOST_WORDS: usize = 255;
+
 /// Sorts the words of a rule that follow the name of its chain.
 pub(super) fn read<'a>(line: &'a [u8], words: &'a [Word<'a>], site: Site) -> Draft<'a> {
-    let draft = Draft { broken: words.iter().any(|word| !word.closed), ..Draft::default() };
+    let draft = Draft { broken: words.len() > MOST_WORDS || words.iter().any(|word| !word.closed), ..Draft::default() };
     let mut reader = Reader { line, words, at: 0, site, draft, last: Last::Basic };
     while reader.at < words.len() && !reader.draft.broken {
         reader.step();

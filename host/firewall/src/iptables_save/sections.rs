@@ -2,6 +2,7 @@
 
 use loopgate_facts::Untrusted;
 
+use super::builtin;
 use super::words::{Word, words};
 use super::{Assumption, LONGEST_LINE, Note, ParseError, Problem};
 
@@ -109,6 +110,13 @@ impl<'a> Reader<'a> {
             return Err(ParseError::at(line, Problem::Truncated(Untrusted::from_bytes(open.name))));
         }
         let name = text.trim_ascii().strip_prefix(b"*").unwrap_or_default();
+        if builtin::table(name).is_none() {
+            return Err(ParseError::at(line, Problem::UnknownTable(Untrusted::from_bytes(name))));
+        }
+        // Once for each family; which one a table is for is seen later.
+        if self.file.tables.iter().filter(|table| table.name == name).count() == 2 {
+            return Err(ParseError::at(line, Problem::TableTwice(Untrusted::from_bytes(name))));
+        }
         self.open = Some(self.table(name, line));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the bans are for the product")]
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -33,4 +34,52 @@ fn nothing_in_them_is_unknown() {
         println!("{}: {lines} lines, {} rules, notes {:?}", path.display(), rules.len(), parsed.notes);
         assert!(unknown.is_empty(), "{}: {unknown:#?}", path.display());
     }
+}
+
+/// What is shown of a rule without its text is read as the same rule.
+#[test]
+fn they_come_back_as_they_were() {
+    for path in files() {
+        let text = std::fs::read(&path).unwrap();
+        let mut parsed = parse(&text, None).unwrap();
+        let family = parsed.ruleset.tables.first().unwrap().family;
+        for rule in parsed.ruleset.chains.iter_mut().flat_map(|chain| &mut chain.rules) {
+            rule.text = None;
+            rule.ops.retain(|op| !matches!(op, Op::Note(crate::rule::Note::Counter { .. })));
+        }
+        let mut again = parse(shown(&parsed.ruleset).as_bytes(), Some(family)).unwrap();
+        for (chain, other) in parsed.ruleset.chains.iter().zip(&mut again.ruleset.chains) {
+            for (rule, other) in chain.rules.iter().zip(&mut other.rules) {
+                other.text = None;
+                other.line = rule.line;
+                assert_eq!(rule, other, "{}", path.display());
+            }
+        }
+        assert_eq!(parsed.ruleset, again.ruleset);
+    }
+}
+
+fn shown(ruleset: &Ruleset) -> String {
+    let mut text = String::new();
+    for (table, position) in ruleset.tables.iter().zip(0..) {
+        writeln!(text, "*{}", table.name.as_str()).unwrap();
+        let chains = || ruleset.chains.iter().zip(0..).filter(|(chain, _)| chain.table.0 == position);
+        for (chain, _) in chains() {
+            let policy = match chain.base.as_ref().map(|base| base.policy) {
+                Some(crate::ruleset::Policy::Accept) => "ACCEPT",
+                Some(crate::ruleset::Policy::Drop) => "DROP",
+                None => "-",
+            };
+            writeln!(text, ":{} {policy}", chain.name.as_str()).unwrap();
+        }
+        for (chain, id) in chains() {
+            for (_, position) in chain.rules.iter().zip(0..) {
+                let id = crate::ruleset::RuleId { chain: crate::ruleset::ChainId(id), position };
+                text.push_str(crate::notation::iptables::rule(ruleset, id).as_str());
+                text.push('\n');
+            }
+        }
+        text.push_str("COMMIT\n");
+    }
+    text
 }

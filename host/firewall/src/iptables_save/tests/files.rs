@@ -40,6 +40,8 @@ fn a_line_that_is_no_rule_is_an_error() {
 #[test]
 fn tables_and_chains_come_once() {
     assert_eq!(problem("*nat\nCOMMIT\n*nat\nCOMMIT\n"), (3, Problem::TableTwice("nat".into())));
+    let third = "*raw\nCOMMIT\n".repeat(3);
+    assert_eq!(problem(&third), (5, Problem::TableTwice("raw".into())));
     assert_eq!(problem("*nat\n:A - [0:0]\n:A - [0:0]\nCOMMIT\n"), (3, Problem::ChainTwice("A".into())));
     assert_eq!(problem("*broute\nCOMMIT\n"), (1, Problem::UnknownTable("broute".into())));
 }

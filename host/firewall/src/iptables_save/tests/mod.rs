@@ -1,5 +1,6 @@
 mod corpus;
 mod files;
+mod hostile;
 mod rules;
 
 use super::*;

@@ -160,3 +160,10 @@ fn a_chain_goes_before_a_target_of_its_name() {
     assert_eq!(ops("-j LOG"), [Op::Verdict(Verdict::Jump(crate::ruleset::ChainId(0)))]);
     assert_eq!(ops("-j LOG --log-uid"), [unknown("-j LOG --log-uid", false)]);
 }
+
+#[test]
+fn a_rule_with_more_words_than_iptables_takes_is_unknown() {
+    let rule = format!("INPUT{}", " -m tcp".repeat(200));
+    let text = format!("-A {rule}");
+    assert_eq!(ops_in("filter", Family::Ip, &rule), [unknown(&text, false)]);
+}
