@@ -1,6 +1,7 @@
 //! What is read from `iptables-save` and shown again is what the tools themselves load and save.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::disallowed_methods, reason = "the bans are for the product")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use loopgate_firewall::iptables_save::parse;
 use loopgate_firewall::notation::iptables;
 use loopgate_firewall::rule::{Comparison, Load, Meta, Note, Op, PayloadBase, Rate, Register, Unknown, Verdict};
 use loopgate_firewall::ruleset::{ChainId, Family, Policy, RuleId, Ruleset};
-use loopgate_test_support::{command, in_namespace};
+use loopgate_test_support::{command, in_namespace, run};
 
 const IP: &str = include_str!("data/filter.iptables");
 const IP6: &str = include_str!("data/filter.ip6tables");
@@ -32,6 +33,37 @@ fn what_nf_tables_saves_is_shown_as_it_was() {
     });
 }
 
+/// Rulesets of real hosts, where there is a folder of them, as far as the tools load them.
+#[test]
+fn rulesets_of_real_hosts_are_shown_as_they_were() {
+    in_namespace("rulesets_of_real_hosts_are_shown_as_they_were", || {
+        for path in real_files() {
+            let rules = std::fs::read_to_string(&path).unwrap();
+            let is_ip6 = path.to_string_lossy().contains("ip6tables");
+            let (tool, family) = if is_ip6 { ("ip6tables", Family::Ip6) } else { ("iptables", Family::Ip) };
+            for backend in ["legacy", "nft"] {
+                let tool = format!("{tool}-{backend}");
+                match try_feed(&format!("{tool}-restore"), &rules) {
+                    Some(_) => comes_back(&tool, family, &rules),
+                    None => println!("{tool} refuses {}", path.display()),
+                }
+            }
+        }
+    });
+}
+
+fn real_files() -> Vec<std::path::PathBuf> {
+    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(std::path::PathBuf::from) else { return Vec::new() };
+    let folders = ["iptables-semantics", "misc", "generated", "moby"].map(|name| folder.join(name));
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let is_save = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name.contains("tables-save") || name.ends_with("tables-S")) && !name.contains(".Ln.")
+    };
+    paths.filter(is_save).collect()
+}
+
 /// Loads rules, saves them, reads and shows them, loads that, and saves again.
 fn comes_back(tool: &str, family: Family, rules: &str) {
     feed(&format!("{tool}-restore"), rules);
@@ -45,7 +77,10 @@ fn comes_back(tool: &str, family: Family, rules: &str) {
     }
     let shown = show(&parsed.ruleset);
     feed(&format!("{tool}-restore"), &shown);
-    assert_eq!(without_comments(&feed(&format!("{tool}-save"), "")), without_comments(&saved));
+    let again = feed(&format!("{tool}-save"), "");
+    let (again, saved) = (normal(&again), normal(&saved));
+    let different: Vec<_> = again.iter().zip(&saved).filter(|(again, saved)| again != saved).collect();
+    assert!(again.len() == saved.len() && different.is_empty(), "{tool}: {different:#?}");
 }
 
 /// The whole ruleset as a file.
@@ -73,18 +108,39 @@ fn show(ruleset: &Ruleset) -> String {
     text
 }
 
-fn without_comments(saved: &str) -> Vec<&str> {
-    saved.lines().filter(|line| !line.starts_with('#')).collect()
+/// Without comments, and with one name for what has two.
+fn normal(saved: &str) -> Vec<String> {
+    saved.lines().filter(|line| !line.starts_with('#')).map(normal_line).collect()
+}
+
+fn normal_line(line: &str) -> String {
+    let line = line.replace("-m state --state", "-m conntrack --ctstate").replace("-j NOTRACK", "-j CT --notrack");
+    let mut words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+    let protocol = words.windows(2).find(|pair| pair[0] == "-p").map(|pair| pair[1].clone());
+    for at in 0..words.len().saturating_sub(2) {
+        let is_one = words[at] == "multiport" && !words[at + 2].contains(',') && words[at + 1] != "!";
+        if let (Some(protocol), true) = (&protocol, is_one) {
+            words[at].clone_from(protocol);
+            words[at + 1].truncate("--dport".len());
+        }
+    }
+    words.join(" ")
 }
 
 /// Runs a program of iptables with an input, and gives its output.
 fn feed(program: &str, input: &str) -> String {
-    let mut child =
-        command(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("iptables is installed");
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    try_feed(program, input).unwrap_or_else(|| panic!("{program} failed for\n{input}"))
+}
+
+/// The same, `None` if the program refuses the input.
+fn try_feed(program: &str, input: &str) -> Option<String> {
+    let mut process = command(program);
+    process.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = process.spawn().expect("iptables is installed");
+    // A program that refuses a line does not read the rest.
+    let written = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} failed for\n{input}");
-    String::from_utf8(output.stdout).unwrap()
+    (output.status.success() && written.is_ok()).then(|| String::from_utf8(output.stdout).unwrap())
 }
 
 /// What `iptables-nft` compiles is shown as it shows it itself, but for matches and targets that are no bytecode.
@@ -100,7 +156,7 @@ fn bytecode_is_shown(tool: &str, family: Family, rules: &str) {
     feed(&format!("{tool}-restore"), rules);
     let saved = feed(&format!("{tool}-save"), "");
     let wanted: Vec<_> = saved.lines().filter(|line| line.starts_with("-A ")).collect();
-    let debug = feed_arguments("nft", &["--debug=netlink", "list", "ruleset"]);
+    let debug = run("nft", &["--debug=netlink", "list", "ruleset"]);
     // The model of the chains is that of the saved text; the rules are replaced by their bytecode.
     let mut ruleset = parse(saved.as_bytes(), Some(family)).unwrap().ruleset;
     let ids: BTreeMap<String, ChainId> =
@@ -117,10 +173,6 @@ fn bytecode_is_shown(tool: &str, family: Family, rules: &str) {
     let text = show(&ruleset);
     let shown: Vec<_> = text.lines().filter(|line| line.starts_with("-A ")).collect();
     assert_eq!(shown, wanted);
-}
-
-fn feed_arguments(program: &str, arguments: &[&str]) -> String {
-    loopgate_test_support::run(program, arguments)
 }
 
 /// An expression as `nft --debug=netlink` writes it.
