@@ -36,6 +36,23 @@ fn nothing_in_them_is_unknown() {
     }
 }
 
+/// The blocks of `iptables -S` in the documents of Docker: first of `filter`, then of `nat`.
+#[test]
+fn nothing_in_the_listings_of_documents_is_unknown() {
+    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(PathBuf::from) else { return };
+    for name in ["swarm-portmap.iptables.md", "usernet-portmap-lo.iptables.md"] {
+        let document = std::fs::read_to_string(folder.join("moby").join(name)).unwrap();
+        let blocks = document.split("\n\n").filter(|block| block.contains("    -P "));
+        for (block, table) in blocks.zip(["filter", "nat"]) {
+            let listing = block.lines().filter_map(|line| line.strip_prefix("    ")).collect::<Vec<_>>().join("\n");
+            let parsed = parse_table(listing.as_bytes(), None, table).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let mut rules = parsed.ruleset.chains.iter().flat_map(|chain| &chain.rules);
+            assert!(rules.all(|rule| !rule.ops.iter().any(|op| matches!(op, Op::Unknown(_)))), "{name} {table}");
+            println!("{name} {table}: {} lines, notes {:?}", listing.lines().count(), parsed.notes);
+        }
+    }
+}
+
 /// What is shown of a rule without its text is read as the same rule.
 #[test]
 fn they_come_back_as_they_were() {
