@@ -1,10 +1,12 @@
 //! Rules as an administrator finds them: where they stand, and what they say in the notation of the tool that wrote them.
 
+pub mod iptables;
 pub(crate) mod names;
+
 use loopgate_facts::{RuleReference, Untrusted};
 
 use crate::Ruleset;
-use crate::ruleset::{Backend, ChainId, Family, Policy, RuleId, Table};
+use crate::ruleset::{Backend, ChainId, Family, Notation, Policy, RuleId, Table};
 
 /// Where a rule stands and what it says.
 pub fn reference(ruleset: &Ruleset, id: RuleId) -> RuleReference {
@@ -29,6 +31,9 @@ pub fn policy_reference(ruleset: &Ruleset, chain: ChainId) -> RuleReference {
 }
 
 fn rule_text(ruleset: &Ruleset, id: RuleId) -> Untrusted {
+    if ruleset.table_of(id.chain).is_some_and(|table| table.notation == Notation::Iptables) {
+        return iptables::rule(ruleset, id);
+    }
     format!("{:?}", ruleset.rule(id).map(|rule| &rule.ops)).into()
 }
 
