@@ -40,7 +40,7 @@ impl RuleReader<'_, '_> {
             "ct count" => self.rate("ct count", inner),
             "notrack" => self.effect(Effect::NoTrack),
             "mangle" => self.mangle(inner),
-            "ct helper" | "ct timeout" | "ct expectation" | "secmark" => {
+            "ct helper" | "ct timeout" | "ct expectation" | "secmark" if inner.is_string() => {
                 self.effect(Effect::Write { payload: None, name: kind.into() })
             }
             "dnat" => self.translate(End::Destination, inner),
@@ -51,8 +51,8 @@ impl RuleReader<'_, '_> {
             "queue" => self.queue(inner),
             "set" => self.set_update(inner),
             "meter" => self.meter(inner),
-            "dup" => self.note("dup".to_owned()),
-            "fwd" => self.end(Verdict::Stolen("fwd".into())),
+            "dup" => self.note(format!("dup{}", destination(inner))),
+            "fwd" => self.end(Verdict::Stolen(format!("fwd{}", destination(inner)).into())),
             "xt" => self.extension(inner),
             _ => unclear(kind),
         }
@@ -91,7 +91,8 @@ impl RuleReader<'_, '_> {
     fn counter(&mut self, value: &Value) -> Lowered<()> {
         match value {
             Value::String(name) => self.note(format!("counter name {}", quoted(name))),
-            Value::Object(members) if members.contains_key("map") => self.note("counter name of a map".to_owned()),
+            // A map that has no answer ends the rule (`nft_objref_map_eval`, `net/netfilter/nft_objref.c`).
+            Value::Object(members) if members.contains_key("map") => unclear("counter of a map"),
             _ => {
                 let number = |member| value.get(member).and_then(Value::as_u64).unwrap_or_default();
                 self.push(Op::Note(Note::Counter { packets: number("packets"), bytes: number("bytes") }))
@@ -172,7 +173,7 @@ impl RuleReader<'_, '_> {
         let target = single_part(key)?;
         let name = written_name(key);
         match &target.load {
-            Load::Meta(Meta::Trace) => self.note("meta nftrace set 1".to_owned()),
+            Load::Meta(Meta::Trace) if new.is_number() => self.note("meta nftrace set 1".to_owned()),
             Load::Meta(Meta::Mark) => {
                 self.value(&target, new)?;
                 self.effect(Effect::SetMarkFrom(FIRST))
@@ -184,17 +185,23 @@ impl RuleReader<'_, '_> {
             load => {
                 let payload = payload_of(load);
                 self.require(target.needs)?;
-                // What is written is not followed, but shown where it is understood.
-                let (before, known) = (self.ops.len(), self.known);
-                if let Err(Trouble::Broken(error)) = self.value(&target, new) {
-                    return Err(Trouble::Broken(error));
-                }
-                if self.ops.iter().skip(before).any(|op| matches!(op, Op::Lookup { .. })) {
-                    // A map that has no answer ends the rule.
-                    self.known = known;
-                }
+                self.written_value(&target, new)?;
                 self.effect(Effect::Write { payload, name: name.into() })
             }
+        }
+    }
+
+    /// A value that is written and not followed: what counts is whether the rule goes on, which a map that has no
+    /// answer ends. Another type of value is converted.
+    fn written_value(&mut self, target: &Part, value: &Value) -> Lowered<()> {
+        match only_member(value) {
+            Some((kind, _)) if kind != "map" && kind != "|" => {
+                let part = single_part(value)?;
+                self.require(part.needs)?;
+                self.ops.extend(part.ops(FIRST));
+                Ok(())
+            }
+            _ => self.value(target, value),
         }
     }
 
@@ -489,11 +496,25 @@ fn written_name(key: &Value) -> String {
             (Some(protocol), Some(field)) => format!("{protocol} {field}"),
             _ => "payload".to_owned(),
         },
-        Some((kind, inner)) => match text(inner, "key").or_else(|| text(inner, "name")) {
-            Some(name) => format!("{kind} {name}"),
-            None => kind.to_owned(),
-        },
+        Some((kind, inner)) => {
+            let words = [text(inner, "key"), text(inner, "name"), text(inner, "field")];
+            [Some(kind)].into_iter().chain(words).flatten().collect::<Vec<_>>().join(" ")
+        }
         None => "expression".to_owned(),
+    }
+}
+
+/// Where `dup` and `fwd` send a packet, as far as it is written there.
+fn destination(value: &Value) -> String {
+    let device = text(value, "dev").map(quoted);
+    match (text(value, "addr"), device) {
+        (None, Some(device)) => format!(" to {device}"),
+        (Some(address), device) if address.parse::<IpAddr>().is_ok() => {
+            let device = device.map(|device| format!(" device {device}")).unwrap_or_default();
+            format!(" to {address}{device}")
+        }
+        (Some(device), None) => format!(" to {}", quoted(device)),
+        _ => String::new(),
     }
 }
 

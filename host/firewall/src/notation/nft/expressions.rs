@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::values::{Form, hexadecimal};
-use crate::notation::names::{CONNTRACK, Field, HEADERS, Header, Kind, Layer, META};
+use crate::notation::names::{CONNTRACK, Field, HEADERS, Header, Kind, Layer, META, Network};
 use crate::rule::{ConntrackKey, Direction, End, Fib, FibResult, Load, PayloadBase};
 
 /// `(value & mask) ^ xor`.
@@ -73,7 +73,10 @@ pub(super) fn expression(load: &Load, mask: Option<&Mask>, context: &Context) ->
         Load::Meta(_) => named_meta(load)?,
         Load::Conntrack { key, direction } => conntrack(*key, *direction)?,
         Load::Fib(fib) => self::fib(fib),
-        Load::HeaderPresent(name) => Expression::new(name.as_str(), Form::whole(Kind::Boolean, 1)),
+        Load::HeaderPresent(name) => {
+            let layer = extension_layer(name.as_str());
+            Expression { layer, ..Expression::new(name.as_str(), Form::whole(Kind::Boolean, 1)) }
+        }
         Load::Opaque { name, length } => opaque(name.as_str(), *length)?,
         Load::Number { .. } => return None,
     };
@@ -119,6 +122,7 @@ const OPAQUE: &[(&str, Kind)] = &[
     ("rt ip nexthop", Kind::Ipv4),
     ("rt ip6 nexthop", Kind::Ipv6),
     ("rt classid", Kind::Realm),
+    ("rt mtu", Kind::HostInteger),
     ("frag nexthdr", Kind::Protocol),
     ("frag id", Kind::Integer),
     ("rt type", Kind::Integer),
@@ -135,7 +139,20 @@ const OPAQUE: &[(&str, Kind)] = &[
 
 fn opaque(name: &str, length: u32) -> Option<Expression> {
     let (_, kind) = OPAQUE.iter().find(|(known, _)| *known == name)?;
-    Some(Expression::new(name, Form::whole(*kind, length)))
+    Some(Expression { layer: extension_layer(name), ..Expression::new(name, Form::whole(*kind, length)) })
+}
+
+/// Extension headers and options imply the network protocol that they belong to.
+fn extension_layer(name: &str) -> Option<Layer> {
+    const OF_IPV6: &[&str] = &["exthdr", "frag", "hbh", "dst", "mh", "srh", "rt0", "rt2", "rt4"];
+    let mut words = name.split(' ');
+    match (words.next()?, words.next()?) {
+        ("ip", "option") => Some(Layer::Network(Network::Ipv4)),
+        // `rt` is the extension header and the route of the packet.
+        ("rt", "type" | "seg-left" | "hdrlength" | "nexthdr") => Some(Layer::Network(Network::Ipv6)),
+        (first, _) if OF_IPV6.contains(&first) => Some(Layer::Network(Network::Ipv6)),
+        _ => None,
+    }
 }
 
 fn raw_payload(base: PayloadBase, offset: u32, length: u32) -> String {

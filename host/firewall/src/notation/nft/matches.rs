@@ -120,8 +120,7 @@ impl<'r> Writer<'r> {
         let found = self.expression_of(cell)?;
         (found.mask.is_none() && !found.shorter).then_some(())?;
         let not = if inverted { "!= " } else { "" };
-        let (from, to) = (value(&found.form, from)?, value(&found.form, to)?);
-        Some((found.layer, format!("{} {not}{from}-{to}", found.text)))
+        Some((found.layer, format!("{} {not}{}", found.text, values::span(&found.form, from, to)?)))
     }
 
     pub(super) fn lookup(&mut self, set: SetId, key: Register, inverted: bool, result: LookupResult) {

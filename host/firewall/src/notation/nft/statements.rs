@@ -39,8 +39,8 @@ impl<'r> Writer<'r> {
         let has_value = self.cell(FIRST).is_some_and(|cell| !cell.used);
         let text = match (written, has_value) {
             (Some((form, _)), true) => format!("{name} set {}", self.operand(FIRST, &[form])),
-            (None, true) => format!("{name} set [{}]", self.take(FIRST).map(|cell| cell.raw()).unwrap_or_default()),
-            (_, false) => format!("{name} set"),
+            (None, true) => format!("{name} set {}", self.operand(FIRST, &[])),
+            (_, false) => format!("[writes {name}]"),
         };
         self.say_of(written.and_then(|(_, layer)| layer), text);
     }
@@ -126,8 +126,15 @@ impl<'r> Writer<'r> {
             Target::Addresses(None) | Target::Redirect | Target::Masquerade => None,
             Target::Addresses(Some((first, last))) => Some(self.addresses(first, last, network)),
             Target::Prefix(address, mask) => Some(prefix(*address, *mask)),
-            Target::Unknown(what) => Some(format!("[{}]", what.as_str())),
+            Target::Unknown(what) => Some(self.unknown_address(what.as_str())),
         }
+    }
+
+    /// What could be said of it: a map, where one gives it.
+    fn unknown_address(&mut self, what: &str) -> String {
+        let register = Operand::Register(FIRST);
+        let is_map = matches!(self.content(&register), Some(Content::Mapped(..)));
+        if is_map { format!("[{what}: {}]", self.operand(FIRST, &[])) } else { format!("[{what}]") }
     }
 
     fn addresses(&mut self, first: &Operand, last: &Operand, network: Option<Network>) -> String {

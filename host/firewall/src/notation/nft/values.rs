@@ -107,6 +107,7 @@ fn number(form: &Form, number: u128) -> Option<String> {
 
 /// Flags that are set, as a mask lists them.
 pub(super) fn flags(form: &Form, bytes: &[u8]) -> Option<Vec<&'static str>> {
+    (form.kind.shape() == Shape::Flags).then_some(())?;
     form.kind.flags(u64::try_from(form.number(bytes)?).ok()?)
 }
 
@@ -116,10 +117,19 @@ pub(super) fn range(form: &Form, from: &[u8], to: &[u8]) -> Option<String> {
         Shape::Text => beginning_of_range(from, to),
         Shape::Ipv4 | Shape::Ipv6 => match prefix_length(from, to) {
             Some(length) => Some(format!("{}/{length}", value(form, from)?)),
-            None => Some(format!("{}-{}", value(form, from)?, value(form, to)?)),
+            None => span(form, from, to),
         },
-        _ => Some(format!("{}-{}", value(form, from)?, value(form, to)?)),
+        _ => span(form, from, to),
     }
+}
+
+/// From one value to another; numbers there have no names.
+pub(super) fn span(form: &Form, from: &[u8], to: &[u8]) -> Option<String> {
+    let end = |bytes: &[u8]| match form.kind.shape() {
+        Shape::Decimal => Some(form.number(bytes)?.to_string()),
+        _ => value(form, bytes),
+    };
+    Some(format!("{}-{}", end(from)?, end(to)?))
 }
 
 fn beginning_of_range(from: &[u8], to: &[u8]) -> Option<String> {
