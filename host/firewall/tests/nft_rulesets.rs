@@ -1,7 +1,14 @@
 //! Rulesets of other tools, where `LOOPGATE_RULESETS` names a folder of them: every document is read, and only what the
 //! listing leaves out is not understood.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use std::path::{Path, PathBuf};
 

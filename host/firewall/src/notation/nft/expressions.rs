@@ -62,7 +62,7 @@ pub(super) fn raw(load: &Load) -> String {
         Load::Conntrack { key, direction } => {
             conntrack(*key, *direction).map_or_else(|| format!("ct {key:?}"), |found| found.text)
         }
-        Load::Fib(fib) => self::fib(fib).text,
+        Load::Fib(fib) => self::fib(*fib).text,
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn expression(load: &Load, mask: Option<&Mask>, context: &Context) ->
         Load::Payload { base, offset, length } => return Some(payload(*base, *offset, *length, mask, context)),
         Load::Meta(_) => named_meta(load)?,
         Load::Conntrack { key, direction } => conntrack(*key, *direction)?,
-        Load::Fib(fib) => self::fib(fib),
+        Load::Fib(fib) => self::fib(*fib),
         Load::HeaderPresent(name) => {
             let layer = extension_layer(name.as_str());
             Expression { layer, ..Expression::new(name.as_str(), Form::whole(Kind::Boolean, 1)) }
@@ -100,7 +100,7 @@ fn conntrack(key: ConntrackKey, direction: Option<Direction>) -> Option<Expressi
     Some(Expression::new(format!("ct {direction}{}", name.name), Form::whole(name.kind, name.bytes)))
 }
 
-fn fib(fib: &Fib) -> Expression {
+fn fib(fib: Fib) -> Expression {
     let mut flags = vec![if fib.end == End::Source { "saddr" } else { "daddr" }];
     flags.extend(fib.mark.then_some("mark"));
     flags.extend(fib.input_interface.then_some("iif"));

@@ -190,9 +190,10 @@ impl<'r> Writer<'r> {
         for part in parts.iter().flatten() {
             self.say_of(part.layer, "");
         }
-        let rates: String = rates.iter().map(|rate| format!(" {}", rate.text.as_str())).collect();
+        let rates = rates.iter().map(|rate| rate.text.as_str());
+        let element = [key.as_str()].into_iter().chain(rates).collect::<Vec<_>>().join(" ");
         let not = if *inverted { " [inverted]" } else { "" };
-        self.say(format!("{how} @{name} {{ {key}{rates} }}{not}"));
+        self.say(format!("{how} @{name} {{ {element} }}{not}"));
     }
 
     /// A value that is written somewhere: a constant, an expression, or what a map gives.
