@@ -144,7 +144,7 @@ fn debugged_sets(debug: &str) -> BTreeMap<(String, String, String), Elements> {
                 }
             }
             [family, table, set] if set.starts_with('@') => {
-                let key = ((*family).to_owned(), (*table).to_owned(), set[1..].to_owned());
+                let key = ((*family).to_owned(), (*table).to_owned(), set.trim_start_matches('@').to_owned());
                 sets.insert(key.clone(), Vec::new());
                 current = Some(key);
             }
