@@ -204,3 +204,6 @@ impl Cell<'_> {
 fn raw_register(register: Register) -> String {
     format!("@reg{}", register.0)
 }
+
+#[cfg(test)]
+mod tests;
