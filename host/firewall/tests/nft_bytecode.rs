@@ -42,6 +42,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("tcp option maxseg size set", "written, not followed"),
     ("tcp dport 80 synproxy", "not followed"),
     ("tcp dport 22 meter", "its set is not listed"),
+    ("ip saddr 1.2.3.4 tcp dport 22 accept", "the same tests in another order"),
+    ("udp dport 53 accept", "in a table of one protocol: another form of the same test"),
     ("icmp type echo-request accept", "in a bridge: another form of the same test"),
 ];
 

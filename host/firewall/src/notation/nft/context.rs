@@ -35,6 +35,13 @@ impl Context {
         Self { family, network, transport: None, ethernet: family == Family::Bridge, pending: Vec::new() }
     }
 
+    /// Whether a field behind it can say as much as a test: a field of `ip` says more than the protocol, which is the
+    /// family, where a table has several.
+    fn goes_without_saying(&self, load: &Load) -> bool {
+        let of_network = matches!(load, Load::Payload { base: PayloadBase::Network, .. });
+        !of_network || matches!(self.family, Family::Ip | Family::Ip6)
+    }
+
     /// What a comparison with one value proves.
     pub(super) fn proof(&self, load: &Load, kind: Kind, number: u64) -> Option<Proof> {
         let network = |network: Option<Network>| network.map(Proof::Network);
@@ -46,8 +53,7 @@ impl Context {
             }
             (Load::Meta(Meta::InputInterfaceType), _) if number == 1 => Some(Proof::Ethernet),
             (Load::Meta(Meta::TransportProtocol), _) => u8::try_from(number).ok().map(Proof::Transport),
-            // Elsewhere the field says more than the protocol: which family it is.
-            (Load::Payload { base: PayloadBase::Network, .. }, Family::Ip | Family::Ip6) if kind == Kind::Protocol => {
+            (Load::Payload { base: PayloadBase::Network, .. }, _) if kind == Kind::Protocol => {
                 u8::try_from(number).ok().map(Proof::Transport)
             }
             _ => None,
@@ -55,13 +61,15 @@ impl Context {
     }
 
     /// Remembers what an item proves.
-    pub(super) fn learn(&mut self, proof: Proof, item: usize) {
+    pub(super) fn learn(&mut self, load: &Load, proof: Proof, item: usize) {
         match proof {
             Proof::Ethernet => self.ethernet = true,
             Proof::Network(network) => self.network = Some(network),
             Proof::Transport(protocol) => self.transport = Some(protocol),
         }
-        self.pending.push((proof, item));
+        if self.goes_without_saying(load) {
+            self.pending.push((proof, item));
+        }
     }
 
     /// The items that a header field implies.

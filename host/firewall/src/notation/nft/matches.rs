@@ -76,7 +76,7 @@ impl<'r> Writer<'r> {
         };
         let proof = number.and_then(|number| self.context.proof(load, found.form.kind, number));
         if let (Some(proof), Some(item)) = (proof, self.items.len().checked_sub(1)) {
-            self.context.learn(proof, item);
+            self.context.learn(load, proof, item);
         }
     }
 

@@ -44,7 +44,7 @@ fn a_protocol_goes_without_saying_only_where_the_field_behind_it_says_as_much() 
     let port = [payload(PayloadBase::Transport, 2, 2), equal(&[0, 22])];
     assert_eq!(shown(Family::Ip, [protocol.clone(), port.clone()].concat()), "tcp dport 22");
     let ipv4 = [meta(Meta::NetworkFamily), equal(&[2])];
-    assert_eq!(shown(Family::Inet, [ipv4.clone(), protocol, port.clone()].concat()), "ip protocol tcp th dport 22");
+    assert_eq!(shown(Family::Inet, [ipv4.clone(), protocol, port.clone()].concat()), "ip protocol tcp tcp dport 22");
     assert_eq!(shown(Family::Inet, [ipv4, tcp(), port.clone()].concat()), "meta nfproto ipv4 tcp dport 22");
     assert_eq!(shown(Family::Inet, port.to_vec()), "th dport 22");
 }
