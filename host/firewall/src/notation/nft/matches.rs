@@ -1,11 +1,15 @@
 //! Comparisons and lookups.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use super::context::Proof;
 use super::elements;
 use super::expressions::{self, Expression, Mask, expression};
 use super::values::{self, Form, hexadecimal, mask_length, value};
 use super::{Cell, Content, Item, Writer};
-use crate::notation::names::{Kind, Layer, Shape};
-use crate::rule::{Comparison, Load, LookupResult, Op, Register, SetUpdate};
+use crate::notation::names::{Kind, Layer, Network, Shape};
+use crate::rule::{Comparison, Load, LookupResult, Meta, Op, Predicate, Register, SetUpdate, Test};
 use crate::ruleset::SetId;
 
 impl<'r> Writer<'r> {
@@ -174,6 +178,21 @@ impl<'r> Writer<'r> {
         (!parts.is_empty()).then(|| parts.into_iter().map(|(_, part)| part).collect())
     }
 
+    /// A translation applies to packets of its family alone, which a test of all addresses of the family before it says.
+    pub(super) fn test_family(&mut self, inverted: bool, all: &[Test], op: &Op) {
+        let network = match all {
+            [Test { inverted: false, predicate: Predicate::AddressRange { range, .. } }] if !inverted => {
+                family_of(range)
+            }
+            _ => None,
+        };
+        let Some(network) = network else { return self.say(format!("[{op:?}]")) };
+        self.say(if network == Network::Ipv4 { "meta nfproto ipv4" } else { "meta nfproto ipv6" });
+        if let Some(item) = self.items.len().checked_sub(1) {
+            self.context.learn(&Load::Meta(Meta::NetworkFamily), Proof::Network(network), item);
+        }
+    }
+
     pub(super) fn update(&mut self, op: &Op) {
         let Op::Update { set, key, how, inverted, rates } = op else { return };
         let how = match how {
@@ -221,6 +240,15 @@ impl<'r> Writer<'r> {
             Some(_) => format!("{text}{}", elements::set(self.ruleset, set, key, data)),
             None => text.to_owned(),
         }
+    }
+}
+
+/// The family of which a range holds all addresses.
+fn family_of(range: &RangeInclusive<IpAddr>) -> Option<Network> {
+    match (range.start(), range.end()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) if from.to_bits() == 0 && to.to_bits() == u32::MAX => Some(Network::Ipv4),
+        (IpAddr::V6(from), IpAddr::V6(to)) if from.to_bits() == 0 && to.to_bits() == u128::MAX => Some(Network::Ipv6),
+        _ => None,
     }
 }
 

@@ -108,7 +108,7 @@ impl<'r> Writer<'r> {
             Op::Range { register, inverted, from, to } => self.range(*register, *inverted, from, to),
             Op::Lookup { set, key, inverted, result } => self.lookup(*set, *key, *inverted, *result),
             Op::Update { .. } => self.update(op),
-            Op::Match { .. } => self.say(format!("[{op:?}]")),
+            Op::Match { inverted, all } => self.test_family(*inverted, all, op),
             Op::Rate(rate) => self.say(rate.text.as_str()),
             Op::Effect(effect) => self.effect(effect),
             Op::Verdict(verdict) => self.verdict(verdict),
