@@ -24,6 +24,7 @@ mod nsswitch;
 mod owners;
 mod process;
 mod protocols;
+pub mod reach;
 mod root;
 mod routes;
 mod routing;
@@ -73,7 +74,6 @@ impl Default for LinuxCollector {
 impl Collector for LinuxCollector {
     fn collect(&self) -> Facts {
         let mut gaps = Gaps::default();
-        gaps.firewall();
         let mut facts = thread::scope(|scope| observe(scope, &self.root, &mut gaps));
         facts.gaps = gaps.into_vec();
         facts.normalise();
@@ -99,7 +99,7 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
     let probes = Aside::start(scope, Area::Probes, move || loopback::probe_all(Some(&loopback)));
     let names = Aside::start(scope, Area::Resolver, || names::observe(root));
     let listeners = owned_listeners(root, sockets, &devices, gaps);
-    Facts {
+    let mut facts = Facts {
         schema: SCHEMA,
         host,
         interfaces: devices.interfaces(all, root),
@@ -112,7 +112,9 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
         routing: Vec::new(),
         bypasses: Vec::new(),
         gaps: Vec::new(),
-    }
+    };
+    reach::observe(&mut facts, &devices, root, gaps);
+    facts
 }
 
 fn owned_listeners(

@@ -7,6 +7,8 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`nft_json`] | reads `nft -j list ruleset` |
+//! | [`notation`] | shows rules in the notation of the tool that wrote them |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`address_set`] | exact sets of addresses |
 //! | [`region`] | sets of senders: addresses and ports |
@@ -27,6 +29,7 @@ pub mod attribute;
 pub mod evaluate;
 pub mod legacy;
 pub mod nf_tables;
+pub mod nft_json;
 pub mod notation;
 pub mod reach;
 pub mod region;

@@ -4,7 +4,11 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use loopgate_facts::{Area, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted};
+use loopgate_facts::{
+    Area, Bypass, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
+};
+
+use loopgate_firewall::evaluate::Device;
 
 use super::netlink::NetlinkError;
 use super::root::Root;
@@ -98,6 +102,27 @@ impl Devices {
     /// Every address with the index of the interface that carries it, in the order of the kernel.
     pub(super) fn carried(&self) -> Vec<(u32, IpAddr)> {
         self.addresses.iter().map(|address| (address.link, address.ip)).collect()
+    }
+
+    /// The devices as the evaluator of rules sees them.
+    pub(super) fn evaluated(&self, bypasses: &[Bypass]) -> Vec<Device> {
+        self.links.iter().map(|link| self.evaluated_device(link, bypasses)).collect()
+    }
+
+    fn evaluated_device(&self, link: &Link, bypasses: &[Bypass]) -> Device {
+        let name = Untrusted::from_bytes(&link.name);
+        let concerned = bypasses.iter().filter(|bypass| bypass.interface.as_ref().is_none_or(|on| *on == name));
+        let words = |bypass: &Bypass| {
+            format!("{} handles packets here: {}", bypass.kind.as_str(), bypass.detail.as_str()).into()
+        };
+        Device {
+            index: link.index,
+            name: link.name.clone(),
+            hardware: link.hardware,
+            group: link.group,
+            addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
+            bypasses: concerned.map(words).collect(),
+        }
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.

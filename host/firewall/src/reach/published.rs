@@ -107,7 +107,7 @@ fn follow(
                 _ => false,
             };
             let mut reachability: Vec<Reachability> = Vec::new();
-            for (interface, answer, question) in &answers {
+            for (interface, answer, question) in answers.iter().filter(|(_, answer, _)| leads(answer, target)) {
                 reachability.extend(records(ruleset, &interface.name, question, answer.judge(arrives)));
             }
             for region in &mut reachability {
@@ -122,6 +122,10 @@ fn follow(
             }
         })
         .collect()
+}
+
+fn leads(answer: &Answer, target: Endpoint) -> bool {
+    answer.ends().iter().any(|end| end.translated == Some(target))
 }
 
 fn leaves_by(answer: &Answer, target: Endpoint) -> Option<u32> {

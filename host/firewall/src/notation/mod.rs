@@ -1,5 +1,6 @@
 //! Rules as an administrator finds them: where they stand, and what they say in the notation of the tool that wrote them.
 
+pub(crate) mod names;
 use loopgate_facts::{RuleReference, Untrusted};
 
 use crate::Ruleset;
