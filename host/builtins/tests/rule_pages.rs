@@ -10,15 +10,13 @@
     reason = "the bans are for the product"
 )]
 
+mod machine;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts};
-use loopgate_facts::Facts;
 use loopgate_plugin::{Example, Expected, RulePage};
-use serde_json::Value;
-
-const QUIET: &str = include_str!("../../../tests/facts/quiet.json");
 
 fn plugins(engine: &Engine) -> Vec<Plugin> {
     loopgate_builtins::all().iter().map(|builtin| Plugin::from_builtin(engine, builtin).unwrap()).collect()
@@ -28,20 +26,8 @@ fn pages(plugin: &Plugin) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin.info().name.as_str()).join("src")
 }
 
-/// The facts of a quiet machine with an example's patch. A merge patch replaces lists; settings are merged by name.
 fn patched(patch: &str) -> Result<PreparedFacts, String> {
-    let quiet: Value = serde_json::from_str(QUIET).unwrap();
-    let mut document = quiet.clone();
-    let patch = serde_json::from_str(patch).map_err(|error| error.to_string())?;
-    json_patch::merge(&mut document, &patch);
-    let sysctls = document["sysctls"].as_array_mut().unwrap();
-    for sysctl in quiet["sysctls"].as_array().unwrap() {
-        if !sysctls.iter().any(|patched| patched["name"] == sysctl["name"]) {
-            sysctls.push(sysctl.clone());
-        }
-    }
-    let facts = Facts::from_json(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    Ok(PreparedFacts::new(&facts))
+    machine::patched(patch).map(|facts| PreparedFacts::new(&facts))
 }
 
 fn kind(outcome: &Outcome) -> Expected {

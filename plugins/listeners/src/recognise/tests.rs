@@ -1,4 +1,4 @@
-use loopgate_plugin::{Container, Origin};
+use loopgate_plugin::{Container, Origin, Reach, ReachBounds};
 
 use super::*;
 use crate::catalogue;
@@ -31,6 +31,9 @@ fn listener(port: u16, owners: Vec<Owner>) -> Listener {
         origin: Origin::Socket,
         uids: Vec::new(),
         owners,
+        published: None,
+        reach: ReachBounds { certain: Reach::Public, possible: Reach::Public },
+        reachability: Vec::new(),
         extra: Vec::new(),
     }
 }
