@@ -34,9 +34,14 @@ fn finding(facts: &Facts, listener: &Listener, found: &Recognised<'_>) -> Findin
 
 /// Whether any service could be behind a listener that was not recognised: its owner was not seen.
 ///
-/// The collector gives a gap for every socket without a visible owner; facts without one say that none is hidden.
+/// The collector gives a gap for every socket without a visible owner; facts without one say that none is hidden. A
+/// published port without owners leads to a process that nobody looked for.
 pub(crate) fn could_be_anything(facts: &Facts, listener: &Listener) -> bool {
-    if listener.owners.is_empty() { !facts.is_complete(&Area::Owners) } else { !is_identifiable(listener) }
+    if listener.owners.is_empty() {
+        listener.is_published() || !facts.is_complete(&Area::Owners)
+    } else {
+        !is_identifiable(listener)
+    }
 }
 
 pub(crate) fn report_unseen(listeners: &[&Listener], report: &mut Report) {
