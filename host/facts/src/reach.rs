@@ -86,7 +86,7 @@ impl Listener {
             return ReachBounds::UNKNOWN;
         }
         let mut bounds = ReachBounds { certain: Reach::None, possible: Reach::None };
-        for region in &self.reachability {
+        for region in self.reachability.iter().filter(|region| region.verdict != ReachVerdict::Blocked) {
             let interface = interfaces.iter().find(|interface| interface.name == region.interface);
             bounds.widen(region.verdict, region.width(interface));
         }
@@ -108,8 +108,13 @@ impl Reachability {
             return (Reach::Host, Reach::Host);
         }
         let most = farthest_sender(self.destination);
-        let width = |prefix: &Prefix| distance(*prefix, interface).min(most);
-        let listed = self.sources.iter().map(width).max().unwrap_or(Reach::None);
+        let mut listed = Reach::None;
+        for prefix in &self.sources {
+            listed = listed.max(distance(*prefix, interface).min(most));
+            if listed == most {
+                break;
+            }
+        }
         (listed, if self.unlisted_sources > 0 { most } else { Reach::None })
     }
 }
@@ -126,7 +131,7 @@ fn farthest_sender(destination: IpAddr) -> Reach {
 fn distance(sources: Prefix, interface: Option<&Interface>) -> Reach {
     let on_link = interface.map(|interface| interface.addresses.as_slice()).unwrap_or_default().iter();
     let mut on_link = on_link.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok());
-    if on_link.any(|prefix| prefix.contains(sources)) {
+    if on_link.any(|prefix| prefix.length() >= SHORTEST_ON_LINK && prefix.contains(sources)) {
         return Reach::Link;
     }
     let known = RANGES
@@ -134,6 +139,9 @@ fn distance(sources: Prefix, interface: Option<&Interface>) -> Reach {
         .find(|(address, length, _)| Prefix::new(*address, *length).is_ok_and(|range| range.contains(sources)));
     known.map_or(Reach::Public, |(_, _, reach)| *reach)
 }
+
+/// No link has as many machines as a shorter prefix stands for: an address with one says nothing about its peers.
+const SHORTEST_ON_LINK: u8 = 8;
 
 /// Ranges whose addresses are not public. A multicast address is never a source (`ip_route_input_slow`,
 /// `net/ipv4/route.c`; `ip6_rcv_core`, `net/ipv6/ip6_input.c`); one of `0.0.0.0/8`, loopback or link-local is never routed.

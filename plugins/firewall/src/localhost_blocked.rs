@@ -21,8 +21,12 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
 /// a packet comes in by loopback, from the very address that it goes to.
 fn is_own(facts: &Facts, listener: &Listener, region: &Reachability) -> bool {
     let over_loopback = facts.interface(region.interface).is_some_and(NetworkInterface::is_loopback);
-    let is_wanted = region.destination.is_loopback() || listener.scope != Scope::Unspecified;
-    over_loopback && is_wanted && region.sources.iter().any(|prefix| prefix.contains(&region.destination))
+    over_loopback && region.destinations.iter().any(|destination| is_asked(listener, region, destination))
+}
+
+fn is_asked(listener: &Listener, region: &Reachability, destination: &IpAddress) -> bool {
+    let is_wanted = destination.is_loopback() || listener.scope != Scope::Unspecified;
+    is_wanted && region.sources.iter().any(|prefix| prefix.contains(destination))
 }
 
 fn is_blocked(region: &Reachability) -> bool {
@@ -31,8 +35,9 @@ fn is_blocked(region: &Reachability) -> bool {
 }
 
 fn finding(facts: &Facts, listener: &Listener, region: &Reachability) -> Finding {
-    let (name, address) = (listener.describe(), &region.destination);
+    let (name, address) = (listener.describe(), region.destinations.iter().find(|it| is_asked(listener, region, it)));
+    let at = address.map(|address| format!(" at {address}")).unwrap_or_default();
     let why = facts.why_blocked(region.reason.as_ref(), region.decided_by);
-    let message = format!("local clients do not reach {name} at {address}: {why}");
+    let message = format!("local clients do not reach {name}{at}: {why}");
     Finding::of_listener(listener, message).evidence("blocked", facts.describe_region(region))
 }

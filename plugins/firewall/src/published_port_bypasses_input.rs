@@ -22,7 +22,7 @@ fn judge(
     listener: &Listener,
     report: &mut Report,
 ) {
-    let default = |region: &Reachability| defaults.get(&(region.interface, region.destination.is_ipv4()));
+    let default = |region: &Reachability| defaults.get(&(region.interface, region.is_ipv4()));
     let is_past_input = |region: &&Reachability| region.path != ReachPath::Input && region.farthest > Reach::Host;
     let bypass = |verdict: ReachVerdict| {
         let mut regions = facts.from_outside(&listener.reachability).filter(is_past_input);

@@ -30,7 +30,7 @@ pub(crate) fn defaults(facts: &Facts) -> BTreeMap<Way, InputDefault<'_>> {
     let mut ways: BTreeMap<Way, InputDefault<'_>> = BTreeMap::new();
     for unused in &facts.firewall.default_input {
         for region in facts.from_outside(&unused.reachability).filter(|region| region.farthest > Reach::Host) {
-            let way = ways.entry((region.interface, region.destination.is_ipv4())).or_default();
+            let way = ways.entry((region.interface, region.is_ipv4())).or_default();
             match region.verdict {
                 ReachVerdict::Reachable => widest(&mut way.open, &unused.protocol, region),
                 ReachVerdict::Unknown => way.unknown = way.unknown.or(Some(region)),

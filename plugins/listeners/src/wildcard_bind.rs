@@ -29,12 +29,14 @@ fn is_public(facts: &Facts, listener: &Listener) -> bool {
         return served_addresses(facts, listener).any(|(_, entry)| entry.scope == Scope::Public);
     }
     let mut regions = facts.from_outside(&listener.reachability).filter(|it| it.verdict != ReachVerdict::Blocked);
-    regions.any(|region| region.farthest == Reach::Public && is_public_address(facts, &region.destination))
+    regions.any(|region| is_public_at(facts, region))
 }
 
-fn is_public_address(facts: &Facts, address: &IpAddress) -> bool {
+/// Whether anybody reaches it at one of this machine's public addresses.
+fn is_public_at(facts: &Facts, region: &Reachability) -> bool {
     let mut entries = facts.interfaces.iter().flat_map(|interface| &interface.addresses);
-    entries.any(|entry| entry.address == *address && entry.scope == Scope::Public)
+    let is_destination = |entry: &InterfaceAddress| region.destinations.contains(&entry.address);
+    region.farthest == Reach::Public && entries.any(|entry| entry.scope == Scope::Public && is_destination(entry))
 }
 
 /// A machine with hundreds of bridges is shown with the first addresses.

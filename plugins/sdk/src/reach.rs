@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::prelude::{
-    Area, BlockReason, Decision, Facts, Finding, Listener, NetworkInterface, Origin, Reach, ReachVerdict, Reachability,
-    RuleReference,
+    Area, BlockReason, Decision, Facts, Finding, IpAddress, Listener, NetworkInterface, Origin, Reach, ReachVerdict,
+    Reachability, RuleReference,
 };
 
 /// Whether packets of other machines arrive at a listener.
@@ -149,7 +149,7 @@ impl Facts {
 
     /// A region in words: `10.0.0.5:80 over eth0 from 0.0.0.0/0: reachable, by ...`.
     pub fn describe_region(&self, region: &Reachability) -> String {
-        let to = SocketAddr::new(region.destination.to_std(), region.port);
+        let to = region.describe_destinations();
         let over = self.interface_name(region.interface);
         let from = region.describe_sources();
         let translated = match &region.translated_to {
@@ -167,6 +167,22 @@ impl Facts {
 }
 
 impl Reachability {
+    /// Whether it is of IPv4 packets.
+    pub fn is_ipv4(&self) -> bool {
+        self.destinations.first().is_some_and(IpAddress::is_ipv4)
+    }
+
+    /// The first address and port that packets are sent to, and how many more addresses there are.
+    fn describe_destinations(&self) -> String {
+        let first = self.destinations.first().map(|address| SocketAddr::new(address.to_std(), self.port).to_string());
+        let first = first.unwrap_or_else(|| format!("port {}", self.port));
+        match self.destinations.len().saturating_sub(1) {
+            0 => first,
+            1 => format!("{first} and 1 more address"),
+            more => format!("{first} and {more} more addresses"),
+        }
+    }
+
     /// Its sources: the first of many, and how many more there are.
     pub fn describe_sources(&self) -> String {
         const SHOWN: usize = 4;
