@@ -612,7 +612,7 @@ pub enum Note {
 }
 
 /// How a rule or a chain ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The packet leaves this base chain and goes on to the next.
     Accept,
@@ -648,7 +648,7 @@ pub enum Verdict {
 }
 
 /// An address translation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Translation {
     /// What is translated.
     pub end: End,
@@ -659,7 +659,7 @@ pub struct Translation {
 }
 
 /// The address of a translation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One of these addresses, lowest and highest; `None` leaves the address.
     Addresses(Option<(Operand, Operand)>),
@@ -675,7 +675,7 @@ pub enum Target {
 }
 
 /// A value of a translation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// An address.
     Address(IpAddr),

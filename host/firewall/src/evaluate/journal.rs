@@ -1,0 +1,166 @@
+//! What was decided on the way, by what, and for whom: the evidence.
+
+use loopgate_facts::{BlockReason, Untrusted};
+
+use crate::region::Region;
+use crate::ruleset::{ChainId, Hook, RuleId};
+
+use super::flow::Flow;
+use super::packet::Endpoint;
+
+/// What decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decider {
+    /// A rule.
+    Rule(RuleId),
+    /// The policy of a base chain.
+    Policy(ChainId),
+}
+
+/// What becomes of a packet in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It comes to a socket of this machine, and its answer leaves.
+    Delivered(Endpoint),
+    /// It leaves for another machine or a container, and the answer gets back.
+    Forwarded {
+        /// Where to.
+        endpoint: Endpoint,
+        /// By which interface, by index.
+        interface: u32,
+    },
+    /// A rule translates where it goes. Only for questions about every port, which end there.
+    Translated,
+    /// It does not come to anything, or nothing comes back.
+    Blocked(BlockReason),
+    /// It cannot be said, and why.
+    Unknown(Untrusted),
+}
+
+/// The end of the way for packets from some senders.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// From whom.
+    pub region: Region,
+    /// What becomes of them.
+    pub fate: Fate,
+    /// What decides, where a rule or policy does.
+    pub decider: Option<Decider>,
+    /// Only extraordinary packets come here.
+    pub rare: bool,
+    /// Where address translation sent it.
+    pub translated: Option<Endpoint>,
+    /// It was on its way to another machine.
+    pub forwarded: bool,
+}
+
+impl End {
+    pub(super) fn new(flow: Flow, fate: Fate, decider: Option<Decider>, forwarded: bool) -> Self {
+        let state = &flow.state;
+        let translated = state.is_translated().then_some(state.endpoint);
+        Self { rare: state.rare, translated, region: flow.region, fate, decider, forwarded }
+    }
+}
+
+/// A rule or policy that let packets go on.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// From whom.
+    pub region: Region,
+    /// What let them.
+    pub decider: Decider,
+    /// At which hook.
+    pub hook: Hook,
+    /// It was the answer that was let through.
+    pub answer: bool,
+    /// Where it translated the destination to.
+    pub translated: Option<Endpoint>,
+}
+
+/// A rule of which it is not known whether it matched.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// For whom.
+    pub region: Region,
+    /// The rule.
+    pub rule: RuleId,
+    /// What about it is not known.
+    pub because: Untrusted,
+}
+
+/// A condition on the amount of traffic that was taken to be kept.
+#[derive(Clone, Debug)]
+pub struct Limited {
+    /// For whom.
+    pub region: Region,
+    /// The rule.
+    pub rule: RuleId,
+    /// The condition.
+    pub text: Untrusted,
+}
+
+/// A rule that sent some senders elsewhere than others.
+#[derive(Clone, Debug)]
+pub struct Narrowing {
+    /// Those that it did not take.
+    pub rest: Region,
+    /// The rule.
+    pub rule: RuleId,
+}
+
+/// A step of the way, for people who want to follow it.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A base chain is entered.
+    Chain {
+        /// The chain.
+        chain: ChainId,
+        /// At which hook.
+        hook: Hook,
+        /// From whom.
+        region: Region,
+        /// It is the answer.
+        answer: bool,
+    },
+    /// A rule matches.
+    Rule {
+        /// The rule.
+        rule: RuleId,
+        /// For whom, as far as it may.
+        region: Region,
+    },
+    /// A policy decides.
+    Policy {
+        /// The chain.
+        chain: ChainId,
+        /// For whom.
+        region: Region,
+    },
+    /// The routing table decides.
+    Routed {
+        /// For whom.
+        region: Region,
+        /// What, in words.
+        outcome: String,
+    },
+}
+
+/// Everything that was noted while one question was answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Journal {
+    pub(super) ends: Vec<End>,
+    pub(super) acceptances: Vec<Acceptance>,
+    pub(super) doubts: Vec<Doubt>,
+    pub(super) limits: Vec<Limited>,
+    pub(super) narrowings: Vec<Narrowing>,
+    /// `None` where nobody asked for it.
+    pub(super) steps: Option<Vec<Step>>,
+}
+
+impl Journal {
+    pub(super) fn step(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(step());
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The packet that is followed through the machine, and what is known about it.
+
+use std::net::IpAddr;
+
+use crate::address_set::IpVersion;
+use crate::rule::{Direction, End, PayloadBase};
+use crate::ruleset::{Hook, SetId};
+
+use super::machine::Device;
+use super::symbol::{Symbol, Variable, whole_address};
+
+/// Transport protocols, as IP numbers them.
+pub(super) const TCP: u8 = 6;
+pub(super) const SCTP: u8 = 132;
+
+/// An address and a port of this machine, or where address translation sends the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+}
+
+/// What conntrack says of the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tracking {
+    /// The packet has not come to conntrack yet, or conntrack is not at work.
+    None,
+    /// The first packet of a connection.
+    New,
+    /// The answer within a connection.
+    Established,
+    /// A rule said not to track it.
+    Untracked,
+    /// It belongs to no connection and cannot begin one.
+    Invalid,
+}
+
+/// Everything about a packet that rules can change, and that decides what becomes of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the packet")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    pub(super) version: IpVersion,
+    pub(super) protocol: u8,
+    /// `Original`: from the sender. `Reply`: the answer to it.
+    pub(super) direction: Direction,
+    /// The end that is not the sender: the destination of a request, the source of an answer.
+    pub(super) endpoint: Endpoint,
+    /// The question is about every port at once: the port at the end that is not the sender is the variable, and the
+    /// sender's is not known.
+    pub(super) every_port: bool,
+    /// What the sender sent it to.
+    pub(super) original: Endpoint,
+    /// Address translation has been decided for the connection.
+    pub(super) mapped: bool,
+    pub(super) tracking: Tracking,
+    /// For an answer: the packet that it answers was not tracked.
+    pub(super) untracked_request: bool,
+    /// The packet's mark; `None` where it is not known.
+    pub(super) mark: Option<u32>,
+    /// The connection's mark; `None` where it is not known.
+    pub(super) ct_mark: Option<u32>,
+    /// It got here by being extraordinary: a branch that the packets of an ordinary client do not take.
+    pub(super) rare: bool,
+    /// A rule wrote something about it that is not modelled.
+    pub(super) written: bool,
+    /// Bytes that a rule wrote: where from, offset and length.
+    pub(super) overwritten: Vec<(PayloadBase, u32, u32)>,
+    /// Sets that a rule added something to on the way.
+    pub(super) touched: Vec<SetId>,
+}
+
+impl State {
+    pub(super) fn request(version: IpVersion, protocol: u8, endpoint: Endpoint) -> Self {
+        Self {
+            version,
+            protocol,
+            direction: Direction::Original,
+            endpoint,
+            every_port: false,
+            original: endpoint,
+            mapped: false,
+            tracking: Tracking::None,
+            untracked_request: false,
+            mark: Some(0),
+            ct_mark: Some(0),
+            rare: false,
+            written: false,
+            overwritten: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// The answer to a packet that arrived in this state.
+    pub(super) fn reply(&self) -> Self {
+        Self {
+            direction: Direction::Reply,
+            untracked_request: self.tracking == Tracking::Untracked,
+            tracking: Tracking::None,
+            mark: Some(0),
+            written: false,
+            overwritten: Vec::new(),
+            touched: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn is_translated(&self) -> bool {
+        self.endpoint != self.original
+    }
+
+    /// The bytes of the sender's port.
+    pub(super) fn sender_port(&self) -> [Symbol; 2] {
+        if self.every_port { [Symbol::OPAQUE; 2] } else { VARIABLE_PORT }
+    }
+
+    /// The bytes of the port of one end that is not the sender.
+    pub(super) fn port_of(&self, endpoint: Endpoint) -> [Symbol; 2] {
+        if self.every_port { VARIABLE_PORT } else { endpoint.port.to_be_bytes().map(Symbol::known) }
+    }
+
+    /// Whether the sender stands at this end of the packet.
+    pub(super) fn is_sender(&self, end: End) -> bool {
+        (end == End::Source) == (self.direction == Direction::Original)
+    }
+}
+
+/// Where a packet is while rules look at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) hook: Hook,
+    pub(super) input: Option<&'a Device>,
+    pub(super) output: Option<&'a Device>,
+}
+
+/// The headers of a packet as symbols.
+#[derive(Clone, Debug)]
+pub(super) struct Headers {
+    network: Vec<Symbol>,
+    transport: Vec<Symbol>,
+}
+
+impl Headers {
+    pub(super) fn of(state: &State) -> Self {
+        let mut headers = Self { network: network(state), transport: transport(state) };
+        for &(base, offset, length) in &state.overwritten {
+            headers.overwrite(base, offset, length);
+        }
+        headers
+    }
+
+    fn overwrite(&mut self, base: PayloadBase, offset: u32, length: u32) {
+        let header = match base {
+            PayloadBase::Network => &mut self.network,
+            PayloadBase::Transport => &mut self.transport,
+            PayloadBase::Link | PayloadBase::Inner => return,
+        };
+        for symbol in header.iter_mut().skip(offset as usize).take(length as usize) {
+            *symbol = Symbol::OPAQUE;
+        }
+    }
+
+    /// Bytes of a header; those behind what is modelled can be anything.
+    pub(super) fn bytes(&self, base: PayloadBase, offset: u32, length: u32) -> Vec<Symbol> {
+        let header = match base {
+            PayloadBase::Network => self.network.as_slice(),
+            PayloadBase::Transport => self.transport.as_slice(),
+            PayloadBase::Link | PayloadBase::Inner => &[],
+        };
+        let at = |position| header.get(position).copied().unwrap_or(Symbol::OPAQUE);
+        (offset as usize..offset as usize + length as usize).map(at).collect()
+    }
+
+    /// The bytes of an address of the packet.
+    pub(super) fn address(&self, version: IpVersion, end: End) -> &[Symbol] {
+        let length = version.address_length();
+        let source = match version {
+            IpVersion::V4 => 12,
+            IpVersion::V6 => 8,
+        };
+        let start = if end == End::Source { source } else { source + length };
+        self.network.get(start..start + length).unwrap_or_default()
+    }
+
+    /// The bytes of a port of the packet.
+    pub(super) fn port(&self, end: End) -> &[Symbol] {
+        let start = if end == End::Source { 0 } else { 2 };
+        self.transport.get(start..start + 2).unwrap_or_default()
+    }
+
+    /// The byte of TCP flags.
+    pub(super) fn tcp_flags(&self) -> Symbol {
+        self.transport.get(13).copied().unwrap_or(Symbol::OPAQUE)
+    }
+}
+
+fn address_symbols(state: &State, end: End) -> Vec<Symbol> {
+    if state.is_sender(end) {
+        return whole_address(state.version);
+    }
+    address_bytes(state.endpoint.address).into_iter().map(Symbol::known).collect()
+}
+
+const VARIABLE_PORT: [Symbol; 2] = [Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)];
+
+fn port_symbols(state: &State, end: End) -> [Symbol; 2] {
+    if state.is_sender(end) { state.sender_port() } else { state.port_of(state.endpoint) }
+}
+
+/// The bytes of an address, most significant first.
+pub(super) fn address_bytes(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// What an ordinary client sends: no options, not a fragment, a usual time to live (RFC 791, RFC 8200).
+fn network(state: &State) -> Vec<Symbol> {
+    let mut header = match state.version {
+        IpVersion::V4 => vec![
+            Symbol::rare(0x45, 0x0f), // version, header length
+            Symbol::rare(0, 0xff),    // type of service
+            Symbol::OPAQUE,           // total length
+            Symbol::OPAQUE,
+            Symbol::OPAQUE, // identification
+            Symbol::OPAQUE,
+            Symbol::rare(0x40, 0x40), // flags: whether it may be fragmented is the sender's choice
+            Symbol::known(0),         // fragment offset
+            Symbol::rare(64, 0xff),   // time to live
+            Symbol::known(state.protocol),
+            Symbol::OPAQUE, // checksum
+            Symbol::OPAQUE,
+        ],
+        IpVersion::V6 => vec![
+            Symbol::rare(0x60, 0x0f), // version, traffic class
+            Symbol::rare(0, 0xff),    // traffic class, flow label
+            Symbol::OPAQUE,
+            Symbol::OPAQUE,
+            Symbol::OPAQUE, // payload length
+            Symbol::OPAQUE,
+            Symbol::rare(state.protocol, 0xff), // next header: an extension header can stand before the transport's
+            Symbol::rare(64, 0xff),             // hop limit
+        ],
+    };
+    header.extend(address_symbols(state, End::Source));
+    header.extend(address_symbols(state, End::Destination));
+    header
+}
+
+fn transport(state: &State) -> Vec<Symbol> {
+    let mut header = port_symbols(state, End::Source).to_vec();
+    header.extend(port_symbols(state, End::Destination));
+    match state.protocol {
+        TCP => header.extend(tcp(state.direction)),
+        SCTP => {
+            header.extend([Symbol::OPAQUE; 8]); // verification tag, checksum
+            // INIT, INIT ACK (RFC 9260, 3.2).
+            header.push(Symbol::known(if state.direction == Direction::Original { 1 } else { 2 }));
+        }
+        _ => {}
+    }
+    header
+}
+
+/// The rest of a TCP header (RFC 9293). Only SYN decides whether a listener takes it: PSH, URG, ECE and CWR are the
+/// sender's choice (`tcp_rcv_state_process`, `net/ipv4/tcp_input.c`).
+fn tcp(direction: Direction) -> Vec<Symbol> {
+    const SYN: u8 = 0x02;
+    const SYN_ACK: u8 = 0x12;
+    let mut header = vec![Symbol::OPAQUE; 4]; // sequence number
+    let (acknowledged, flags) = match direction {
+        Direction::Original => (Symbol::rare(0, 0xff), Symbol::rare(SYN, 0b1110_1000)),
+        Direction::Reply => (Symbol::OPAQUE, Symbol::known(SYN_ACK)),
+    };
+    header.extend([acknowledged; 4]);
+    header.push(Symbol::rare(0xa0, 0xff)); // header length
+    header.push(flags);
+    header.extend([Symbol::OPAQUE; 4]); // window, checksum
+    header.extend([Symbol::rare(0, 0xff); 2]); // urgent pointer
+    header
+}

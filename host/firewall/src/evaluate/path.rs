@@ -1,0 +1,367 @@
+//! The way of a packet through the machine, hook by hook, and of its answer.
+
+use loopgate_facts::BlockReason;
+
+use crate::address_set::AddressSet;
+use crate::region::Region;
+use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
+use crate::rule::Direction;
+use crate::ruleset::{ChainId, Hook};
+
+use super::flow::{Flow, Flows};
+use super::hooks::{Hooks, Stop};
+use super::journal::{End, Fate, Journal, Step};
+use super::lookup::Lookups;
+use super::machine::{Device, Machine};
+use super::packet::{Place, State, TCP, Tracking};
+use super::run::Runner;
+
+/// One question being answered.
+pub(super) struct Journey<'a, 'm> {
+    pub(super) machine: &'a Machine<'m>,
+    pub(super) hooks: &'a Hooks,
+    pub(super) lookups: &'a mut Lookups,
+    pub(super) journal: Journal,
+    /// Rules run so far.
+    pub(super) run: u64,
+}
+
+/// Packets that have arrived: at a socket of this machine, or at the interface they leave by.
+struct Arrived {
+    flow: Flow,
+    output: Option<u32>,
+}
+
+impl<'m> Journey<'_, 'm> {
+    /// From outside, by an interface.
+    pub(super) fn outside(&mut self, input: &'m Device, flow: Flow) {
+        let arrived = self.receive(input, Flows::one(flow));
+        for arrived in arrived {
+            self.answer(input, arrived);
+        }
+    }
+
+    /// From this machine to itself.
+    pub(super) fn here(&mut self, loopback: &'m Device, flow: &Flow) {
+        let own = self.own_addresses(flow);
+        let outside = flow.region.difference(&own);
+        self.end(flow.with_region(outside), Fate::Blocked(BlockReason::Martian));
+        let flows = Flows::one(flow.with_region(flow.region.intersection(&own)));
+        let place = Place { hook: Hook::Output, input: None, output: Some(loopback) };
+        let flows = self.hook(place, flows);
+        for (device, flows) in self.reroute(loopback, flows) {
+            let place = Place { hook: Hook::Postrouting, input: None, output: Some(device) };
+            let flows = self.hook(place, flows);
+            if device.index == loopback.index {
+                for arrived in self.receive(loopback, flows) {
+                    self.answer(loopback, arrived);
+                }
+            } else {
+                for flow in flows {
+                    self.answer(loopback, Arrived { flow, output: Some(device.index) });
+                }
+            }
+        }
+    }
+
+    fn own_addresses(&self, flow: &Flow) -> Region {
+        let version = flow.region.version();
+        let of_version = |address: &&std::net::IpAddr| crate::address_set::IpVersion::of(**address) == version;
+        let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
+        let loopback = match version {
+            crate::address_set::IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
+            crate::address_set::IpVersion::V6 => AddressSet::from_range(version, 1..=1),
+        };
+        let numbers = addresses.map(|address| crate::address_set::number(*address)).map(|number| number..=number);
+        Region::of_addresses(loopback.union(&AddressSet::from_ranges(version, numbers)))
+    }
+
+    /// Packets of this machine are routed again where their destination was translated.
+    fn reroute(&mut self, loopback: &'m Device, flows: Flows) -> Vec<(&'m Device, Flows)> {
+        let mut routed: Vec<(&Device, Flows)> = Vec::new();
+        for flow in flows {
+            let address = flow.state.endpoint.address;
+            let output = if flow.state.is_translated() && !self.machine.is_own(address) {
+                let destinations = AddressSet::single(address);
+                let question = OutputQuestion {
+                    source: address,
+                    bound_interface: None,
+                    destinations: &destinations,
+                    mark: flow.state.mark,
+                    protocol: flow.state.protocol,
+                };
+                self.output(&question).into_iter().next().map(|(_, route)| route)
+            } else {
+                Some(OutputRoute::Leaves { interface: loopback.index })
+            };
+            match output {
+                Some(OutputRoute::Leaves { interface }) => match self.machine.device(interface) {
+                    Some(device) => match routed.iter_mut().find(|(known, _)| known.index == interface) {
+                        Some((_, flows)) => flows.add(flow),
+                        None => routed.push((device, Flows::one(flow))),
+                    },
+                    None => self.end(flow, Fate::Unknown("an interface that was not seen".into())),
+                },
+                Some(OutputRoute::Unknown(why)) => self.end(flow, Fate::Unknown(why)),
+                Some(OutputRoute::None) | None => self.end(flow, Fate::Blocked(BlockReason::NotRouted)),
+            }
+        }
+        routed
+    }
+
+    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+        self.machine.routing.output(question)
+    }
+
+    /// From the device to the socket, or to the device it leaves by.
+    fn receive(&mut self, input: &'m Device, flows: Flows) -> Vec<Arrived> {
+        let place = |hook, output| Place { hook, input: Some(input), output };
+        let flows = self.hook(place(Hook::Ingress, None), flows);
+        let flows = self.hook(place(Hook::Prerouting, None), flows);
+        let mut arrived = Vec::new();
+        let mut forwarded: Vec<(u32, Flows)> = Vec::new();
+        let mut local = Flows::default();
+        for flow in flows {
+            self.route(input, &flow, &mut local, &mut forwarded);
+        }
+        let local = self.hook(place(Hook::Input, None), local);
+        arrived.extend(local.into_iter().map(|flow| Arrived { flow, output: None }));
+        for (interface, flows) in forwarded {
+            let Some(output) = self.machine.device(interface) else {
+                self.end_all(flows, &Fate::Unknown("an interface that was not seen".into()));
+                continue;
+            };
+            let flows = self.hook(place(Hook::Forward, Some(output)), flows);
+            let flows = self.hook(place(Hook::Postrouting, Some(output)), flows);
+            arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
+        }
+        arrived
+    }
+
+    fn route(&mut self, input: &Device, flow: &Flow, local: &mut Flows, forwarded: &mut Vec<(u32, Flows)>) {
+        // A packet that this machine sent to itself keeps the route it left by (`skb_valid_dst`, `ip_rcv_finish_core`).
+        if input.is_loopback() {
+            return local.add(flow.clone());
+        }
+        let state = &flow.state;
+        let sources = flow.region.addresses();
+        let question = InputQuestion {
+            interface: input.index,
+            destination: state.endpoint.address,
+            sources: &sources,
+            mark: state.mark,
+            protocol: state.protocol,
+            port: state.endpoint.port,
+        };
+        for (addresses, route) in self.machine.routing.input(&question) {
+            let flow = flow.with_region(flow.region.within(&addresses));
+            if flow.region.is_empty() {
+                continue;
+            }
+            self.journal.step(|| Step::Routed { region: flow.region.clone(), outcome: route_words(&route) });
+            match route {
+                InputRoute::Local => local.add(flow),
+                InputRoute::Forward { interface } => {
+                    match forwarded.iter_mut().find(|(known, _)| *known == interface) {
+                        Some((_, flows)) => flows.add(flow),
+                        None => forwarded.push((interface, Flows::one(flow))),
+                    }
+                }
+                InputRoute::Blocked(reason) => self.end(flow, Fate::Blocked(reason)),
+                InputRoute::Unknown(why) => self.end(flow, Fate::Unknown(why)),
+            }
+        }
+    }
+
+    /// Everything that happens at a hook.
+    fn hook(&mut self, place: Place<'m>, mut flows: Flows) -> Flows {
+        let hooks = self.hooks;
+        for version in [crate::address_set::IpVersion::V4, crate::address_set::IpVersion::V6] {
+            if !flows.iter().any(|flow| flow.state.version == version) {
+                continue;
+            }
+            for stop in hooks.at(version, place.hook) {
+                flows = match stop {
+                    Stop::Chain(chain) => self.chain(place, *chain, flows),
+                    Stop::Track => flows.change(tracked),
+                    Stop::Translate(chains) => self.translate(place, chains, flows),
+                };
+            }
+        }
+        flows
+    }
+
+    fn chain(&mut self, place: Place<'m>, chain: ChainId, flows: Flows) -> Flows {
+        if flows.is_empty() || !self.is_registered(place, chain) {
+            return flows;
+        }
+        for flow in flows.iter() {
+            let (region, answer) = (&flow.region, flow.state.direction == Direction::Reply);
+            self.journal.step(|| Step::Chain { chain, hook: place.hook, region: region.clone(), answer });
+        }
+        let Self { machine, lookups, journal, run, .. } = self;
+        Runner { machine, place, lookups, journal }.walk(chain, flows, run)
+    }
+
+    /// Chains at a device hook see the packets of their devices only.
+    fn is_registered(&self, place: Place<'_>, chain: ChainId) -> bool {
+        let device = match place.hook {
+            Hook::Ingress => place.input,
+            Hook::Egress => place.output,
+            _ => return true,
+        };
+        let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
+        base.zip(device).is_some_and(|(base, device)| base.devices.contains(&device.name))
+    }
+
+    /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
+    fn translate(&mut self, place: Place<'m>, chains: &[ChainId], flows: Flows) -> Flows {
+        let destination = matches!(place.hook, Hook::Prerouting | Hook::Output);
+        let (mut open, mut done) = flows.partition(|state| {
+            state.tracking == Tracking::New && state.direction == Direction::Original && !(destination && state.mapped)
+        });
+        for chain in chains {
+            let accepted = self.chain(place, *chain, open);
+            let (mapped, others) = accepted.partition(|state| destination && state.mapped);
+            done.extend(mapped);
+            open = others;
+        }
+        if destination {
+            open = open.change(|state| State { mapped: true, ..state.clone() });
+        }
+        done.extend(open);
+        done
+    }
+
+    /// The answer to packets that have arrived has to leave too.
+    fn answer(&mut self, input: &'m Device, arrived: Arrived) {
+        let Arrived { flow, output } = arrived;
+        let fate = match output {
+            None => Fate::Delivered(flow.state.endpoint),
+            Some(interface) => Fate::Forwarded { endpoint: flow.state.endpoint, interface },
+        };
+        let forwarded = output.is_some();
+        let outer = std::mem::take(&mut self.journal.ends);
+        let answered = if input.is_loopback() {
+            self.answer_here(input, output, &flow)
+        } else {
+            self.answer_outside(output, &flow)
+        };
+        let blocked = std::mem::replace(&mut self.journal.ends, outer);
+        let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
+        self.journal.ends.extend(blocked);
+        for answer in answered {
+            let rare = answer.state.rare;
+            let arrived = Flow { region: answer.region, ..flow.clone() };
+            self.journal.ends.push(End { rare, ..End::new(arrived, fate.clone(), None, forwarded) });
+        }
+    }
+
+    /// Answers within this machine go over the loopback device and come in again.
+    fn answer_here(&mut self, loopback: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
+        let device = output.and_then(|index| self.machine.device(index));
+        let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
+        // From a container or another machine, back to this one.
+        if let Some(device) = device {
+            return reply_arrives(self, device, reply);
+        }
+        let place = |hook| Place { hook, input: None, output: Some(loopback) };
+        let flows = self.hook(place(Hook::Output), reply);
+        let flows = self.hook(place(Hook::Postrouting), flows);
+        reply_arrives(self, loopback, flows)
+    }
+
+    fn answer_outside(&mut self, output: Option<u32>, flow: &Flow) -> Flows {
+        let destinations = flow.region.addresses();
+        let question = OutputQuestion {
+            source: flow.state.endpoint.address,
+            bound_interface: None,
+            destinations: &destinations,
+            mark: Some(0),
+            protocol: flow.state.protocol,
+        };
+        let from = output.and_then(|index| self.machine.device(index));
+        let mut answered = Flows::default();
+        for (addresses, route) in self.output(&question) {
+            let region = flow.region.within(&addresses);
+            if region.is_empty() {
+                continue;
+            }
+            let reply = Flow::new(flow.state.reply(), region);
+            match route {
+                OutputRoute::Leaves { interface } => match self.machine.device(interface) {
+                    Some(device) => answered.extend(self.answer_by(from, device, reply)),
+                    None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
+                },
+                OutputRoute::None => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
+                OutputRoute::Unknown(why) => self.end(reply, Fate::Unknown(why)),
+            }
+        }
+        answered
+    }
+
+    /// An answer that leaves by a device: of this machine, or forwarded from another.
+    fn answer_by(&mut self, from: Option<&'m Device>, device: &'m Device, reply: Flow) -> Flows {
+        let flows = Flows::one(reply);
+        let flows = match from {
+            None => self.hook(Place { hook: Hook::Output, input: None, output: Some(device) }, flows),
+            Some(input) => {
+                let place = |hook, output| Place { hook, input: Some(input), output };
+                let flows = self.hook(place(Hook::Ingress, None), flows);
+                let flows = self.hook(place(Hook::Prerouting, None), flows);
+                self.hook(place(Hook::Forward, Some(device)), flows)
+            }
+        };
+        self.hook(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
+    }
+
+    fn end(&mut self, flow: Flow, fate: Fate) {
+        if !flow.region.is_empty() {
+            self.journal.ends.push(End::new(flow, fate, None, false));
+        }
+    }
+
+    fn end_all(&mut self, flows: Flows, fate: &Fate) {
+        for flow in flows {
+            self.end(flow, fate.clone());
+        }
+    }
+}
+
+/// An answer that comes in by a device for a client on this machine.
+fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: Flows) -> Flows {
+    let place = |hook| Place { hook, input: Some(device), output: None };
+    let flows = journey.hook(place(Hook::Ingress), flows);
+    let flows = journey.hook(place(Hook::Prerouting), flows);
+    journey.hook(place(Hook::Input), flows)
+}
+
+/// What conntrack says of a packet (`nf_conntrack_in`). An answer to a packet that was not tracked begins a connection
+/// of its own, which TCP does not allow (`tcp_new`, `net/netfilter/nf_conntrack_proto_tcp.c`).
+fn tracked(state: &State) -> State {
+    let tracking = match (state.tracking, state.direction) {
+        (Tracking::None, Direction::Reply) if !state.untracked_request => Tracking::Established,
+        (Tracking::None, Direction::Reply) if state.protocol == TCP => Tracking::Invalid,
+        (Tracking::None, _) => Tracking::New,
+        (known, _) => known,
+    };
+    State { tracking, ..state.clone() }
+}
+
+/// What keeps an answer from leaving keeps the packet from being answered.
+fn of_answer(fate: Fate) -> Fate {
+    match fate {
+        Fate::Blocked(BlockReason::AnswerNotRouted) => Fate::Blocked(BlockReason::AnswerNotRouted),
+        Fate::Blocked(_) => Fate::Blocked(BlockReason::AnswerBlocked),
+        other => other,
+    }
+}
+
+fn route_words(route: &InputRoute) -> String {
+    match route {
+        InputRoute::Local => "to this machine".to_owned(),
+        InputRoute::Forward { interface } => format!("onward by interface {interface}"),
+        InputRoute::Blocked(reason) => format!("no further: {reason}"),
+        InputRoute::Unknown(why) => format!("not known: {}", why.escaped()),
+    }
+}

@@ -1,0 +1,140 @@
+//! One base chain, with the chains that it jumps to.
+//!
+//! The stack of chains is a list on the heap: a ruleset from a file can be as deep as it likes. A ruleset that would
+//! take forever ends with packets whose fate is unknown.
+
+use crate::ruleset::{ChainId, Policy, Rule, RuleId};
+
+use super::flow::{Flow, Flows};
+use super::journal::{Decider, End, Fate, Step};
+use super::run::Runner;
+
+/// The most rules that are run for one question. A ruleset whose chains call each other in every way that is allowed can
+/// ask for more than the kernel itself would finish.
+const MAX_RULES_RUN: u64 = 50_000_000;
+
+/// The deepest that chains call each other: a file can hold a loop, which the kernel refuses.
+const MAX_DEPTH: usize = 1 << 16;
+
+/// A chain that is being walked.
+struct Frame {
+    chain: ChainId,
+    /// The next rule.
+    position: usize,
+    /// Packets before that rule.
+    flows: Flows,
+    /// Packets that left it for whoever called it.
+    returned: Flows,
+    /// The frame that gets them back, and whether behind the calling rule (a jump) or at its end (a goto).
+    caller: Option<(usize, bool)>,
+}
+
+impl Frame {
+    fn new(chain: ChainId, flows: Flows, caller: Option<(usize, bool)>) -> Self {
+        Self { chain, position: 0, flows, returned: Flows::default(), caller }
+    }
+}
+
+impl Runner<'_, '_> {
+    /// Walks a base chain, and gives the packets that it accepts. The others have come to their end.
+    pub(super) fn walk(&mut self, base: ChainId, flows: Flows, run: &mut u64) -> Flows {
+        let mut accepted = Flows::default();
+        let mut stack = vec![Frame::new(base, flows, None)];
+        while let Some(mut frame) = stack.pop() {
+            let rule = self.rules(frame.chain).get(frame.position);
+            match rule {
+                Some(rule) if !frame.flows.is_empty() => {
+                    *run += 1;
+                    if *run > MAX_RULES_RUN || stack.len() > MAX_DEPTH {
+                        self.give_up(frame, stack);
+                        return accepted;
+                    }
+                    let id = RuleId { chain: frame.chain, position: u32::try_from(frame.position).unwrap_or(u32::MAX) };
+                    let flows = frame.flows.take();
+                    frame.position += 1;
+                    self.run_for_all(id, rule, flows, frame, &mut stack, &mut accepted);
+                }
+                _ => self.leave(frame, &mut stack, &mut accepted),
+            }
+        }
+        accepted
+    }
+
+    fn rules<'r>(&self, chain: ChainId) -> &'r [Rule]
+    where
+        Self: 'r,
+    {
+        self.machine.ruleset.chain(chain).map_or(&[], |chain| &chain.rules)
+    }
+
+    fn run_for_all(
+        &mut self,
+        id: RuleId,
+        rule: &Rule,
+        flows: Flows,
+        mut frame: Frame,
+        stack: &mut Vec<Frame>,
+        accepted: &mut Flows,
+    ) {
+        let own = stack.len();
+        let mut calls = Vec::new();
+        for flow in flows {
+            let exits = self.run(id, rule, flow);
+            frame.flows.extend(exits.next);
+            frame.returned.extend(exits.returned);
+            accepted.extend(exits.accepted);
+            calls.extend(exits.calls);
+        }
+        stack.push(frame);
+        for (chain, comes_back, flow) in calls {
+            let same = |frame: &&mut Frame| frame.chain == chain && frame.caller == Some((own, comes_back));
+            match stack.iter_mut().skip(own + 1).find(same) {
+                Some(frame) => frame.flows.add(flow),
+                None => stack.push(Frame::new(chain, Flows::one(flow), Some((own, comes_back)))),
+            }
+        }
+    }
+
+    /// The end of a chain: back to whoever called it, or the policy.
+    fn leave(&mut self, frame: Frame, stack: &mut [Frame], accepted: &mut Flows) {
+        let mut flows = frame.returned;
+        flows.extend(frame.flows);
+        match frame.caller {
+            None => self.policy(frame.chain, flows, accepted),
+            Some((caller, comes_back)) => {
+                let Some(caller) = stack.get_mut(caller) else { return };
+                if comes_back { caller.flows.extend(flows) } else { caller.returned.extend(flows) }
+            }
+        }
+    }
+
+    fn policy(&mut self, chain: ChainId, flows: Flows, accepted: &mut Flows) {
+        let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
+        let drops = base.is_some_and(|base| base.policy == Policy::Drop);
+        for flow in flows {
+            self.journal.step(|| Step::Policy { chain, region: flow.region.clone() });
+            let decider = Decider::Policy(chain);
+            if drops {
+                self.end(flow, Fate::Blocked(loopgate_facts::BlockReason::Dropped), Some(decider));
+            } else {
+                self.accepted(&flow, decider);
+                accepted.add(flow);
+            }
+        }
+    }
+
+    /// Packets that are still on their way when it takes too long: what becomes of them is not known.
+    fn give_up(&mut self, frame: Frame, stack: Vec<Frame>) {
+        for frame in stack.into_iter().chain([frame]) {
+            for flow in frame.flows.into_iter().chain(frame.returned) {
+                self.end(flow, Fate::Unknown("the ruleset takes too long to follow".into()), None);
+            }
+        }
+    }
+
+    /// The end of the way.
+    pub(super) fn end(&mut self, flow: Flow, fate: Fate, decider: Option<Decider>) {
+        let forwarded = self.place.hook == crate::ruleset::Hook::Forward;
+        self.journal.ends.push(End::new(flow, fate, decider, forwarded));
+    }
+}
