@@ -9,7 +9,7 @@ use super::diagnostic::{Problems, tests::plain};
 use super::*;
 use crate::sample;
 
-const BUILT_IN: [&str; 3] = ["boundary", "listeners", "loopback"];
+const BUILT_IN: [&str; 4] = ["boundary", "firewall", "listeners", "loopback"];
 
 /// Parses and binds with plugins that all have the rules `wildcard-bind` and `outside-bind`.
 fn load_with(text: &str, loading: impl Fn(&draft::PluginEntry) -> Loading) -> Result<Policy, Problems> {
