@@ -144,7 +144,13 @@ impl Facts {
             .collect::<Vec<_>>()
             .into_iter()
             .rev()
-            .max_by_key(|region| (region.farthest, region.decided_by.is_some()))
+            .max_by_key(|region| (region.farthest, region.decided_by.is_some(), self.is_at_home(region)))
+    }
+
+    /// Whether an address is reached by the very interface that carries it.
+    fn is_at_home(&self, region: &Reachability) -> bool {
+        let entries = self.interface(region.interface).map(|interface| interface.addresses.as_slice());
+        entries.unwrap_or_default().iter().any(|entry| region.destinations.contains(&entry.address))
     }
 
     /// A region in words: `10.0.0.5:80 over eth0 from 0.0.0.0/0: reachable, by ...`.
@@ -203,7 +209,7 @@ impl Finding {
         };
         let mut regions: Vec<_> =
             facts.from_outside(&listener.reachability).filter(|it| it.verdict == wanted).collect();
-        regions.sort_by_key(|region| std::cmp::Reverse(region.farthest));
+        regions.sort_by_key(|region| std::cmp::Reverse((region.farthest, facts.is_at_home(region))));
         let label = wanted.as_str();
         let finding = regions
             .iter()

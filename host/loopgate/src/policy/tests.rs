@@ -111,7 +111,7 @@ wildcard-bind = "off"
     5 | [plugins.listners]
       |          ^^^^^^^^ did you mean `listeners`?
       |
-      = help: built in are `boundary`, `listeners`, `loopback`; for a plugin of your own, add `path = "FILE.wasm"`
+      = help: built in are `boundary`, `firewall`, `listeners`, `loopback`; for a plugin of your own, add `path = "FILE.wasm"`
 
     error: not a SHA-256
      --> policy.toml:7:10

@@ -26,7 +26,7 @@ const MAX_RULE_BYTES: usize = 1024;
 
 /// Converts what refers to rules and interfaces, and collects the rules.
 pub(super) struct Reach<'facts> {
-    interfaces: &'facts [facts::Interface],
+    links: facts::Links<'facts>,
     by_name: HashMap<&'facts facts::Untrusted, &'facts facts::Interface>,
     positions: HashMap<Key<'facts>, u32>,
     rules: Vec<wit::RuleReference>,
@@ -35,7 +35,7 @@ pub(super) struct Reach<'facts> {
 impl<'facts> Reach<'facts> {
     pub(super) fn new(interfaces: &'facts [facts::Interface]) -> Self {
         let by_name = interfaces.iter().map(|interface| (&interface.name, interface)).collect();
-        Self { interfaces, by_name, positions: HashMap::new(), rules: Vec::new() }
+        Self { links: facts::Links::of(interfaces), by_name, positions: HashMap::new(), rules: Vec::new() }
     }
 
     /// The firewall, with every rule that was referred to until now and those that it refers to itself.
@@ -55,7 +55,7 @@ impl<'facts> Reach<'facts> {
     }
 
     pub(super) fn bounds(&self, listener: &facts::Listener) -> wit::ReachBounds {
-        let bounds = listener.reach(self.interfaces);
+        let bounds = self.links.reach(listener);
         wit::ReachBounds { certain: reach(bounds.certain), possible: reach(bounds.possible) }
     }
 
@@ -89,15 +89,14 @@ impl<'facts> Reach<'facts> {
     }
 
     fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
-        let interface = self.by_name.get(&region.interface).copied();
         let (sources, cut) = widest(&region.sources);
         wit::Reachability {
-            interface: interface.map_or(0, |interface| interface.index),
+            interface: self.index(&region.interface),
             destinations: vec![address(region.destination)],
             port: region.port,
             sources,
             unlisted_sources: region.unlisted_sources.saturating_add(cut),
-            farthest: reach(region.farthest(interface)),
+            farthest: reach(self.links.farthest(region)),
             verdict: verdict(region.verdict),
             reason: region.reason.map(reason),
             unknown_because: first(&region.unknown_because),
