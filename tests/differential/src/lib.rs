@@ -13,6 +13,7 @@
 pub mod arena;
 pub mod connect;
 pub mod conntrack;
+pub mod generate;
 pub mod load;
 pub mod nftables;
 pub mod packet;
