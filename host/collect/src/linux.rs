@@ -3,6 +3,7 @@
 //! | what | from |
 //! | --- | --- |
 //! | interfaces, addresses, their settings, local routes | rtnetlink |
+//! | firewall rules | nfnetlink |
 //! | listening sockets | `sock_diag` |
 //! | their owners | one pass over `/proc/PID/fd` |
 //! | other settings | `/proc/sys` |
@@ -13,6 +14,7 @@
 
 mod cgroup;
 mod descriptors;
+pub mod firewall;
 mod host;
 mod interfaces;
 mod listeners;
@@ -22,8 +24,10 @@ mod nsswitch;
 mod owners;
 mod process;
 mod protocols;
+pub mod reach;
 mod root;
 mod routes;
+mod routing;
 mod rtnetlink;
 mod settings;
 mod sockets;
@@ -70,7 +74,6 @@ impl Default for LinuxCollector {
 impl Collector for LinuxCollector {
     fn collect(&self) -> Facts {
         let mut gaps = Gaps::default();
-        gaps.firewall();
         let mut facts = thread::scope(|scope| observe(scope, &self.root, &mut gaps));
         facts.gaps = gaps.into_vec();
         facts.normalise();
@@ -96,7 +99,7 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
     let probes = Aside::start(scope, Area::Probes, move || loopback::probe_all(Some(&loopback)));
     let names = Aside::start(scope, Area::Resolver, || names::observe(root));
     let listeners = owned_listeners(root, sockets, &devices, gaps);
-    Facts {
+    let mut facts = Facts {
         schema: SCHEMA,
         host,
         interfaces: devices.interfaces(all, root),
@@ -109,7 +112,9 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
         routing: Vec::new(),
         bypasses: Vec::new(),
         gaps: Vec::new(),
-    }
+    };
+    reach::observe(&mut facts, &devices, root, gaps);
+    facts
 }
 
 fn owned_listeners(

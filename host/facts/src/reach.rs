@@ -87,17 +87,23 @@ impl Listener {
         }
         let mut bounds = ReachBounds { certain: Reach::None, possible: Reach::None };
         for region in &self.reachability {
-            bounds.widen(region.verdict, region.width(interfaces));
+            let interface = interfaces.iter().find(|interface| interface.name == region.interface);
+            bounds.widen(region.verdict, region.width(interface));
         }
         bounds
     }
 }
 
 impl Reachability {
-    /// How far away its sources are: those that are listed, and those that are not. An interface that is not among the
-    /// given ones is taken for one to the outside.
-    fn width(&self, interfaces: &[Interface]) -> (Reach, Reach) {
-        let interface = interfaces.iter().find(|interface| interface.name == self.interface);
+    /// How far away the farthest of its sources can be, with the interface that it names. Without one it is taken for an
+    /// interface to the outside; sources that are not listed can be anywhere.
+    pub fn farthest(&self, interface: Option<&Interface>) -> Reach {
+        let (listed, unlisted) = self.width(interface);
+        listed.max(unlisted)
+    }
+
+    /// How far away its sources are: those that are listed, and those that are not.
+    fn width(&self, interface: Option<&Interface>) -> (Reach, Reach) {
         if interface.is_some_and(|interface| interface.kind == InterfaceKind::Loopback) {
             return (Reach::Host, Reach::Host);
         }

@@ -85,20 +85,27 @@ impl<'m> Evaluator<'m> {
 
     /// Answers a question.
     pub fn ask(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default())
+        self.answer(question, Journal::default(), false)
+    }
+
+    /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent *to*,
+    /// and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
+    pub fn sweep(&mut self, question: &Question) -> Answer {
+        self.answer(question, Journal::default(), true)
     }
 
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() })
+        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, false)
     }
 
-    fn answer(&mut self, question: &Question, journal: Journal) -> Answer {
+    fn answer(&mut self, question: &Question, journal: Journal, every_port: bool) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
         let Self { machine, hooks, lookups } = self;
         let mut journey = Journey { machine, hooks, lookups, journal, run: 0 };
         let version = IpVersion::of(question.destination.address);
-        let flow = Flow::new(State::request(version, question.protocol, question.destination), region.clone());
+        let state = State::request(version, question.protocol, question.destination);
+        let flow = Flow::new(State { every_port, ..state }, region.clone());
         match machine.device(question.interface) {
             None => journey.unknown(flow, "an interface that was not seen".into()),
             Some(device) => match device.bypasses.first() {

@@ -7,20 +7,33 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`nft_json`] | reads `nft -j list ruleset` |
+//! | [`notation`] | shows rules in the notation of the tool that wrote them |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`address_set`] | exact sets of addresses |
 //! | [`region`] | sets of senders: addresses and ports |
 //! | [`evaluate`] | follows a packet through a ruleset |
+//! | [`reach`] | joins listeners with what the evaluator says |
+//! | [`notation`] | rules as an administrator finds them |
 //! | [`routing`] | what the evaluator asks about routing |
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
+//! | [`attribute`] | the attributes of netlink messages |
+//! | [`nf_tables`] | reads the messages of the kernel's `nf_tables` |
+//! | [`xt`] | reads the matches and targets of iptables |
 //!
 //! The crate does no input or output.
 
 pub mod address_set;
+pub mod attribute;
 pub mod evaluate;
+pub mod nf_tables;
+pub mod nft_json;
+pub mod notation;
+pub mod reach;
 pub mod region;
 pub mod routing;
 pub mod rule;
 pub mod ruleset;
+pub mod xt;
 
 pub use ruleset::Ruleset;

@@ -54,7 +54,9 @@ impl PortSet {
         }
     }
 
-    fn difference(&self, other: &Self) -> Self {
+    /// The ports that are in this one and not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
         match (self, other) {
             (_, Self::All) => Self::new(RangeSetBlaze::new()),
             (Self::All, Self::Some(b)) => Self::new(!&**b),

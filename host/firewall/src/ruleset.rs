@@ -5,7 +5,7 @@
 
 use loopgate_facts::Untrusted;
 
-use crate::rule::{Op, Verdict};
+use crate::rule::{Op, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,34 @@ impl Ruleset {
     /// The table that a chain belongs to.
     pub fn table_of(&self, chain: ChainId) -> Option<&Table> {
         self.table(self.chain(chain)?.table)
+    }
+
+    /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this one
+    /// may be let through by them or not. They run last, because what other rules drop stays dropped.
+    pub fn unreadable(family: Family, why: &Untrusted) -> Self {
+        let unknown = Unknown { construct: why.clone(), only_matches: false };
+        let chain = |hook| Chain {
+            table: TableId(0),
+            name: "not read".into(),
+            base: Some(Base {
+                hook,
+                priority: i32::MAX,
+                kind: ChainKind::Filter,
+                policy: Policy::Accept,
+                devices: Vec::new(),
+                registered: 0,
+            }),
+            rules: vec![Rule { ops: vec![Op::Unknown(unknown.clone())], text: Some(why.clone()), ..Rule::default() }],
+        };
+        let table = Table {
+            backend: if family == Family::Inet { Backend::NfTables } else { Backend::Legacy },
+            family,
+            name: "not read".into(),
+            dormant: false,
+            notation: Notation::Nft,
+        };
+        let chains = [Hook::Input, Hook::Forward, Hook::Output].map(chain).to_vec();
+        Self { tables: vec![table], chains, sets: Vec::new() }
     }
 
     /// Adds everything of another ruleset behind what is there, with its positions moved on.
@@ -167,7 +195,8 @@ pub struct Base {
     pub kind: ChainKind,
     /// What happens to a packet that reaches its end.
     pub policy: Policy,
-    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for. Others see every device.
+    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for; a name
+    /// that ends in `*` stands for all that begin so (`nft(8)`). Others see every device.
     pub devices: Vec<Vec<u8>>,
     /// When it was registered relative to others of this backend, as far as the handles tell: larger is later. Of
     /// chains with equal priority the one that was registered last runs first (`nf_hook_entries_grow`,

@@ -1,10 +1,13 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use loopgate_engine::Severity;
+use loopgate_facts::{Prefix, Protocol};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -13,6 +16,7 @@ Examples:
   sudo loopgate facts --output web-1.json      record what root can see ...
   loopgate check --facts web-1.json            ... and judge it later, anywhere, as anyone
   loopgate listeners                           who listens where, and who owns it
+  sudo loopgate reach tcp/5432                 who can reach a port, and which rule decides
   loopgate explain listeners/wildcard-bind     what a rule checks, why, and how to mend it
 
 Exit codes:
@@ -20,6 +24,18 @@ Exit codes:
   1  findings at or above the threshold
   2  wrong usage, policy, plugin or facts file: nothing was judged
   3  incomplete: no finding at the threshold, but something needed could not be observed or judged";
+
+const REACH_HELP: &str = "\
+Examples:
+  sudo loopgate reach tcp/5432                         from everywhere, to every address of this machine
+  sudo loopgate reach tcp/5432 --in eth0 --from 10.0.0.0/8
+  sudo loopgate reach tcp/8080 --on 127.0.0.1          is a port published on loopback open to neighbours?
+  iptables-save > new.rules
+  loopgate reach tcp/22 --ruleset new.rules            as if these were the rules of this machine
+
+The way of a packet is shown hook by hook: every rule that matched for some of the senders, and the one that decided.
+Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs CAP_NET_ADMIN; without
+it everything that routing lets through is unknown.";
 
 /// Proves that what should stay on loopback is unreachable from outside.
 ///
@@ -43,6 +59,9 @@ pub(crate) enum Command {
     Facts(Facts),
     /// List who listens where, and who owns it
     Listeners(Listeners),
+    /// Say who can reach a port, and which rule decides; also for a port on which nothing listens
+    #[command(after_help = REACH_HELP)]
+    Reach(Reach),
     /// List the rules of a policy with their severities
     Rules(Rules),
     /// Print the page of a rule: what it checks, why, and how to mend what it finds
@@ -96,6 +115,68 @@ pub(crate) struct Listeners {
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) output: OutputFile,
+}
+
+/// `loopgate reach`
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// The port, such as `tcp/5432` or `udp/53`
+    #[arg(value_name = "PROTOCOL/PORT")]
+    pub(crate) service: Service,
+    /// Only packets sent to this address, instead of each address of this machine
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) on: Option<IpAddr>,
+    /// Only packets from these sources, such as 10.0.0.0/8
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) from: Option<Cidr>,
+    /// Only packets that come in by this interface; `lo` for this machine itself
+    #[arg(long = "in", value_name = "INTERFACE")]
+    pub(crate) interface: Option<String>,
+    /// Rules to go by instead of those of this machine: the output of `iptables-save`, `ip6tables-save` or `nft -j list
+    /// ruleset`; may be given several times
+    #[arg(long = "ruleset", value_name = "FILE")]
+    pub(crate) rulesets: Vec<PathBuf>,
+    /// How to write the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
+/// A port of a transport protocol: `tcp/5432`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    pub(crate) protocol: Protocol,
+    pub(crate) port: u16,
+}
+
+impl FromStr for Service {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted =
+            || "write it as protocol and port, such as tcp/5432; the protocols are tcp, udp, udplite, sctp".to_owned();
+        let (protocol, port) = text.split_once('/').ok_or_else(wanted)?;
+        let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Udplite, Protocol::Sctp];
+        let protocol = protocols.into_iter().find(|known| known.as_str() == protocol).ok_or_else(wanted)?;
+        let port = port.parse().ok().filter(|port| *port != 0);
+        let port = port.ok_or_else(|| "a port is a number from 1 to 65535".to_owned())?;
+        Ok(Self { protocol, port })
+    }
+}
+
+/// A prefix, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cidr(pub(crate) Prefix);
+
+impl FromStr for Cidr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let length = if text.contains(':') { 128 } else { 32 };
+        let whole = if text.contains('/') { text.to_owned() } else { format!("{text}/{length}") };
+        whole.parse().map(Self).map_err(|error| format!("{error}"))
+    }
 }
 
 /// `loopgate rules`

@@ -52,6 +52,25 @@ pub(crate) enum Error {
     /// The host of the plugins could not be set up.
     #[error("cannot set up the plugin sandbox: {0}")]
     Engine(#[from] EngineError),
+    /// A file is not a ruleset.
+    #[error("cannot use the rules from {from}: {reason}")]
+    Ruleset {
+        /// Where it came from.
+        from: Place,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The machine cannot be asked who can reach it.
+    #[error("{0}")]
+    Inquiry(String),
+    /// There is no such interface.
+    #[error("there is no interface `{name}`; there are {known}")]
+    NoSuchInterface {
+        /// The name that was asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The result could not be written.
     #[error("cannot write to {to}: {source}")]
     Write {
@@ -74,6 +93,9 @@ impl Error {
             }
             Self::Facts { source: DocumentError::Inconsistent(_), .. } => {
                 Some("facts that contradict themselves would be judged wrongly; record them again")
+            }
+            Self::Ruleset { .. } => {
+                Some("a ruleset is the output of `iptables-save`, `ip6tables-save` or `nft -j list ruleset`")
             }
             Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
             _ => None,

@@ -4,7 +4,11 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use loopgate_facts::{Area, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted};
+use loopgate_facts::{
+    Area, Bypass, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
+};
+
+use loopgate_firewall::evaluate::Device;
 
 use super::netlink::NetlinkError;
 use super::root::Root;
@@ -86,6 +90,39 @@ impl Devices {
         const IFF_LOOPBACK: u32 = 1 << 3;
         let device = self.links.iter().find(|link| link.flags & IFF_LOOPBACK != 0);
         device.map_or(b"lo", |link| &link.name)
+    }
+
+    /// The index of the loopback device.
+    pub(super) fn loopback_index(&self) -> u32 {
+        /// The kernel makes it first in every network namespace (`loopback_net_init`).
+        const USUAL: u32 = 1;
+        self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
+    }
+
+    /// Every address with the index of the interface that carries it, in the order of the kernel.
+    pub(super) fn carried(&self) -> Vec<(u32, IpAddr)> {
+        self.addresses.iter().map(|address| (address.link, address.ip)).collect()
+    }
+
+    /// The devices as the evaluator of rules sees them.
+    pub(super) fn evaluated(&self, bypasses: &[Bypass]) -> Vec<Device> {
+        self.links.iter().map(|link| self.evaluated_device(link, bypasses)).collect()
+    }
+
+    fn evaluated_device(&self, link: &Link, bypasses: &[Bypass]) -> Device {
+        let name = Untrusted::from_bytes(&link.name);
+        let concerned = bypasses.iter().filter(|bypass| bypass.interface.as_ref().is_none_or(|on| *on == name));
+        let words = |bypass: &Bypass| {
+            format!("{} handles packets here: {}", bypass.kind.as_str(), bypass.detail.as_str()).into()
+        };
+        Device {
+            index: link.index,
+            name: link.name.clone(),
+            hardware: link.hardware,
+            group: link.group,
+            addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
+            bypasses: concerned.map(words).collect(),
+        }
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.

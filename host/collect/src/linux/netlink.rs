@@ -4,7 +4,6 @@
 //! pass by itself (a dump that changes interrupted, a datagram that was larger than the buffer, a full receive queue)
 //! is read again from the start, on a fresh socket, so that no answer of an earlier attempt is taken for one of this.
 
-mod attribute;
 mod messages;
 
 use std::io;
@@ -14,7 +13,7 @@ use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer};
 use netlink_sys::{Socket, SocketAddr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-pub(super) use attribute::{Attribute, attributes, find, u32_at};
+pub(super) use loopgate_firewall::attribute::{Attribute, AttributeError, attributes, find, u32_at};
 use messages::{Expected, Reading};
 
 /// How often a dump is read before its interruption is an error. A dump takes microseconds, so only a machine whose
@@ -29,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_BUFFER: usize = 64 << 10;
 
 /// What to ask for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Request {
     /// The netlink protocol, such as `NETLINK_ROUTE`.
     pub(super) protocol: isize,
@@ -56,6 +55,9 @@ pub(super) enum NetlinkError {
     /// The kernel answered with an error.
     #[error("the kernel answers: {0}")]
     Refused(#[source] io::Error),
+    /// The kernel does not have what was asked about.
+    #[error("the kernel does not have it")]
+    Absent,
     /// What is listed kept changing while it was read.
     #[error("the list changed each time it was read")]
     Interrupted,
@@ -70,6 +72,12 @@ pub(super) enum NetlinkError {
     Malformed(String),
 }
 
+impl From<AttributeError> for NetlinkError {
+    fn from(error: AttributeError) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
 impl NetlinkError {
     /// Whether reading again can help.
     fn is_transient(&self) -> bool {
@@ -77,7 +85,7 @@ impl NetlinkError {
             Self::Interrupted | Self::Truncated(_) | Self::Unexpected(_) => true,
             // ENOBUFS: answers were lost because the receive queue was full.
             Self::Receive(error) => error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error()),
-            Self::Open(_) | Self::Send(_) | Self::Refused(_) | Self::Malformed(_) => false,
+            Self::Open(_) | Self::Send(_) | Self::Refused(_) | Self::Absent | Self::Malformed(_) => false,
         }
     }
 }
@@ -87,66 +95,92 @@ pub(super) fn dump<T>(
     request: &Request,
     parse: impl Fn(&[u8]) -> Result<Option<T>, NetlinkError>,
 ) -> Result<Vec<T>, NetlinkError> {
-    let mut buffer = Vec::with_capacity(FIRST_BUFFER);
-    let mut attempt = 1;
+    retry(|room| {
+        let mut found = Vec::new();
+        Session::open(request.protocol, room)?.dump(request, |payload| {
+            found.extend(parse(payload)?);
+            Ok(())
+        })?;
+        Ok(found)
+    })
+}
+
+/// Reads until nothing of what passes by itself gets in the way. `read` is given the room that a datagram needs.
+pub(super) fn retry<T>(mut read: impl FnMut(usize) -> Result<T, NetlinkError>) -> Result<T, NetlinkError> {
+    let (mut room, mut attempt) = (FIRST_BUFFER, 1);
     loop {
-        match Conversation::begin(request).and_then(|conversation| conversation.finish(&mut buffer, &parse)) {
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => make_room(&mut buffer, &error),
+        match read(room) {
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                if let NetlinkError::Truncated(size) = error {
+                    room = room.max(size.next_multiple_of(FIRST_BUFFER));
+                }
+            }
             result => return result,
         }
         attempt += 1;
     }
 }
 
-fn make_room(buffer: &mut Vec<u8>, error: &NetlinkError) {
-    buffer.clear();
-    if let NetlinkError::Truncated(size) = error {
-        buffer.reserve_exact(size.next_multiple_of(FIRST_BUFFER));
-    }
-}
-
-/// A socket on which a dump has been requested.
-struct Conversation {
+/// A socket for requests, one after the other. After an error it is of no more use: answers may still come.
+pub(super) struct Session {
     socket: Socket,
-    expected: Expected,
+    port: u32,
+    sequence: u32,
+    buffer: Vec<u8>,
 }
 
-impl Conversation {
-    fn begin(request: &Request) -> Result<Self, NetlinkError> {
-        let mut socket = Socket::new(request.protocol).map_err(NetlinkError::Open)?;
+impl Session {
+    pub(super) fn open(protocol: isize, room: usize) -> Result<Self, NetlinkError> {
+        let mut socket = Socket::new(protocol).map_err(NetlinkError::Open)?;
         // Filters in the request are honoured by the kernel only with this; before Linux 4.20 it is unknown, and
         // the answers are filtered by `parse`.
         let _ = socket.set_netlink_get_strict_chk(true);
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).map_err(|error| NetlinkError::Open(error.into()))?;
         let port = socket.bind_auto().map_err(NetlinkError::Open)?.port_number();
-        let expected = Expected { kind: request.answer, sequence: 1, port };
-        socket
-            .send_to(&encode(request, expected.sequence), &SocketAddr::new(KERNEL, 0), 0)
-            .map_err(NetlinkError::Send)?;
-        Ok(Self { socket, expected })
+        Ok(Self { socket, port, sequence: 0, buffer: Vec::with_capacity(room) })
     }
 
-    fn finish<T>(
-        &self,
-        buffer: &mut Vec<u8>,
-        parse: impl Fn(&[u8]) -> Result<Option<T>, NetlinkError>,
-    ) -> Result<Vec<T>, NetlinkError> {
-        let mut found = Vec::new();
-        let mut reading = Reading::new(self.expected);
+    /// Asks and reads all answers.
+    pub(super) fn dump(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(&[u8]) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        let mut reading = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         while !reading.is_done() {
-            self.receive(buffer)?;
-            reading.datagram(buffer, |payload| {
-                found.extend(parse(payload)?);
+            self.receive()?;
+            reading.datagram(&self.buffer, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what has one answer.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Vec<u8>, NetlinkError> {
+        let mut reading = self.send(request, NLM_F_REQUEST)?;
+        let mut answer = None;
+        loop {
+            self.receive()?;
+            reading.datagram(&self.buffer, |payload| {
+                answer.get_or_insert_with(|| payload.to_vec());
                 Ok(())
             })?;
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
         }
-        Ok(found)
     }
 
-    fn receive(&self, buffer: &mut Vec<u8>) -> Result<(), NetlinkError> {
-        buffer.clear();
-        let (size, sender) = retry_interrupted(|| self.socket.recv_from(buffer, MSG_TRUNC))?;
-        if size > buffer.len() {
+    fn send(&mut self, request: &Request, flags: u16) -> Result<Reading, NetlinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let message = encode(request, flags, self.sequence);
+        self.socket.send_to(&message, &SocketAddr::new(KERNEL, 0), 0).map_err(NetlinkError::Send)?;
+        Ok(Reading::new(Expected { kind: request.answer, sequence: self.sequence, port: self.port }))
+    }
+
+    fn receive(&mut self) -> Result<(), NetlinkError> {
+        self.buffer.clear();
+        let (size, sender) = retry_interrupted(|| self.socket.recv_from(&mut self.buffer, MSG_TRUNC))?;
+        if size > self.buffer.len() {
             return Err(NetlinkError::Truncated(size));
         }
         if sender.port_number() != KERNEL {
@@ -173,14 +207,14 @@ const KERNEL: u32 = 0;
 
 const HEADER: usize = 16;
 
-fn encode(request: &Request, sequence: u32) -> Vec<u8> {
+fn encode(request: &Request, flags: u16, sequence: u32) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes.extend_from_slice(&request.body);
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut header = NetlinkBuffer::new(&mut bytes);
     header.set_length(length);
     header.set_message_type(request.kind);
-    header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+    header.set_flags(flags);
     header.set_sequence_number(sequence);
     bytes
 }

@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub(super) name: Vec<u8>,
     pub(super) mtu: u32,
     pub(super) master: Option<u32>,
+    /// Its group (`ip link set group`).
+    pub(super) group: Option<u32>,
     /// The kind of driver, `None` for physical devices.
     pub(super) kind: Option<Untrusted>,
     /// Its `net.ipv4.conf`, without which it does not speak IPv4.
@@ -95,6 +97,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
     const IFLA_MASTER: u16 = 10;
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_AF_SPEC: u16 = 26;
+    const IFLA_GROUP: u16 = 27;
     let (header, rest) = payload.split_first_chunk::<LINK_HEADER>().ok_or_else(short)?;
     let [_, _, hardware_0, hardware_1, ..] = *header;
     let mut link = Link {
@@ -109,6 +112,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_IFNAME => attribute.bytes().clone_into(&mut link.name),
             IFLA_MTU => link.mtu = attribute.u32()?,
             IFLA_MASTER => link.master = Some(attribute.u32()?),
+            IFLA_GROUP => link.group = Some(attribute.u32()?),
             IFLA_LINKINFO => link.kind = parse_kind(attribute)?,
             IFLA_AF_SPEC => (link.ipv4, link.ipv6) = parse_settings(attribute)?,
             _ => {}

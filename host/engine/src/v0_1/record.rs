@@ -1,9 +1,12 @@
 //! From facts to the record that a guest gets.
 
+mod reach;
+
 use std::net::IpAddr;
 
 use loopgate_facts as facts;
 
+use self::reach::Reach;
 use super::bindings::loopgate::policy::types as wit;
 
 /// Facts in the form of the contract, converted once for all plugins.
@@ -12,14 +15,18 @@ pub struct PreparedFacts(wit::Facts);
 impl PreparedFacts {
     /// Converts facts.
     pub fn new(facts: &facts::Facts) -> Self {
+        let mut reach = Reach::new(&facts.interfaces);
+        let listeners = facts.listeners.iter().map(|listener| self::listener(listener, &mut reach)).collect();
+        let firewall = reach.firewall(facts);
         Self(wit::Facts {
             machine: machine(&facts.host),
             interfaces: facts.interfaces.iter().map(interface).collect(),
-            listeners: facts.listeners.iter().map(listener).collect(),
+            listeners,
             probes: facts.probes.iter().map(probe).collect(),
             names: names(&facts.names),
             sysctls: facts.sysctls.iter().map(sysctl).collect(),
             local_routes: facts.local_routes.iter().map(local_route).collect(),
+            firewall,
             gaps: facts.gaps.iter().map(gap).collect(),
             extra: Vec::new(),
         })
@@ -43,6 +50,10 @@ fn address(address: IpAddr) -> wit::IpAddress {
         IpAddr::V4(address) => wit::IpAddress::Ipv4(address.octets().into()),
         IpAddr::V6(address) => wit::IpAddress::Ipv6(address.segments().into()),
     }
+}
+
+fn prefix(prefix: facts::Prefix) -> wit::Prefix {
+    wit::Prefix { address: address(prefix.address()), length: prefix.length() }
 }
 
 fn scope(scope: facts::Scope) -> wit::Scope {
@@ -130,7 +141,7 @@ fn settings(settings: facts::InterfaceSettings) -> wit::InterfaceSettings {
     }
 }
 
-fn listener(listener: &facts::Listener) -> wit::Listener {
+fn listener<'facts>(listener: &'facts facts::Listener, reach: &mut Reach<'facts>) -> wit::Listener {
     wit::Listener {
         id: text(listener.id.text()),
         protocol: protocol(listener.protocol),
@@ -142,10 +153,13 @@ fn listener(listener: &facts::Listener) -> wit::Listener {
         bound_interface: optional(listener.bound_interface.as_ref()),
         origin: match listener.origin {
             facts::Origin::Socket => wit::Origin::Socket,
-            facts::Origin::PublishedPort => wit::Origin::Other("published-port".to_owned()),
+            facts::Origin::PublishedPort => wit::Origin::PublishedPort,
         },
         uids: uids(listener),
         owners: listener.owners.iter().map(owner).collect(),
+        published: listener.published.as_ref().map(|published| reach.published(published)),
+        reach: reach.bounds(listener),
+        reachability: listener.reachability.iter().map(|region| reach.region(region)).collect(),
         extra: multipath(listener.multipath),
     }
 }
@@ -180,12 +194,13 @@ fn owner(owner: &facts::Owner) -> wit::Owner {
         user: optional(owner.user.as_ref()),
         cgroup: optional(owner.cgroup.as_ref()),
         unit: optional(owner.unit.as_ref()),
-        container: owner
-            .container
-            .as_ref()
-            .map(|container| wit::Container { id: text(&container.id), runtime: container.runtime.clone() }),
+        container: owner.container.as_ref().map(container),
         extra: Vec::new(),
     }
+}
+
+fn container(container: &facts::Container) -> wit::Container {
+    wit::Container { id: text(&container.id), runtime: container.runtime.clone() }
 }
 
 fn probe(probe: &facts::Probe) -> wit::Probe {
@@ -234,7 +249,7 @@ fn sysctl(sysctl: &facts::Sysctl) -> wit::Sysctl {
 }
 
 fn local_route(route: &facts::LocalRoute) -> wit::LocalRoute {
-    let destination = wit::Prefix { address: address(route.destination.address()), length: route.destination.length() };
+    let destination = prefix(route.destination);
     wit::LocalRoute { destination, table: route.table, interface: optional(route.interface.as_ref()) }
 }
 

@@ -48,6 +48,11 @@ impl Answer {
         &self.journal.ends
     }
 
+    /// What let packets go on, in the order it was met.
+    pub fn acceptances(&self) -> &[Acceptance] {
+        &self.journal.acceptances
+    }
+
     /// The steps of the way, where they were asked for.
     pub fn steps(&self) -> &[Step] {
         self.journal.steps.as_deref().unwrap_or_default()
@@ -129,7 +134,7 @@ impl Answer {
         };
         Judged {
             narrowed_by: self.narrowed_by(&region, decider),
-            limits: self.limits(&region),
+            limits: if verdict == ReachVerdict::Reachable { self.limits(&region, decider) } else { Vec::new() },
             unknown_because: Vec::new(),
             translated: end.translated,
             forwarded: end.forwarded,
@@ -192,10 +197,11 @@ impl Answer {
         rules
     }
 
-    fn limits(&self, region: &Region) -> Vec<Untrusted> {
+    /// The limits that the deciding rule was taken to keep.
+    fn limits(&self, region: &Region, decider: Option<Decider>) -> Vec<Untrusted> {
         let mut texts = Vec::new();
-        for Limited { region: limited, text, .. } in &self.journal.limits {
-            if !texts.contains(text) && limited.overlaps(region) {
+        for Limited { region: limited, text, rule } in &self.journal.limits {
+            if decider == Some(Decider::Rule(*rule)) && !texts.contains(text) && limited.overlaps(region) {
                 texts.push(text.clone());
             }
         }

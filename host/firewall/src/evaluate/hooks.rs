@@ -90,15 +90,22 @@ fn stops(ruleset: &Ruleset, version: IpVersion, hook: Hook, tracks: bool) -> Vec
     if tracks && matches!(hook, Hook::Prerouting | Hook::Output) {
         stops.push((CONNTRACK, Stop::Track));
     }
-    if tracks && !nat.is_empty() {
-        let priority = match hook {
-            Hook::Prerouting | Hook::Output => NAT_DESTINATION,
-            _ => NAT_SOURCE,
-        };
-        stops.push((priority, Stop::Translate(nat.into_iter().map(|(_, id)| id).collect())));
+    if tracks && translates(ruleset, version) {
+        let chains = Stop::Translate(nat.into_iter().map(|(_, id)| id).collect());
+        match hook {
+            Hook::Prerouting | Hook::Output => stops.push((NAT_DESTINATION, chains)),
+            Hook::Input | Hook::Postrouting => stops.push((NAT_SOURCE, chains)),
+            Hook::Ingress | Hook::Forward | Hook::Egress => {}
+        }
     }
     stops.sort_by_key(|(priority, _)| *priority);
     stops.into_iter().map(|(_, stop)| stop).collect()
+}
+
+/// Whether some chain translates addresses: with the first one the kernel enters all hooks where that is done, and whatever
+/// passes one of them without a rule is settled as not translated (`nf_nat_alloc_null_binding`).
+fn translates(ruleset: &Ruleset, version: IpVersion) -> bool {
+    HOOKS.iter().any(|hook| chains(ruleset, version, *hook).iter().any(|(base, _)| base.kind == ChainKind::Nat))
 }
 
 /// Whether some rule makes the kernel track the connections of an IP version.

@@ -29,6 +29,8 @@ pub enum Fate {
         /// By which interface, by index.
         interface: u32,
     },
+    /// A rule translates where it goes. Only for questions about every port, which end there.
+    Translated,
     /// It does not come to anything, or nothing comes back.
     Blocked(BlockReason),
     /// It cannot be said, and why.

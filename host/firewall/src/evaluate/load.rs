@@ -188,8 +188,8 @@ fn conntrack(key: ConntrackKey, direction: Option<Direction>, state: &State) -> 
         ConntrackKey::Destination | ConntrackKey::DestinationIpv4 | ConntrackKey::DestinationIpv6 => {
             address(state, key, tuple(End::Destination))
         }
-        ConntrackKey::SourcePort => port(tuple(End::Source)),
-        ConntrackKey::DestinationPort => port(tuple(End::Destination)),
+        ConntrackKey::SourcePort => port(state, tuple(End::Source)),
+        ConntrackKey::DestinationPort => port(state, tuple(End::Destination)),
         ConntrackKey::Labels if !state.written => bytes([0; 16]),
         ConntrackKey::Labels => opaque(16),
         ConntrackKey::Zone if !state.written => bytes([0; 2]),
@@ -228,9 +228,6 @@ fn address(state: &State, key: ConntrackKey, end: Option<Endpoint>) -> Loaded {
     end.map_or_else(|| Loaded::Bytes(whole_address(state.version)), |endpoint| bytes(address_bytes(endpoint.address)))
 }
 
-fn port(end: Option<Endpoint>) -> Loaded {
-    match end {
-        Some(endpoint) => bytes(endpoint.port.to_be_bytes()),
-        None => Loaded::Bytes(vec![Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)]),
-    }
+fn port(state: &State, end: Option<Endpoint>) -> Loaded {
+    Loaded::Bytes(end.map_or_else(|| state.sender_port(), |endpoint| state.port_of(endpoint)).to_vec())
 }

@@ -7,7 +7,7 @@ use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
 
 use super::machine::Device;
-use super::symbol::{Symbol, Variable, known, whole_address};
+use super::symbol::{Symbol, Variable, whole_address};
 
 /// Transport protocols, as IP numbers them.
 pub(super) const TCP: u8 = 6;
@@ -47,6 +47,9 @@ pub(super) struct State {
     pub(super) direction: Direction,
     /// The end that is not the sender: the destination of a request, the source of an answer.
     pub(super) endpoint: Endpoint,
+    /// The question is about every port at once: the port at the end that is not the sender is the variable, and the
+    /// sender's is not known.
+    pub(super) every_port: bool,
     /// What the sender sent it to.
     pub(super) original: Endpoint,
     /// Address translation has been decided for the connection.
@@ -75,6 +78,7 @@ impl State {
             protocol,
             direction: Direction::Original,
             endpoint,
+            every_port: false,
             original: endpoint,
             mapped: false,
             tracking: Tracking::None,
@@ -104,6 +108,16 @@ impl State {
 
     pub(super) fn is_translated(&self) -> bool {
         self.endpoint != self.original
+    }
+
+    /// The bytes of the sender's port.
+    pub(super) fn sender_port(&self) -> [Symbol; 2] {
+        if self.every_port { [Symbol::OPAQUE; 2] } else { VARIABLE_PORT }
+    }
+
+    /// The bytes of the port of one end that is not the sender.
+    pub(super) fn port_of(&self, endpoint: Endpoint) -> [Symbol; 2] {
+        if self.every_port { VARIABLE_PORT } else { endpoint.port.to_be_bytes().map(Symbol::known) }
     }
 
     /// Whether the sender stands at this end of the packet.
@@ -185,14 +199,13 @@ fn address_symbols(state: &State, end: End) -> Vec<Symbol> {
     if state.is_sender(end) {
         return whole_address(state.version);
     }
-    address_bytes(state.endpoint.address).iter().map(|&byte| Symbol::known(byte)).collect()
+    address_bytes(state.endpoint.address).into_iter().map(Symbol::known).collect()
 }
 
-fn port_symbols(state: &State, end: End) -> Vec<Symbol> {
-    if state.is_sender(end) {
-        return vec![Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)];
-    }
-    known(&state.endpoint.port.to_be_bytes()).collect()
+const VARIABLE_PORT: [Symbol; 2] = [Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)];
+
+fn port_symbols(state: &State, end: End) -> [Symbol; 2] {
+    if state.is_sender(end) { state.sender_port() } else { state.port_of(state.endpoint) }
 }
 
 /// The bytes of an address, most significant first.
@@ -237,7 +250,7 @@ fn network(state: &State) -> Vec<Symbol> {
 }
 
 fn transport(state: &State) -> Vec<Symbol> {
-    let mut header = port_symbols(state, End::Source);
+    let mut header = port_symbols(state, End::Source).to_vec();
     header.extend(port_symbols(state, End::Destination));
     match state.protocol {
         TCP => header.extend(tcp(state.direction)),

@@ -139,6 +139,10 @@ impl<'m> Journey<'_, 'm> {
     }
 
     fn route(&mut self, input: &Device, flow: &Flow, local: &mut Flows, forwarded: &mut Vec<(u32, Flows)>) {
+        // A packet that this machine sent to itself keeps the route it left by (`skb_valid_dst`, `ip_rcv_finish_core`).
+        if input.is_loopback() {
+            return local.add(flow.clone());
+        }
         let state = &flow.state;
         let sources = flow.region.addresses();
         let question = InputQuestion {

@@ -5,8 +5,8 @@ use loopgate_facts::{BlockReason, Untrusted};
 use crate::address_set::{AddressSet, IpVersion};
 use crate::routing::{FibAnswer, FibQuestion};
 use crate::rule::{
-    Combination, Comparison, Direction, Effect, Fib, FibResult, LookupResult, Op, PayloadBase, Rate, Register,
-    SetUpdate, Unknown, Verdict,
+    Combination, Comparison, Direction, Effect, End as PacketEnd, Fib, FibResult, LookupResult, Op, PayloadBase, Rate,
+    Register, SetUpdate, Unknown, Verdict,
 };
 use crate::ruleset::{ChainId, Data, Hook, Rule, RuleId, SetId};
 
@@ -452,6 +452,9 @@ impl Run<'_, '_, '_> {
             Verdict::Queue { .. } => self.end(flow, Fate::Unknown("a program decides (queue)".into())),
             Verdict::TransparentProxy { .. } => {
                 self.end(flow, Fate::Unknown("a transparent proxy takes it (tproxy)".into()));
+            }
+            Verdict::Translate(translation) if flow.state.every_port && translation.end == PacketEnd::Destination => {
+                self.end(flow, Fate::Translated);
             }
             Verdict::Translate(translation) => {
                 let (machine, place) = (self.runner.machine, &self.runner.place);

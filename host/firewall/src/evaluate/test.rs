@@ -245,13 +245,11 @@ impl View<'_, '_> {
     }
 
     fn connection_port(&self, direction: Direction, end: End, range: &std::ops::RangeInclusive<u16>) -> Condition {
-        match tuple_end(self.state, direction, end) {
-            None => {
-                let sender = if self.state.direction == Direction::Original { End::Source } else { End::Destination };
-                self.ports(&[sender], std::slice::from_ref(range))
-            }
-            Some(endpoint) => Condition::Known(range.contains(&endpoint.port)),
-        }
+        let symbols = match tuple_end(self.state, direction, end) {
+            None => self.state.sender_port(),
+            Some(endpoint) => self.state.port_of(endpoint),
+        };
+        between(self.version(), &symbols, &range.start().to_be_bytes(), &range.end().to_be_bytes())
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod facts;
 mod listeners;
+mod reach;
 mod rules;
 mod shell;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
         Command::Check(arguments) => return check::run(&arguments),
         Command::Facts(arguments) => facts::run(&arguments)?,
         Command::Listeners(arguments) => listeners::run(&arguments)?,
+        Command::Reach(arguments) => reach::run(&arguments)?,
         Command::Rules(arguments) => rules::run(&arguments)?,
         Command::Explain(arguments) => explain::run(&arguments)?,
         Command::Completions { shell } => shell::completions(shell)?,
@@ -67,6 +69,6 @@ fn court(file: &PolicyFile) -> Result<(Source, Court), Error> {
     Ok((source, court))
 }
 
-fn read(what: &'static str, from: &Place, limit: u64) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(what: &'static str, from: &Place, limit: u64) -> Result<Vec<u8>, Error> {
     files::read(from, limit).map_err(|source: ReadError| Error::Read { what, from: from.clone(), source })
 }

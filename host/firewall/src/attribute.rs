@@ -8,19 +8,37 @@ use std::net::IpAddr;
 use loopgate_facts::Untrusted;
 use netlink_packet_core::NlasIterator;
 
-use super::NetlinkError;
+/// Why attributes cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttributeError {
+    /// The bytes are not attributes.
+    #[error("{0}")]
+    Malformed(String),
+    /// A value that is not what its attribute holds.
+    #[error("attribute {kind} of {length} bytes is not {expected}")]
+    Value {
+        /// The type of the attribute.
+        kind: u16,
+        /// The length of its value in bytes.
+        length: usize,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
 
-/// An attribute: its type without the flags, and its value.
+/// An attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::linux) struct Attribute<'a> {
-    pub(in crate::linux) kind: u16,
-    pub(in crate::linux) value: &'a [u8],
+pub struct Attribute<'a> {
+    /// Its type without the flags.
+    pub kind: u16,
+    /// Its value without the padding.
+    pub value: &'a [u8],
 }
 
 /// The attributes in a region of bytes. A malformed one is an error and the last.
-pub(in crate::linux) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, NetlinkError>> {
+pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<Attribute<'_>, AttributeError>> {
     NlasIterator::new(bytes).map(|attribute| {
-        let attribute = attribute.map_err(|error| NetlinkError::Malformed(error.to_string()))?;
+        let attribute = attribute.map_err(|error| AttributeError::Malformed(error.to_string()))?;
         let (kind, length) = (attribute.kind(), usize::from(attribute.length()));
         let value = attribute.into_inner().get(HEADER..length).unwrap_or_default();
         Ok(Attribute { kind, value })
@@ -28,7 +46,7 @@ pub(in crate::linux) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<
 }
 
 /// The first attribute of a type.
-pub(in crate::linux) fn find(bytes: &[u8], kind: u16) -> Result<Option<Attribute<'_>>, NetlinkError> {
+pub fn find(bytes: &[u8], kind: u16) -> Result<Option<Attribute<'_>>, AttributeError> {
     for attribute in attributes(bytes) {
         let attribute = attribute?;
         if attribute.kind == kind {
@@ -38,27 +56,36 @@ pub(in crate::linux) fn find(bytes: &[u8], kind: u16) -> Result<Option<Attribute
     Ok(None)
 }
 
+/// Appends an attribute to a message.
+pub fn append(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
+    message.extend_from_slice(&length.to_ne_bytes());
+    message.extend_from_slice(&kind.to_ne_bytes());
+    message.extend_from_slice(value);
+    message.resize(message.len().next_multiple_of(HEADER), 0);
+}
+
 /// Length and type.
 const HEADER: usize = 4;
 
 impl Attribute<'_> {
     /// A 32-bit number in the byte order of the machine.
-    pub(in crate::linux) fn u32(self) -> Result<u32, NetlinkError> {
+    pub fn u32(self) -> Result<u32, AttributeError> {
         u32_at(self.value, 0).ok_or_else(|| self.malformed("a number"))
     }
 
     /// Text, which the kernel ends with a NUL.
-    pub(in crate::linux) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         self.value.split(|&byte| byte == 0).next().unwrap_or_default()
     }
 
     /// Text that somebody else chose.
-    pub(in crate::linux) fn text(&self) -> Untrusted {
+    pub fn text(&self) -> Untrusted {
         Untrusted::from_bytes(self.bytes())
     }
 
     /// An address: four bytes are IPv4, sixteen IPv6.
-    pub(in crate::linux) fn address(self) -> Result<IpAddr, NetlinkError> {
+    pub fn address(self) -> Result<IpAddr, AttributeError> {
         if let Ok(octets) = <[u8; 4]>::try_from(self.value) {
             return Ok(octets.into());
         }
@@ -66,14 +93,13 @@ impl Attribute<'_> {
         Ok(octets.into())
     }
 
-    fn malformed(self, what: &str) -> NetlinkError {
-        let Self { kind, value } = self;
-        NetlinkError::Malformed(format!("attribute {kind} of {} bytes is not {what}", value.len()))
+    fn malformed(self, expected: &'static str) -> AttributeError {
+        AttributeError::Value { kind: self.kind, length: self.value.len(), expected }
     }
 }
 
 /// The 32-bit number at an offset, in the byte order of the machine.
-pub(in crate::linux) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().copied().map(u32::from_ne_bytes)
 }
 

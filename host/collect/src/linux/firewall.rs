@@ -1,0 +1,96 @@
+//! Reads what filters and translates packets from the kernel, with no external program.
+
+pub mod nf_tables;
+
+use std::io;
+
+use loopgate_facts::{Area, BackendKind, BackendState, FirewallBackend, RulesetCounts, Untrusted};
+use loopgate_firewall::Ruleset;
+use loopgate_firewall::ruleset::Family;
+
+use super::root::Root;
+use crate::gaps::Gaps;
+use nf_tables::Reading;
+
+/// The rules of this network namespace, as far as they could be read.
+pub(super) struct Rules {
+    ruleset: Ruleset,
+    states: Vec<(BackendKind, BackendState)>,
+}
+
+/// Reads the rules of every part of the kernel that filters. What cannot be read leaves the packets that come to it
+/// unknown.
+pub(super) fn read(root: &Root) -> Rules {
+    let mut rules = Rules { ruleset: Ruleset::default(), states: Vec::new() };
+    match nf_tables::read() {
+        Ok(Reading::Read(ruleset)) => rules.add(BackendKind::NfTables, ruleset),
+        Ok(Reading::Absent) => rules.states.push((BackendKind::NfTables, BackendState::Absent)),
+        Err(error) => rules.unreadable(BackendKind::NfTables, Family::Inet, error.to_string()),
+    }
+    let legacy = [
+        (BackendKind::IpTables, Family::Ip, "proc/net/ip_tables_names"),
+        (BackendKind::Ip6Tables, Family::Ip6, "proc/net/ip6_tables_names"),
+    ];
+    for (kind, family, names) in legacy {
+        match legacy_tables(root, names) {
+            Ok(tables) if tables.is_empty() => rules.states.push((kind, BackendState::Absent)),
+            Ok(tables) => rules.unreadable(kind, family, format!("the legacy tables {tables} are not read")),
+            Err(error) => rules.unreadable(kind, family, format!("/{names}: {error}")),
+        }
+    }
+    rules
+}
+
+/// The tables that are there. Asking for another would make the kernel create it.
+fn legacy_tables(root: &Root, names: &str) -> io::Result<String> {
+    const LIMIT: u64 = 64 << 10;
+    match root.read(names, LIMIT) {
+        Ok(names) => Ok(String::from_utf8_lossy(&names).split_whitespace().collect::<Vec<_>>().join(", ")),
+        // The module is not loaded, so there are no tables.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Rules {
+    fn add(&mut self, kind: BackendKind, ruleset: Ruleset) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let counts = RulesetCounts {
+            tables: count(ruleset.tables.len()),
+            chains: count(ruleset.chains.len()),
+            rules: count(ruleset.chains.iter().map(|chain| chain.rules.len()).sum()),
+            sets: count(ruleset.sets.len()),
+        };
+        self.ruleset.append(ruleset);
+        self.states.push((kind, BackendState::Read(counts)));
+    }
+
+    fn unreadable(&mut self, kind: BackendKind, family: Family, why: String) {
+        let why = Untrusted::from(why);
+        self.ruleset.append(Ruleset::unreadable(family, &why));
+        self.states.push((kind, BackendState::Unreadable(why)));
+    }
+
+    pub(super) fn ruleset(&self) -> &Ruleset {
+        &self.ruleset
+    }
+
+    pub(super) fn into_ruleset(self) -> Ruleset {
+        self.ruleset
+    }
+
+    /// What came of reading each part.
+    pub(super) fn backends(&self) -> Vec<FirewallBackend> {
+        self.states.iter().map(|(kind, state)| FirewallBackend { kind: *kind, state: state.clone() }).collect()
+    }
+
+    /// Records what could not be read.
+    pub(super) fn report(&self, gaps: &mut Gaps) {
+        for (kind, state) in &self.states {
+            if let BackendState::Unreadable(why) = state {
+                let unknown = "which of its rules let a packet through, and which ports they publish";
+                gaps.subject(Area::Firewall, kind.as_str(), why.as_str(), unknown);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Who can reach each listener: the rules that were read, the routes that the kernel answers for, and the listeners,
+//! joined.
+
+use std::path::Path;
+
+use loopgate_facts::{Area, Facts};
+use loopgate_firewall::Ruleset;
+use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
+use loopgate_firewall::reach::{Addresses, of_socket, published, summarise};
+
+use super::LinuxCollector;
+use super::firewall::{self, Rules};
+use super::interfaces::Devices;
+use super::root::Root;
+use super::routing::KernelRouting;
+use crate::Collector as _;
+use crate::gaps::Gaps;
+
+/// Fills in the firewall, the routing, and who can reach each listener.
+pub(super) fn observe(facts: &mut Facts, devices: &Devices, root: &Root, gaps: &mut Gaps) {
+    let rules = firewall::read(root);
+    rules.report(gaps);
+    facts.firewall.backends = rules.backends();
+    match KernelRouting::new(devices, &facts.interfaces) {
+        Ok(routing) => join(facts, devices, &rules, &routing),
+        Err(error) => gaps.area(Area::Firewall, error, "how packets are routed, and so who can reach a listener"),
+    }
+}
+
+fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRouting) {
+    let evaluated = devices.evaluated(&facts.bypasses);
+    let machine = Machine { ruleset: rules.ruleset(), devices: &evaluated, routing };
+    let mut evaluator = Evaluator::new(machine);
+    let addresses = Addresses::new(&facts.interfaces, &facts.local_routes);
+    let sockets = facts.listeners.clone();
+    for listener in &mut facts.listeners {
+        listener.reachability = of_socket(&mut evaluator, listener, &sockets, &facts.interfaces, &addresses);
+    }
+    facts.listeners.extend(published(&mut evaluator, &facts.interfaces, &addresses, &sockets));
+    summarise(&mut evaluator, &facts.interfaces, &facts.listeners, &mut facts.firewall);
+    facts.routing = routing.facts(devices);
+}
+
+/// A machine to ask questions about.
+pub struct Inquiry {
+    facts: Facts,
+    ruleset: Ruleset,
+    devices: Vec<Device>,
+    routing: KernelRouting,
+}
+
+/// Why questions cannot be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the routing tables of this machine cannot be read: {0}")]
+pub struct InquiryError(String);
+
+impl Inquiry {
+    /// This machine, with its own rules or with others in their place.
+    pub fn this_machine(rules: Option<Ruleset>) -> Result<Self, InquiryError> {
+        let facts = LinuxCollector::new().collect();
+        let devices = Devices::observe(&mut Gaps::default());
+        let ruleset = rules.unwrap_or_else(|| firewall::read(&Root::new(Path::new("/"))).into_ruleset());
+        let routing =
+            KernelRouting::new(&devices, &facts.interfaces).map_err(|error| InquiryError(error.to_string()))?;
+        Ok(Self { devices: devices.evaluated(&facts.bypasses), facts, ruleset, routing })
+    }
+
+    /// What was observed of the machine.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The addresses that packets can be sent to.
+    pub fn addresses(&self) -> Addresses {
+        Addresses::new(&self.facts.interfaces, &self.facts.local_routes)
+    }
+
+    /// Answers questions about it.
+    pub fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator::new(Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &self.routing })
+    }
+}

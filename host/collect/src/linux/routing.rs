@@ -1,0 +1,333 @@
+//! The kernel's own answers about routing (`RTM_GETROUTE`, `rtnetlink(7)`), for sets of addresses at once.
+//!
+//! An answer holds `route_localnet`, `rp_filter`, `accept_local`, policy rules and VRFs already, because the kernel applies
+//! them when it answers; nothing of that is modelled here. A set is cut where an answer can change, and one address
+//! of each piece is asked about.
+
+mod ask;
+mod cuts;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
+use loopgate_firewall::address_set::{AddressSet, IpVersion};
+use loopgate_firewall::routing::{
+    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+};
+use loopgate_firewall::rule::FibResult;
+
+use super::interfaces::Devices;
+use super::netlink::NetlinkError;
+use ask::{Asker, Refusal, Reply, RouteRequest};
+use cuts::Tables;
+
+pub(super) use cuts::kinds;
+
+/// Answers from the kernel that the program runs on.
+pub(super) struct KernelRouting {
+    tables: Tables,
+    /// IPv6 packets are forwarded at all (`net.ipv6.conf.all.forwarding`): the kernel looks at it after the route.
+    forwards_ipv6: Option<bool>,
+    loopback: u32,
+    asker: Mutex<Asker>,
+    memory: Mutex<Memory>,
+}
+
+/// Answers that were given, each for all addresses of its version.
+#[derive(Default)]
+struct Memory {
+    input: HashMap<InputKey, Vec<(AddressSet, InputRoute)>>,
+    output: HashMap<OutputKey, Vec<(AddressSet, OutputRoute)>>,
+    fib: HashMap<FibKey, Vec<(AddressSet, FibAnswer)>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct InputKey {
+    interface: u32,
+    destination: IpAddr,
+    mark: u32,
+    protocol: u8,
+    port: u16,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct OutputKey {
+    source: IpAddr,
+    interface: Option<u32>,
+    mark: u32,
+    protocol: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct FibKey {
+    version: IpVersion,
+    interface: Option<u32>,
+    mark: u32,
+    kind: bool,
+}
+
+impl KernelRouting {
+    /// Reads what cuts sets of addresses: the routing tables and policy rules.
+    pub(super) fn new(devices: &Devices, interfaces: &[Interface]) -> Result<Self, NetlinkError> {
+        Ok(Self {
+            tables: Tables::read(devices, validates_sources(interfaces))?,
+            forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
+            loopback: devices.loopback_index(),
+            asker: Mutex::new(Asker::new()?),
+            memory: Mutex::default(),
+        })
+    }
+
+    /// What was answered about packets that came in, as facts.
+    pub(super) fn facts(&self, devices: &Devices) -> Vec<RoutingAnswer> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        // Protocol and port are part of the question only where a policy rule asks for them.
+        let mut keys: Vec<_> = memory.input.keys().copied().collect();
+        keys.sort_unstable();
+        keys.dedup_by_key(|key| (key.interface, key.destination, key.mark));
+        let answers = keys.iter().filter_map(|key| Some((key, memory.input.get(key)?)));
+        answers.flat_map(|(key, pieces)| pieces.iter().map(move |piece| fact(devices, key, piece))).collect()
+    }
+
+    fn ask(&self, request: &RouteRequest) -> Reply {
+        self.asker.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
+    }
+
+    /// The mark to ask with, `None` where the answer depends on one that is not known.
+    fn mark(&self, mark: Option<u32>) -> Option<u32> {
+        mark.or_else(|| (!self.tables.rules_use_marks()).then_some(0))
+    }
+
+    fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
+        if let Some(reason) = self.dropped_before_routing(&key, source) {
+            return InputRoute::Blocked(reason);
+        }
+        let request = RouteRequest {
+            destination: key.destination,
+            source: Some(source),
+            input: Some(key.interface),
+            output: None,
+            mark: key.mark,
+            transport: Some((key.protocol, key.port)),
+            fib_match: false,
+        };
+        match self.ask(&request) {
+            Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
+            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => self.forward(&key, interface),
+            Reply::Route { kind: kinds::BLACKHOLE | kinds::UNREACHABLE | kinds::PROHIBIT | kinds::THROW, .. } => {
+                InputRoute::Blocked(BlockReason::NotRouted)
+            }
+            Reply::Route { kind, .. } => {
+                InputRoute::Unknown(format!("a route of type {kind} to the destination").into())
+            }
+            Reply::Refused(refusal) => refused(&refusal),
+        }
+    }
+
+    fn forward(&self, key: &InputKey, interface: u32) -> InputRoute {
+        match (key.destination, self.forwards_ipv6) {
+            // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
+            (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
+            (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
+            _ => InputRoute::Forward { interface },
+        }
+    }
+
+    /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from
+    /// outside, and sources that are multicast or IPv4-mapped.
+    fn dropped_before_routing(&self, key: &InputKey, source: IpAddr) -> Option<BlockReason> {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, key.destination) else { return None };
+        let from_outside = key.interface != self.loopback;
+        let loopback = source.is_loopback() || destination.is_loopback();
+        let dropped = source.is_multicast() || source.to_ipv4_mapped().is_some() || from_outside && loopback;
+        dropped.then_some(BlockReason::Martian)
+    }
+
+    fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
+        if destination.is_unspecified() || destination.is_multicast() {
+            return OutputRoute::None;
+        }
+        // A route may depend on the source, which has to be an address of this machine to ask with.
+        let source = self.tables.is_local(key.source).then_some(key.source);
+        let request = RouteRequest {
+            destination,
+            source,
+            input: None,
+            output: key.interface,
+            mark: key.mark,
+            transport: self.tables.rules_use_ports().then_some((key.protocol, 0)),
+            fib_match: false,
+        };
+        match self.ask(&request) {
+            Reply::Route { kind: kinds::LOCAL, .. } => OutputRoute::Leaves { interface: self.loopback },
+            Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
+                OutputRoute::Leaves { interface }
+            }
+            Reply::Route { .. } => OutputRoute::None,
+            Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
+            Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
+        }
+    }
+
+    fn fib_of(&self, key: FibKey, address: IpAddr) -> FibAnswer {
+        match (key.kind, address) {
+            (true, IpAddr::V4(address)) => FibAnswer::AddressType(self.tables.address_type(address, key.interface)),
+            (true, IpAddr::V6(_)) => self.address_type_v6(key, address),
+            (false, _) => self.fib_interface(key, address),
+        }
+    }
+
+    fn fib_request(key: FibKey, destination: IpAddr) -> RouteRequest {
+        let (source, input, output, transport) = (None, None, None, None);
+        RouteRequest { destination, source, input, output, mark: key.mark, transport, fib_match: destination.is_ipv4() }
+    }
+
+    /// `__nft_fib6_eval_type` (`net/ipv6/netfilter/nft_fib_ipv6.c`).
+    fn address_type_v6(&self, key: FibKey, address: IpAddr) -> FibAnswer {
+        if address.is_multicast() {
+            return FibAnswer::AddressType(kinds::MULTICAST);
+        }
+        if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
+            return FibAnswer::AddressType(kinds::LOCAL);
+        }
+        match self.ask(&Self::fib_request(key, address)) {
+            // With an interface only its own addresses are local.
+            Reply::Route { kind: kinds::LOCAL, .. } if key.interface.is_some() => {
+                FibAnswer::AddressType(kinds::UNICAST)
+            }
+            Reply::Route { kind, .. } => FibAnswer::AddressType(kind),
+            Reply::Refused(refusal) => refusal
+                .address_type()
+                .map_or_else(|| FibAnswer::Unknown(refusal.to_string().into()), FibAnswer::AddressType),
+        }
+    }
+
+    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
+    fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
+        if address.is_multicast() || address.is_unspecified() {
+            return FibAnswer::Interface(None);
+        }
+        match self.ask(&Self::fib_request(key, address)) {
+            Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
+                None => FibAnswer::Interface(interface),
+                Some(wanted) => {
+                    FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))
+                }
+            },
+            Reply::Route { .. } => FibAnswer::Interface(None),
+            Reply::Refused(refusal) if refusal.is_no_route() => FibAnswer::Interface(None),
+            Reply::Refused(refusal) => FibAnswer::Unknown(refusal.to_string().into()),
+        }
+    }
+}
+
+impl Routing for KernelRouting {
+    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        let Some(mark) = self.mark(question.mark) else {
+            return vec![(
+                question.sources.clone(),
+                InputRoute::Unknown("a policy rule asks for a mark that is not known".into()),
+            )];
+        };
+        let (protocol, port) = if self.tables.rules_use_ports() { (question.protocol, question.port) } else { (0, 0) };
+        let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
+        let pieces = |this: &Self| {
+            let version = IpVersion::of(key.destination);
+            let Some(cuts) = this.tables.input_cuts(version) else {
+                return vec![(AddressSet::all(version), InputRoute::Unknown(this.tables.too_large()))];
+            };
+            cuts.pieces(|source| this.input_of(key, source))
+        };
+        let found = recall(&self.memory, |memory| &mut memory.input, key, || pieces(self));
+        within(found, question.sources)
+    }
+
+    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+        let Some(mark) = self.mark(question.mark) else {
+            let why = "a policy rule asks for a mark that is not known";
+            return vec![(question.destinations.clone(), OutputRoute::Unknown(why.into()))];
+        };
+        let protocol = if self.tables.rules_use_ports() { question.protocol } else { 0 };
+        let key = OutputKey { source: question.source, interface: question.bound_interface, mark, protocol };
+        let version = question.destinations.version();
+        let pieces = || match self.tables.all_cuts(version) {
+            Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
+            None => vec![(AddressSet::all(version), OutputRoute::Unknown(self.tables.too_large()))],
+        };
+        within(recall(&self.memory, |memory| &mut memory.output, key, pieces), question.destinations)
+    }
+
+    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
+        let Some(mark) = self.mark(question.mark) else {
+            let why = "a policy rule asks for a mark that is not known";
+            return vec![(question.addresses.clone(), FibAnswer::Unknown(why.into()))];
+        };
+        let version = question.addresses.version();
+        let key =
+            FibKey { version, interface: question.interface, mark, kind: question.result == FibResult::AddressType };
+        let pieces = || match self.tables.all_cuts(version) {
+            Some(cuts) => cuts.pieces(|address| self.fib_of(key, address)),
+            None => vec![(AddressSet::all(version), FibAnswer::Unknown(self.tables.too_large()))],
+        };
+        within(recall(&self.memory, |memory| &mut memory.fib, key, pieces), question.addresses)
+    }
+}
+
+/// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far as
+/// is known.
+fn validates_sources(interfaces: &[Interface]) -> bool {
+    interfaces.iter().any(|interface| interface.settings.rp_filter != Some(RpFilter::Off))
+}
+
+/// An earlier answer, or a new one. The memory is not locked while the kernel is asked.
+fn recall<K: Copy + Eq + std::hash::Hash, V: Clone>(
+    memory: &Mutex<Memory>,
+    of: impl Fn(&mut Memory) -> &mut HashMap<K, V>,
+    key: K,
+    ask: impl FnOnce() -> V,
+) -> V {
+    let known = of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).get(&key).cloned();
+    known.unwrap_or_else(|| {
+        let found = ask();
+        of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).insert(key, found.clone());
+        found
+    })
+}
+
+fn within<A>(pieces: Vec<(AddressSet, A)>, asked: &AddressSet) -> Vec<(AddressSet, A)> {
+    if asked.is_all() {
+        return pieces;
+    }
+    let cut = pieces.into_iter().map(|(addresses, answer)| (addresses.intersection(asked), answer));
+    cut.filter(|(addresses, _)| !addresses.is_empty()).collect()
+}
+
+/// `ip_route_input_slow` and `__fib_validate_source`: a packet that may not come in so is a martian; without a way, or
+/// where forwarding is off, it is unreachable.
+fn refused(refusal: &Refusal) -> InputRoute {
+    if refusal.is_martian() {
+        InputRoute::Blocked(BlockReason::Martian)
+    } else if refusal.is_no_route() {
+        InputRoute::Blocked(BlockReason::NotRouted)
+    } else {
+        InputRoute::Unknown(refusal.to_string().into())
+    }
+}
+
+fn fact(devices: &Devices, key: &InputKey, (sources, route): &(AddressSet, InputRoute)) -> RoutingAnswer {
+    let outcome = match route {
+        InputRoute::Local => RouteOutcome::Local,
+        InputRoute::Forward { interface } => RouteOutcome::Forward(devices.name(*interface)),
+        InputRoute::Blocked(reason) => RouteOutcome::Blocked(*reason),
+        InputRoute::Unknown(why) => RouteOutcome::Unknown(Untrusted::clone(why)),
+    };
+    RoutingAnswer {
+        interface: devices.name(key.interface),
+        destination: key.destination,
+        mark: key.mark,
+        sources: sources.prefixes(),
+        outcome,
+    }
+}

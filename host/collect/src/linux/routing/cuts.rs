@@ -1,0 +1,300 @@
+//! Where an answer about routing can change: at the prefixes of routes and policy rules, and at the ranges that the
+//! kernel treats apart.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use loopgate_facts::{Prefix, Untrusted};
+use loopgate_firewall::address_set::{AddressSet, IpVersion};
+
+use super::ask::hops;
+use crate::linux::interfaces::Devices;
+use crate::linux::netlink::{Attribute, NetlinkError, Request, dump, find};
+use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE, short};
+
+/// Types of routes and addresses (`RTN_*`, `include/uapi/linux/rtnetlink.h`).
+pub(in crate::linux) mod kinds {
+    pub(in crate::linux) const UNICAST: u8 = 1;
+    pub(in crate::linux) const LOCAL: u8 = 2;
+    pub(in crate::linux) const BROADCAST: u8 = 3;
+    pub(in crate::linux) const ANYCAST: u8 = 4;
+    pub(in crate::linux) const MULTICAST: u8 = 5;
+    pub(in crate::linux) const BLACKHOLE: u8 = 6;
+    pub(in crate::linux) const UNREACHABLE: u8 = 7;
+    pub(in crate::linux) const PROHIBIT: u8 = 8;
+    pub(in crate::linux) const THROW: u8 = 9;
+}
+
+/// `RT_TABLE_LOCAL`.
+const LOCAL_TABLE: u32 = 255;
+
+/// The most pieces that the kernel is asked about for one question. A full internet table has a million.
+const MAX_PIECES: usize = 4096;
+
+/// The routing tables and policy rules, as far as they cut sets of addresses.
+#[derive(Debug)]
+pub(super) struct Tables {
+    routes: Vec<Route>,
+    rules: Vec<Rule>,
+    /// Interfaces and the addresses they carry.
+    carried: Vec<(u32, IpAddr)>,
+    /// IPv4 sources are validated against the routes (`rp_filter`) on some interface.
+    validates: bool,
+}
+
+/// A route.
+#[derive(Debug, PartialEq, Eq)]
+struct Route {
+    destination: Prefix,
+    source: Option<Prefix>,
+    table: u32,
+    kind: u8,
+    interface: Option<u32>,
+}
+
+/// A policy rule (`ip-rule(8)`).
+#[derive(Debug, PartialEq, Eq)]
+struct Rule {
+    version: IpVersion,
+    prefixes: Vec<Prefix>,
+    uses_mark: bool,
+    uses_ports: bool,
+}
+
+impl Tables {
+    pub(super) fn read(devices: &Devices, validates: bool) -> Result<Self, NetlinkError> {
+        let mut tables = Self { routes: Vec::new(), rules: Vec::new(), carried: devices.carried(), validates };
+        for (family, version) in [(AF_INET, IpVersion::V4), (AF_INET6, IpVersion::V6)] {
+            tables.routes.extend(routes(family)?);
+            tables.rules.extend(rules(family, version)?);
+        }
+        Ok(tables)
+    }
+
+    pub(super) fn rules_use_marks(&self) -> bool {
+        self.rules.iter().any(|rule| rule.uses_mark)
+    }
+
+    pub(super) fn rules_use_ports(&self) -> bool {
+        self.rules.iter().any(|rule| rule.uses_ports)
+    }
+
+    /// Whether packets can be sent from an address: it is on an interface, or a route calls it local.
+    pub(super) fn is_local(&self, address: IpAddr) -> bool {
+        let contains = |route: &Route| AddressSet::prefix(route.destination).contains(address);
+        self.carried.iter().any(|(_, carried)| *carried == address)
+            || self.routes.iter().any(|route| route.kind == kinds::LOCAL && contains(route))
+    }
+
+    pub(super) fn carries(&self, interface: u32, address: IpAddr) -> bool {
+        self.carried.contains(&(interface, address))
+    }
+
+    /// `__inet_dev_addr_type` (`net/ipv4/fib_frontend.c`): what the local table says, over one interface or any.
+    pub(super) fn address_type(&self, address: Ipv4Addr, interface: Option<u32>) -> u8 {
+        if address.octets().first() == Some(&0) || address.is_broadcast() {
+            return kinds::BROADCAST;
+        }
+        if address.is_multicast() {
+            return kinds::MULTICAST;
+        }
+        let address = IpAddr::V4(address);
+        let local =
+            self.routes.iter().filter(|route| route.table == LOCAL_TABLE && route.destination.address().is_ipv4());
+        let matching = local.filter(|route| AddressSet::prefix(route.destination).contains(address));
+        let best = matching.max_by_key(|route| route.destination.length());
+        match best {
+            Some(route) if interface.is_none() || route.interface == interface => route.kind,
+            _ => kinds::UNICAST,
+        }
+    }
+
+    /// Where answers about packets that come in can change with their source. Without source validation and policy rules
+    /// only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
+    pub(super) fn input_cuts(&self, version: IpVersion) -> Option<Cuts> {
+        let by_routes = version == IpVersion::V4 && (self.validates || self.rules.iter().any(Rule::is_special));
+        let matters = |route: &&Route| by_routes || route.table == LOCAL_TABLE || route.source.is_some();
+        self.all_cuts(version).or_else(|| self.cuts(version, matters))
+    }
+
+    /// Where any answer can change.
+    pub(super) fn all_cuts(&self, version: IpVersion) -> Option<Cuts> {
+        self.cuts(version, |_| true)
+    }
+
+    pub(super) fn too_large(&self) -> Untrusted {
+        format!("the routing tables have {} entries, too many to ask about each", self.routes.len()).into()
+    }
+
+    fn cuts(&self, version: IpVersion, matters: impl Fn(&&Route) -> bool) -> Option<Cuts> {
+        let of_version = |prefix: &Prefix| IpVersion::of(prefix.address()) == version;
+        let routes = self.routes.iter().filter(matters).flat_map(|route| [Some(route.destination), route.source]);
+        let rules = self.rules.iter().flat_map(|rule| rule.prefixes.iter().copied());
+        let own = self.carried.iter().map(|(_, address)| AddressSet::single(*address));
+        let own = own.filter(|own| own.version() == version);
+        let prefixes = routes.flatten().chain(rules).filter(of_version).map(AddressSet::prefix);
+        let mut cuts = Cuts::new(version);
+        for set in prefixes.chain(own).chain(special(version)) {
+            cuts.add(&set);
+            if cuts.starts.len() > MAX_PIECES {
+                return None;
+            }
+        }
+        Some(cuts)
+    }
+}
+
+impl Rule {
+    /// Whether it is more than one of the three that are always there, which select every packet.
+    fn is_special(&self) -> bool {
+        !self.prefixes.is_empty() || self.uses_mark || self.uses_ports
+    }
+}
+
+/// Ranges that the kernel treats apart (`ip_route_input_slow`, `ip6_rcv_core`, `ipv6_addr_type`).
+fn special(version: IpVersion) -> Vec<AddressSet> {
+    const V4: [&str; 6] =
+        ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"];
+    const V6: [&str; 7] = ["::/128", "::1/128", "::ffff:0:0/96", "::/96", "fe80::/10", "fc00::/7", "ff00::/8"];
+    let texts = if version == IpVersion::V4 { V4.as_slice() } else { V6.as_slice() };
+    texts.iter().filter_map(|text| text.parse().ok()).map(AddressSet::prefix).collect()
+}
+
+/// Cuts the addresses of a version into pieces.
+#[derive(Debug)]
+pub(super) struct Cuts {
+    version: IpVersion,
+    /// The first address of each piece.
+    starts: BTreeSet<u128>,
+}
+
+impl Cuts {
+    fn new(version: IpVersion) -> Self {
+        Self { version, starts: BTreeSet::from([0]) }
+    }
+
+    fn add(&mut self, set: &AddressSet) {
+        for range in set.ranges() {
+            self.starts.insert(*range.start());
+            if *range.end() < self.version.last() {
+                self.starts.insert(*range.end() + 1);
+            }
+        }
+    }
+
+    /// Asks about one address of each piece, and joins those with one answer.
+    pub(super) fn pieces<A: PartialEq>(&self, ask: impl Fn(IpAddr) -> A) -> Vec<(AddressSet, A)> {
+        let ends = self.starts.iter().skip(1).map(|start| start - 1).chain([self.version.last()]);
+        let mut found: Vec<(Vec<std::ops::RangeInclusive<u128>>, A)> = Vec::new();
+        for (start, end) in self.starts.iter().copied().zip(ends) {
+            let answer = ask(self.version.address(start + (end - start) / 2));
+            match found.iter_mut().find(|(_, known)| *known == answer) {
+                Some((ranges, _)) => ranges.push(start..=end),
+                None => found.push((vec![start..=end], answer)),
+            }
+        }
+        found.into_iter().map(|(ranges, answer)| (AddressSet::from_ranges(self.version, ranges), answer)).collect()
+    }
+}
+
+/// `sizeof(struct rtmsg)` and `sizeof(struct fib_rule_hdr)`.
+const HEADER: usize = 12;
+
+fn routes(family: u8) -> Result<Vec<Route>, NetlinkError> {
+    const RTM_NEWROUTE: u16 = 24;
+    const RTM_GETROUTE: u16 = 26;
+    let body = [&[family][..], &[0; HEADER - 1]].concat();
+    let request = Request { protocol: NETLINK_ROUTE, kind: RTM_GETROUTE, answer: RTM_NEWROUTE, body };
+    dump(&request, |payload| parse_route(payload, family))
+}
+
+fn parse_route(payload: &[u8], wanted: u8) -> Result<Option<Route>, NetlinkError> {
+    const RTA_DST: u16 = 1;
+    const RTA_SRC: u16 = 2;
+    const RTA_OIF: u16 = 4;
+    const RTA_MULTIPATH: u16 = 9;
+    const RTA_TABLE: u16 = 15;
+    /// `RTM_F_CLONED`: an exception of the cache, not an entry.
+    const CLONED: u32 = 0x200;
+    let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(short)?;
+    let [family, length, source_length, _, table, _, _, kind, flags @ ..] = *header;
+    if family != wanted || u32::from_ne_bytes(flags) & CLONED != 0 {
+        return Ok(None);
+    }
+    let destination = prefix(find(rest, RTA_DST)?, length, family)?;
+    let source = (source_length > 0).then(|| prefix(find(rest, RTA_SRC)?, source_length, family)).transpose()?;
+    let interface = find(rest, RTA_OIF)?.map(Attribute::u32).transpose()?;
+    let first_hop = find(rest, RTA_MULTIPATH)?.and_then(|attribute| hops(attribute.value).first().copied());
+    let table = find(rest, RTA_TABLE)?.map_or(Ok(u32::from(table)), Attribute::u32)?;
+    Ok(Some(Route { destination, source, table, kind, interface: interface.or(first_hop) }))
+}
+
+fn prefix(attribute: Option<Attribute<'_>>, length: u8, family: u8) -> Result<Prefix, NetlinkError> {
+    let any = if family == AF_INET { IpVersion::V4.address(0) } else { IpVersion::V6.address(0) };
+    let address = attribute.map_or(Ok(any), Attribute::address)?;
+    Prefix::new(address, length).map_err(|error| NetlinkError::Malformed(error.to_string()))
+}
+
+fn rules(family: u8, version: IpVersion) -> Result<Vec<Rule>, NetlinkError> {
+    const RTM_NEWRULE: u16 = 32;
+    const RTM_GETRULE: u16 = 34;
+    let body = [&[family][..], &[0; HEADER - 1]].concat();
+    let request = Request { protocol: NETLINK_ROUTE, kind: RTM_GETRULE, answer: RTM_NEWRULE, body };
+    dump(&request, |payload| parse_rule(payload, family, version))
+}
+
+fn parse_rule(payload: &[u8], wanted: u8, version: IpVersion) -> Result<Option<Rule>, NetlinkError> {
+    const FRA_DST: u16 = 1;
+    const FRA_SRC: u16 = 2;
+    const FRA_FWMARK: u16 = 10;
+    const FRA_IP_PROTO: u16 = 22;
+    const FRA_SPORT_RANGE: u16 = 23;
+    const FRA_DPORT_RANGE: u16 = 24;
+    let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(short)?;
+    let [family, destination, source, ..] = *header;
+    if family != wanted {
+        return Ok(None);
+    }
+    let mut prefixes = Vec::new();
+    for (kind, length) in [(FRA_DST, destination), (FRA_SRC, source)] {
+        if length > 0 {
+            prefixes.push(prefix(find(rest, kind)?, length, family)?);
+        }
+    }
+    let has = |kind| Ok::<_, NetlinkError>(find(rest, kind)?.is_some());
+    let uses_mark = find(rest, FRA_FWMARK)?.map(Attribute::u32).transpose()?.is_some_and(|mark| mark != 0);
+    let uses_ports = has(FRA_IP_PROTO)? || has(FRA_SPORT_RANGE)? || has(FRA_DPORT_RANGE)?;
+    Ok(Some(Rule { version, prefixes, uses_mark, uses_ports }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use loopgate_firewall::address_set::number;
+
+    use super::*;
+
+    fn to_number(text: &str) -> u128 {
+        number(text.parse().unwrap())
+    }
+
+    #[test]
+    fn pieces_begin_and_end_where_answers_can_change() {
+        let mut cuts = Cuts::new(IpVersion::V4);
+        cuts.add(&AddressSet::prefix("10.0.0.0/8".parse().unwrap()));
+        let pieces = cuts.pieces(|address| matches!(address, IpAddr::V4(address) if address.octets()[0] == 10));
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(pieces[1].0, AddressSet::prefix("10.0.0.0/8".parse().unwrap()));
+        assert_eq!(cuts.starts, BTreeSet::from([0, to_number("10.0.0.0"), to_number("11.0.0.0")]));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes: Vec<u8>, family in prop::sample::select(vec![AF_INET, AF_INET6])) {
+            let _ = parse_route(&bytes, family);
+            let _ = parse_rule(&bytes, family, IpVersion::V4);
+            let _ = parse_route(&[&[family, 24, 0, 0, 255, 0, 0, 2, 0, 0, 0, 0][..], &bytes].concat(), family);
+        }
+    }
+}

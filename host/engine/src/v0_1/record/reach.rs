@@ -1,0 +1,275 @@
+//! Reach and the firewall, in the form of the contract.
+//!
+//! A machine can have tens of thousands of regions that a few rules decide. So that a guest gets them in milliseconds,
+//! each rule is handed over once and referred to by position, interfaces go by index, and long lists are cut.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use loopgate_facts as facts;
+
+use super::super::bindings::loopgate::policy::types as wit;
+use super::{address, container, optional, prefix, protocol, text};
+
+/// The most prefixes that a guest gets of one set of sources.
+const MAX_SOURCES: usize = 16;
+
+/// The most reasons and notes that a guest gets of one verdict.
+const MAX_NOTES: usize = 8;
+
+/// The most bytes that a guest gets of the text of a rule.
+const MAX_RULE_BYTES: usize = 1024;
+
+/// Converts what refers to rules and interfaces, and collects the rules.
+pub(super) struct Reach<'facts> {
+    interfaces: &'facts [facts::Interface],
+    by_name: HashMap<&'facts facts::Untrusted, &'facts facts::Interface>,
+    positions: HashMap<&'facts facts::RuleReference, u32>,
+    rules: Vec<wit::RuleReference>,
+}
+
+impl<'facts> Reach<'facts> {
+    pub(super) fn new(interfaces: &'facts [facts::Interface]) -> Self {
+        let by_name = interfaces.iter().map(|interface| (&interface.name, interface)).collect();
+        Self { interfaces, by_name, positions: HashMap::new(), rules: Vec::new() }
+    }
+
+    /// The firewall, with every rule that was referred to until now and those that it refers to itself.
+    pub(super) fn firewall(mut self, facts: &'facts facts::Facts) -> wit::Firewall {
+        let firewall = &facts.firewall;
+        wit::Firewall {
+            backends: firewall.backends.iter().map(backend).collect(),
+            base_chains: firewall.base_chains.iter().map(base_chain).collect(),
+            loopback: firewall.loopback.iter().map(|entry| self.loopback(entry)).collect(),
+            spoofed_loopback: firewall.spoofed_loopback.iter().map(|entry| self.spoofed(entry)).collect(),
+            default_input: firewall.default_input.iter().map(|unused| self.unused(unused)).collect(),
+            opened: firewall.opened.iter().map(|opened| self.opened(opened)).collect(),
+            bypasses: facts.bypasses.iter().map(|bypass| self.bypass(bypass)).collect(),
+            rules: self.rules,
+            extra: Vec::new(),
+        }
+    }
+
+    pub(super) fn bounds(&self, listener: &facts::Listener) -> wit::ReachBounds {
+        let bounds = listener.reach(self.interfaces);
+        wit::ReachBounds { certain: reach(bounds.certain), possible: reach(bounds.possible) }
+    }
+
+    pub(super) fn published(&mut self, published: &'facts facts::Published) -> wit::Published {
+        wit::Published {
+            target: endpoint(published.target),
+            interface: published.interface.as_ref().map(|name| self.index(name)),
+            rule: self.position(&published.rule),
+            container: published.container.as_ref().map(container),
+            listener: optional(published.listener.as_ref().map(facts::ListenerId::text)),
+            extra: Vec::new(),
+        }
+    }
+
+    pub(super) fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
+        let interface = self.by_name.get(&region.interface).copied();
+        let (sources, cut) = widest(&region.sources);
+        wit::Reachability {
+            interface: interface.map_or(0, |interface| interface.index),
+            destination: address(region.destination),
+            port: region.port,
+            sources,
+            unlisted_sources: region.unlisted_sources.saturating_add(cut),
+            farthest: reach(region.farthest(interface)),
+            verdict: verdict(region.verdict),
+            reason: region.reason.map(reason),
+            unknown_because: first(&region.unknown_because),
+            path: path(region.path),
+            translated_to: region.translated_to.map(endpoint),
+            decided_by: region.decided_by.as_ref().map(|rule| self.position(rule)),
+            narrowed_by: region.narrowed_by.iter().map(|rule| self.position(rule)).collect(),
+            notes: first(&region.notes),
+            extra: Vec::new(),
+        }
+    }
+
+    fn loopback(&mut self, entry: &'facts facts::LoopbackTraffic) -> wit::LoopbackTraffic {
+        wit::LoopbackTraffic {
+            address: address(entry.address),
+            protocol: protocol(entry.protocol),
+            decision: self.decision(&entry.decision),
+        }
+    }
+
+    fn spoofed(&mut self, entry: &'facts facts::SpoofedLoopback) -> wit::SpoofedLoopback {
+        wit::SpoofedLoopback {
+            interface: self.index(&entry.interface),
+            prefix: prefix(entry.prefix),
+            end: match entry.end {
+                facts::SpoofedEnd::Source => wit::SpoofedEnd::Source,
+                facts::SpoofedEnd::Destination => wit::SpoofedEnd::Destination,
+            },
+            decision: self.decision(&entry.decision),
+        }
+    }
+
+    fn unused(&mut self, unused: &'facts facts::UnusedPort) -> wit::UnusedPort {
+        wit::UnusedPort {
+            protocol: protocol(unused.protocol),
+            port: unused.port,
+            reachability: unused.reachability.iter().map(|region| self.region(region)).collect(),
+        }
+    }
+
+    fn opened(&mut self, opened: &'facts facts::OpenedPort) -> wit::OpenedPort {
+        let (sources, unlisted_sources) = widest(&opened.sources);
+        wit::OpenedPort {
+            protocol: protocol(opened.protocol),
+            first_port: opened.first_port,
+            last_port: opened.last_port,
+            interface: opened.interface.as_ref().map(|name| self.index(name)),
+            sources,
+            unlisted_sources,
+            rule: self.position(&opened.rule),
+            extra: Vec::new(),
+        }
+    }
+
+    fn bypass(&self, bypass: &facts::Bypass) -> wit::Bypass {
+        wit::Bypass {
+            interface: bypass.interface.as_ref().map(|name| self.index(name)),
+            kind: bypass.kind.as_str().to_owned(),
+            detail: text(&bypass.detail),
+            extra: Vec::new(),
+        }
+    }
+
+    fn decision(&mut self, decision: &'facts facts::Decision) -> wit::Decision {
+        wit::Decision {
+            verdict: verdict(decision.verdict),
+            reason: decision.reason.map(reason),
+            unknown_because: first(&decision.unknown_because),
+            decided_by: decision.decided_by.as_ref().map(|rule| self.position(rule)),
+        }
+    }
+
+    /// The index of an interface. Facts that name one which they do not have are refused before they get here; no
+    /// interface has the index 0.
+    fn index(&self, name: &facts::Untrusted) -> u32 {
+        self.by_name.get(name).map_or(0, |interface| interface.index)
+    }
+
+    /// The position of a rule in the list that the guest gets.
+    fn position(&mut self, rule: &'facts facts::RuleReference) -> u32 {
+        let next = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
+        *self.positions.entry(rule).or_insert_with(|| {
+            self.rules.push(rule_reference(rule));
+            next
+        })
+    }
+}
+
+fn rule_reference(rule: &facts::RuleReference) -> wit::RuleReference {
+    wit::RuleReference {
+        backend: rule.backend.clone(),
+        family: rule.family.clone(),
+        table: text(&rule.table),
+        chain: text(&rule.chain),
+        handle: rule.handle,
+        line: rule.line,
+        text: cut(rule.text.as_str()),
+        extra: Vec::new(),
+    }
+}
+
+/// The first bytes of a text, up to a whole character.
+fn cut(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_RULE_BYTES);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+fn first(texts: &[facts::Untrusted]) -> Vec<String> {
+    texts.iter().take(MAX_NOTES).map(text).collect()
+}
+
+/// The widest prefixes in order, and the number of those that were left out.
+fn widest(prefixes: &[facts::Prefix]) -> (Vec<wit::Prefix>, u64) {
+    let left_out = prefixes.len().saturating_sub(MAX_SOURCES);
+    if left_out == 0 {
+        return (prefixes.iter().copied().map(prefix).collect(), 0);
+    }
+    let mut kept = prefixes.to_vec();
+    kept.sort_by_key(|prefix| prefix.length());
+    kept.truncate(MAX_SOURCES);
+    kept.sort_unstable();
+    (kept.into_iter().map(prefix).collect(), left_out as u64)
+}
+
+fn endpoint(endpoint: SocketAddr) -> wit::Endpoint {
+    wit::Endpoint { address: address(endpoint.ip()), port: endpoint.port() }
+}
+
+fn backend(backend: &facts::FirewallBackend) -> wit::FirewallBackend {
+    let state = match &backend.state {
+        facts::BackendState::Read(counts) => wit::BackendState::Read(counts_of(*counts)),
+        facts::BackendState::Absent => wit::BackendState::Absent,
+        facts::BackendState::Unreadable(why) => wit::BackendState::Unreadable(text(why)),
+    };
+    wit::FirewallBackend { kind: backend.kind.as_str().to_owned(), state }
+}
+
+fn counts_of(counts: facts::RulesetCounts) -> wit::RulesetCounts {
+    let facts::RulesetCounts { tables, chains, rules, sets } = counts;
+    wit::RulesetCounts { tables, chains, rules, sets }
+}
+
+fn base_chain(chain: &facts::BaseChain) -> wit::BaseChain {
+    wit::BaseChain {
+        hook: chain.hook.as_str().to_owned(),
+        priority: chain.priority,
+        backend: chain.backend.as_str().to_owned(),
+        family: chain.family.as_str().to_owned(),
+        table: text(&chain.table),
+        chain: text(&chain.chain),
+        kind: chain.kind.as_str().to_owned(),
+        drops: chain.policy == facts::ChainPolicy::Drop,
+        devices: chain.devices.iter().map(text).collect(),
+        rules: chain.rules,
+        extra: Vec::new(),
+    }
+}
+
+fn reach(reach: facts::Reach) -> wit::Reach {
+    match reach {
+        facts::Reach::None => wit::Reach::None,
+        facts::Reach::Host => wit::Reach::Host,
+        facts::Reach::Link => wit::Reach::Link,
+        facts::Reach::Private => wit::Reach::Private,
+        facts::Reach::Public => wit::Reach::Public,
+    }
+}
+
+fn verdict(verdict: facts::ReachVerdict) -> wit::ReachVerdict {
+    match verdict {
+        facts::ReachVerdict::Reachable => wit::ReachVerdict::Reachable,
+        facts::ReachVerdict::Blocked => wit::ReachVerdict::Blocked,
+        facts::ReachVerdict::Unknown => wit::ReachVerdict::Unknown,
+    }
+}
+
+fn reason(reason: facts::BlockReason) -> wit::BlockReason {
+    use facts::BlockReason as Reason;
+    match reason {
+        Reason::Dropped => wit::BlockReason::Dropped,
+        Reason::Rejected => wit::BlockReason::Rejected,
+        Reason::Martian => wit::BlockReason::Martian,
+        Reason::NotRouted => wit::BlockReason::NotRouted,
+        Reason::Elsewhere => wit::BlockReason::Elsewhere,
+        Reason::OtherInterface => wit::BlockReason::OtherInterface,
+        Reason::AnswerBlocked => wit::BlockReason::AnswerBlocked,
+        Reason::AnswerNotRouted => wit::BlockReason::AnswerNotRouted,
+    }
+}
+
+fn path(path: facts::ReachPath) -> wit::ReachPath {
+    match path {
+        facts::ReachPath::Input => wit::ReachPath::Input,
+        facts::ReachPath::Forward => wit::ReachPath::Forward,
+        facts::ReachPath::Neither => wit::ReachPath::Neither,
+    }
+}

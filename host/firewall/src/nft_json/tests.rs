@@ -1,0 +1,3 @@
+//! Documents, and what they are lowered to.
+
+use super::*;

@@ -1,0 +1,115 @@
+//! Joins listeners with the firewall: for each interface and each address that a listener can be reached at, who can.
+
+mod destinations;
+mod published;
+mod record;
+mod summary;
+
+use std::net::IpAddr;
+
+use loopgate_facts::{BlockReason, Interface, Listener, Protocol, ReachPath, ReachVerdict, Reachability, Untrusted};
+
+use crate::address_set::{AddressSet, IpVersion};
+use crate::evaluate::{Endpoint, Evaluator, Fate, Question};
+
+pub use destinations::Addresses;
+pub use published::published;
+pub use record::{decision, records, reference};
+pub use summary::summarise;
+
+/// The number of a transport protocol (IANA, "Assigned Internet Protocol Numbers").
+pub fn protocol_number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+        Protocol::Sctp => 132,
+        Protocol::Udplite => 136,
+    }
+}
+
+/// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on one
+/// address takes what a socket on all addresses would get.
+pub fn of_socket(
+    evaluator: &mut Evaluator<'_>,
+    listener: &Listener,
+    others: &[Listener],
+    interfaces: &[Interface],
+    addresses: &Addresses,
+) -> Vec<Reachability> {
+    let mut found = Vec::new();
+    for destination in addresses.of(listener, others) {
+        for interface in interfaces {
+            found.extend(at(evaluator, listener, destination, interface));
+        }
+    }
+    found
+}
+
+fn at(
+    evaluator: &mut Evaluator<'_>,
+    listener: &Listener,
+    destination: IpAddr,
+    interface: &Interface,
+) -> Vec<Reachability> {
+    let whole = AddressSet::all(IpVersion::of(destination));
+    let blank = |verdict, reason| Reachability {
+        interface: interface.name.clone(),
+        destination,
+        port: listener.port,
+        sources: whole.prefixes(),
+        unlisted_sources: 0,
+        verdict,
+        reason,
+        unknown_because: Vec::new(),
+        path: ReachPath::Neither,
+        translated_to: None,
+        decided_by: None,
+        narrowed_by: Vec::new(),
+        notes: Vec::new(),
+    };
+    if !takes_from(listener, destination, interface) {
+        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))];
+    }
+    if is_group(destination) {
+        let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
+        return vec![Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }];
+    }
+    let question = Question {
+        interface: interface.index,
+        protocol: protocol_number(listener.protocol),
+        destination: Endpoint { address: destination, port: listener.port },
+        sources: whole,
+    };
+    let answer = evaluator.ask(&question);
+    let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(endpoint) if takes(listener, *endpoint)));
+    records(evaluator.machine().ruleset, &interface.name, &question, judged)
+}
+
+/// Whether the socket gets what is delivered to an endpoint.
+fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
+    let any = match listener.address {
+        IpAddr::V4(address) => address.is_unspecified() && endpoint.address.is_ipv4(),
+        IpAddr::V6(address) => {
+            address.is_unspecified() && (endpoint.address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false))
+        }
+    };
+    endpoint.port == listener.port && (any || endpoint.address == listener.address.to_canonical())
+}
+
+/// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the address
+/// means the same there: a link-local one belongs to its link (RFC 4007).
+fn takes_from(listener: &Listener, destination: IpAddr, interface: &Interface) -> bool {
+    let bound = listener.interface().is_none_or(|name| *name == interface.name);
+    let is_loopback = interface.kind == loopgate_facts::InterfaceKind::Loopback;
+    let on_link = match destination {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            is_loopback || interface.addresses.iter().any(|entry| entry.address == destination)
+        }
+        _ => true,
+    };
+    bound && on_link
+}
+
+fn is_group(address: IpAddr) -> bool {
+    address.is_multicast() || matches!(address, IpAddr::V4(address) if address.is_broadcast())
+}

@@ -1,0 +1,110 @@
+//! Answers of the evaluator as facts.
+
+use std::net::SocketAddr;
+
+use loopgate_facts::{Decision, MAX_NARROWED_BY, ReachPath, ReachVerdict, Reachability, RuleReference, Untrusted};
+
+use crate::Ruleset;
+use crate::address_set::AddressSet;
+use crate::evaluate::{Decider, Judged, Question};
+use crate::notation;
+use crate::region::PortSet;
+
+/// The parts of an answer as facts: they partition the addresses. Of an address that is reachable from some source ports
+/// only, it is said that it is reachable, with the ports as a note.
+pub fn records(
+    ruleset: &Ruleset,
+    interface: &Untrusted,
+    question: &Question,
+    judged: Vec<Judged>,
+) -> Vec<Reachability> {
+    let mut left = question.sources.clone();
+    let mut found = Vec::new();
+    let rank = |verdict| match verdict {
+        ReachVerdict::Reachable => 0,
+        ReachVerdict::Unknown => 1,
+        ReachVerdict::Blocked => 2,
+    };
+    let mut judged = judged;
+    judged.sort_by_key(|part| rank(part.verdict));
+    for part in judged {
+        for (addresses, ports) in part.region.parts() {
+            let here = addresses.intersection(&left);
+            if !here.is_empty() {
+                left = left.difference(&here);
+                found.push(record(ruleset, interface, question, &part, &here, ports));
+            }
+        }
+    }
+    found
+}
+
+fn record(
+    ruleset: &Ruleset,
+    interface: &Untrusted,
+    question: &Question,
+    part: &Judged,
+    sources: &AddressSet,
+    ports: &PortSet,
+) -> Reachability {
+    let (sources, unlisted_sources) = Reachability::shortened(sources.prefixes());
+    Reachability {
+        interface: interface.clone(),
+        destination: question.destination.address,
+        port: question.destination.port,
+        sources,
+        unlisted_sources,
+        verdict: part.verdict,
+        reason: part.reason,
+        unknown_because: part.unknown_because.clone(),
+        path: if part.forwarded { ReachPath::Forward } else { ReachPath::Input },
+        translated_to: part.translated.map(|endpoint| SocketAddr::new(endpoint.address, endpoint.port)),
+        decided_by: part.decider.map(|decider| reference(ruleset, decider)),
+        narrowed_by: part
+            .narrowed_by
+            .iter()
+            .take(MAX_NARROWED_BY)
+            .map(|rule| notation::reference(ruleset, *rule))
+            .collect(),
+        notes: notes(part, ports),
+    }
+}
+
+fn notes(part: &Judged, ports: &PortSet) -> Vec<Untrusted> {
+    let mut notes: Vec<Untrusted> = Vec::new();
+    if let PortSet::Some(_) = ports {
+        let ranges = ports.ranges().into_iter().map(|range| match (range.start(), range.end()) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first} to {last}"),
+        });
+        notes.push(format!("only from source port {}", ranges.collect::<Vec<_>>().join(", ")).into());
+    }
+    notes.extend(part.limits.iter().map(|limit| Untrusted::from(format!("limited: {}", limit.as_str()))));
+    let unnamed = part.narrowed_by.len().saturating_sub(MAX_NARROWED_BY);
+    if unnamed > 0 {
+        notes.push(format!("{unnamed} more rules sent other sources elsewhere").into());
+    }
+    notes
+}
+
+/// What decides, as an administrator finds it.
+pub fn reference(ruleset: &Ruleset, decider: Decider) -> RuleReference {
+    match decider {
+        Decider::Rule(rule) => notation::reference(ruleset, rule),
+        Decider::Policy(chain) => notation::policy_reference(ruleset, chain),
+    }
+}
+
+/// One word for an answer: what all of its parts agree on, else the worst of them.
+pub fn decision(ruleset: &Ruleset, judged: &[Judged]) -> Decision {
+    let by = |verdict| judged.iter().find(|part| part.verdict == verdict);
+    let part = by(ReachVerdict::Reachable).or_else(|| by(ReachVerdict::Unknown)).or_else(|| by(ReachVerdict::Blocked));
+    let verdict = part.map_or(ReachVerdict::Unknown, |part| part.verdict);
+    let none = || vec![Untrusted::from("nothing was asked about")];
+    Decision {
+        verdict,
+        reason: part.and_then(|part| part.reason),
+        unknown_because: part.map_or_else(none, |part| part.unknown_because.clone()),
+        decided_by: part.and_then(|part| part.decider).map(|decider| reference(ruleset, decider)),
+    }
+}

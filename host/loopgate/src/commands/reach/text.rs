@@ -1,0 +1,210 @@
+//! The answer for people: who can reach the port, the rule that decides, and the way there.
+
+use std::io::{self, Write};
+
+use loopgate_facts::{BlockReason, Listener, Prefix, ReachVerdict, Reachability, RuleReference, Untrusted};
+use loopgate_firewall::Ruleset;
+use loopgate_firewall::evaluate::{self, Machine};
+use loopgate_firewall::notation;
+use loopgate_firewall::region::Region;
+use loopgate_firewall::ruleset::{ChainId, Hook};
+
+use super::{Step, Way};
+use crate::cli::Reach;
+use crate::page::{BAD, BOLD, DIM, DOUBT, GOOD, Page, shown, styled};
+
+/// The most prefixes that are listed for one set of sources.
+const LISTED: usize = 6;
+
+/// Where the text behind a verdict begins.
+const COLUMN: usize = 14;
+
+pub(super) fn render(
+    arguments: &Reach,
+    listeners: &[&Listener],
+    ways: &[Way],
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut page = Page::new(out, width);
+    let service = format!("{}/{}", arguments.service.protocol, arguments.service.port);
+    page.line(styled(BOLD, format!("{service}  {}", who_listens(listeners))))?;
+    if ways.is_empty() {
+        page.blank()?;
+        return page.line("no packet like that can come in: no address of its IP version is there");
+    }
+    for group in grouped(ways) {
+        way(&mut page, &group)?;
+    }
+    Ok(())
+}
+
+fn who_listens(listeners: &[&Listener]) -> String {
+    if listeners.is_empty() {
+        return "nothing listens there now".to_owned();
+    }
+    let names = listeners.iter().map(|listener| {
+        let owner = listener.owners.first().map_or_else(|| "?".to_owned(), |owner| shown(&owner.name));
+        match &listener.published {
+            Some(published) => format!("{} is published to {}", listener.address, published.target),
+            None => format!("{owner} listens on {}", listener.address),
+        }
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Ways that differ in the destination alone are shown once.
+fn grouped(ways: &[Way]) -> Vec<Vec<&Way>> {
+    let mut groups: Vec<Vec<&Way>> = Vec::new();
+    for way in ways {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| is_alike(first, way))) {
+            Some(group) => group.push(way),
+            None => groups.push(vec![way]),
+        }
+    }
+    groups
+}
+
+fn is_alike(a: &Way, b: &Way) -> bool {
+    let same = |(a, b): (&Reachability, &Reachability)| Reachability { destination: a.destination, ..b.clone() } == *a;
+    a.interface == b.interface
+        && a.steps == b.steps
+        && a.regions.len() == b.regions.len()
+        && a.regions.iter().zip(&b.regions).all(same)
+}
+
+fn way(page: &mut Page<'_>, group: &[&Way]) -> io::Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let destinations: Vec<_> = group.iter().map(|way| way.destination.to_string()).collect();
+    page.heading(&format!("to {} by {}", destinations.join(", "), shown(&first.interface)))?;
+    for region in &first.regions {
+        verdict(page, region)?;
+    }
+    if !first.steps.is_empty() {
+        page.line(styled(DIM, "  the way there"))?;
+        trace(page, &first.steps)?;
+    }
+    Ok(())
+}
+
+fn verdict(page: &mut Page<'_>, region: &Reachability) -> io::Result<()> {
+    let (style, word) = match region.verdict {
+        ReachVerdict::Reachable => (BAD, "reachable"),
+        ReachVerdict::Blocked => (GOOD, "blocked"),
+        ReachVerdict::Unknown => (DOUBT, "unknown"),
+    };
+    page.labelled(&format!("  {word}"), style, COLUMN, &format!("from {}", sources(region)))?;
+    for line in because(region) {
+        page.paragraph(COLUMN, &line)?;
+    }
+    Ok(())
+}
+
+fn sources(region: &Reachability) -> String {
+    let unlisted = usize::try_from(region.unlisted_sources).unwrap_or(usize::MAX);
+    listed(&region.sources, unlisted)
+}
+
+fn listed(prefixes: &[Prefix], unlisted: usize) -> String {
+    if prefixes.iter().any(|prefix| prefix.length() == 0) {
+        return "everywhere".to_owned();
+    }
+    let mut names: Vec<_> = prefixes.iter().take(LISTED).map(|prefix| name(*prefix)).collect();
+    let others = prefixes.len().saturating_sub(LISTED).saturating_add(unlisted);
+    if others > 0 {
+        names.push(format!("{others} more prefixes"));
+    }
+    names.join(", ")
+}
+
+fn name(prefix: Prefix) -> String {
+    if prefix.is_single_address() { prefix.address().to_string() } else { prefix.to_string() }
+}
+
+fn because(region: &Reachability) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(target) = region.translated_to {
+        lines.push(format!("translated to {target}"));
+    }
+    if let Some(reason) = region.reason {
+        lines.push(reason_words(reason).to_owned());
+    }
+    lines.extend(region.unknown_because.iter().map(|why| format!("not known: {}", shown(why))));
+    lines.extend(region.decided_by.iter().map(rule));
+    lines.extend(region.notes.iter().map(shown));
+    lines
+}
+
+fn reason_words(reason: BlockReason) -> &'static str {
+    match reason {
+        BlockReason::Dropped => "dropped by",
+        BlockReason::Rejected => "rejected by",
+        BlockReason::Martian => "the kernel takes no such packet from this interface",
+        BlockReason::NotRouted => "no route leads there",
+        BlockReason::Elsewhere => "it goes elsewhere",
+        BlockReason::OtherInterface => "the socket takes nothing from this interface",
+        BlockReason::AnswerBlocked => "it arrives, but the answer is kept by",
+        BlockReason::AnswerNotRouted => "it arrives, but no route leads back",
+    }
+}
+
+fn rule(reference: &RuleReference) -> String {
+    let place = format!("{} {} {}", reference.family, shown(&reference.table), shown(&reference.chain));
+    let handle = reference.handle.map(|handle| format!(" # handle {handle}"));
+    let line = reference.line.map(|line| format!(" # line {line}"));
+    let position = handle.or(line).unwrap_or_default();
+    format!("{place}: {}{position}", shown(&reference.text))
+}
+
+fn trace(page: &mut Page<'_>, steps: &[Step]) -> io::Result<()> {
+    let mut place: Option<&Untrusted> = None;
+    for step in steps {
+        if place != Some(&step.place) {
+            page.line(format!("    {}", shown(&step.place)))?;
+            place = Some(&step.place);
+        }
+        page.paragraph(6, &format!("{}  [{}]", shown(&step.what), shown(&step.sources)))?;
+    }
+    Ok(())
+}
+
+/// The steps of the way in words; chains that let everything go on without a rule are left out.
+pub(super) fn steps(machine: &Machine<'_>, steps: &[evaluate::Step]) -> Vec<Step> {
+    let mut found = Vec::new();
+    let mut place = Untrusted::default();
+    for step in steps {
+        let (what, region) = match step {
+            evaluate::Step::Chain { chain, hook, answer, .. } => {
+                place = chain_place(machine.ruleset, *chain, *hook, *answer);
+                continue;
+            }
+            evaluate::Step::Rule { rule, region } => {
+                let reference = notation::reference(machine.ruleset, *rule);
+                let handle = reference.handle.map(|handle| format!("handle {handle}: "));
+                let line = reference.line.map(|line| format!("line {line}: "));
+                let chain = format!("{} ", reference.chain.as_str());
+                (format!("{chain}{}{}", handle.or(line).unwrap_or_default(), reference.text.as_str()), region)
+            }
+            evaluate::Step::Policy { chain, region } => {
+                (notation::policy_reference(machine.ruleset, *chain).text.as_str().to_owned(), region)
+            }
+            evaluate::Step::Routed { region, outcome } => {
+                place = "routing".into();
+                (outcome.clone(), region)
+            }
+        };
+        found.push(Step { place: place.clone(), what: what.into(), sources: region_words(region).into() });
+    }
+    found
+}
+
+fn region_words(region: &Region) -> String {
+    listed(&region.addresses().prefixes(), 0)
+}
+
+fn chain_place(ruleset: &Ruleset, chain: ChainId, hook: Hook, answer: bool) -> Untrusted {
+    let table = ruleset.table_of(chain).map(|table| table.name.as_str()).unwrap_or_default();
+    let name = ruleset.chain(chain).map(|chain| chain.name.as_str()).unwrap_or_default();
+    let of_answer = if answer { "answer, " } else { "" };
+    format!("{of_answer}{}: table {table}, chain {name}", format!("{hook:?}").to_lowercase()).into()
+}
