@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use loopgate_test_support::command;
 
 use crate::connect::Listeners;
+use crate::conntrack;
 use crate::peer::Peer;
 use crate::plan::{self, LINKS};
 use crate::taps::Taps;
@@ -28,7 +29,7 @@ pub struct Arena {
 }
 
 /// Settings of the host that rulesets are tried under.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// `net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`.
     pub forwarding: bool,
@@ -47,6 +48,13 @@ impl Arena {
         set("ipv4/conf/eth0/rp_filter", 0)?;
         ip(&neighbours())?;
         Ok(Self { peer: peer.connect()?, taps: Taps::open()?, listeners: Listeners::open()?, settings: None })
+    }
+
+    /// Forgets every connection, also those that are half open.
+    pub fn forget_connections(&mut self) -> io::Result<()> {
+        // A listener that is closed takes its half-open connections with it.
+        self.listeners.reopen()?;
+        conntrack::flush()
     }
 
     /// Puts settings into effect.

@@ -38,11 +38,11 @@ impl Listeners {
         }
     }
 
-    /// Closes the connections that came about.
-    pub fn close_all(&self) {
-        for listener in &self.tcp {
-            while listener.accept().is_ok() {}
-        }
+    /// Closes the TCP sockets with all their connections, and opens them again.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        self.tcp.clear();
+        self.tcp = plan::PORTS.into_iter().map(listen).collect::<io::Result<_>>()?;
+        Ok(())
     }
 }
 
@@ -51,6 +51,7 @@ fn listen(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;
     socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port).into())?;
     socket.listen(65_535)?;
     Ok(socket)

@@ -11,6 +11,7 @@
 )]
 
 pub mod arena;
+pub mod compare;
 pub mod connect;
 pub mod conntrack;
 pub mod generate;
@@ -19,7 +20,12 @@ pub mod nftables;
 pub mod packet;
 pub mod peer;
 pub mod plan;
+pub mod predict;
 pub mod probe;
+pub mod report;
 pub mod ruleset;
+pub mod run;
+pub mod shrink;
 pub mod taps;
 pub mod wire;
+pub mod worker;
