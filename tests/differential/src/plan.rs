@@ -179,5 +179,5 @@ pub fn is_pinned(source: IpAddr) -> bool {
     let on_link =
         source.is_unicast_link_local() || LINKS.iter().any(|link| source.segments()[..4] == link.v6(0).segments()[..4]);
     let [_, _, _, _, middle @ .., last] = source.segments();
-    !on_link || (middle == [0; 3] && last <= PINNED_V6)
+    !on_link || (middle == [0; 3] && (1..=PINNED_V6).contains(&last))
 }

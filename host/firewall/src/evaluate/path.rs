@@ -2,7 +2,7 @@
 
 use loopgate_facts::BlockReason;
 
-use crate::address_set::AddressSet;
+use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
 use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
 use crate::rule::Direction;
@@ -66,11 +66,11 @@ impl<'m> Journey<'_, 'm> {
 
     fn own_addresses(&self, flow: &Flow) -> Region {
         let version = flow.region.version();
-        let of_version = |address: &&std::net::IpAddr| crate::address_set::IpVersion::of(**address) == version;
+        let of_version = |address: &&std::net::IpAddr| IpVersion::of(**address) == version;
         let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
         let loopback = match version {
-            crate::address_set::IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
-            crate::address_set::IpVersion::V6 => AddressSet::from_range(version, 1..=1),
+            IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
+            IpVersion::V6 => AddressSet::from_range(version, 1..=1),
         };
         let numbers = addresses.map(|address| crate::address_set::number(*address)).map(|number| number..=number);
         Region::of_addresses(loopback.union(&AddressSet::from_ranges(version, numbers)))
@@ -117,6 +117,7 @@ impl<'m> Journey<'_, 'm> {
     fn receive(&mut self, input: &'m Device, flows: Flows) -> Vec<Arrived> {
         let place = |hook, output| Place { hook, input: Some(input), output };
         let flows = self.hook(place(Hook::Ingress, None), flows);
+        let flows = self.without_impossible(input, flows);
         let flows = self.hook(place(Hook::Prerouting, None), flows);
         let mut arrived = Vec::new();
         let mut forwarded: Vec<(u32, Flows)> = Vec::new();
@@ -136,6 +137,26 @@ impl<'m> Journey<'_, 'm> {
             arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
         }
         arrived
+    }
+
+    /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses
+    /// from outside, and sources that are multicast or IPv4-mapped.
+    fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
+        let mut possible = Flows::default();
+        for flow in flows {
+            if input.is_loopback() || flow.state.version == IpVersion::V4 {
+                possible.add(flow);
+                continue;
+            }
+            let impossible = if flow.state.endpoint.address.is_loopback() {
+                flow.region.clone()
+            } else {
+                flow.region.within(&impossible_sources())
+            };
+            possible.add(flow.with_region(flow.region.difference(&impossible)));
+            self.end(flow.with_region(impossible), Fate::Blocked(BlockReason::Martian));
+        }
+        possible
     }
 
     fn route(&mut self, input: &Device, flow: &Flow, local: &mut Flows, forwarded: &mut Vec<(u32, Flows)>) {
@@ -176,7 +197,7 @@ impl<'m> Journey<'_, 'm> {
     /// Everything that happens at a hook.
     fn hook(&mut self, place: Place<'m>, mut flows: Flows) -> Flows {
         let hooks = self.hooks;
-        for version in [crate::address_set::IpVersion::V4, crate::address_set::IpVersion::V6] {
+        for version in [IpVersion::V4, IpVersion::V6] {
             if !flows.iter().any(|flow| flow.state.version == version) {
                 continue;
             }
@@ -290,6 +311,10 @@ impl<'m> Journey<'_, 'm> {
             let reply = Flow::new(flow.state.reply(), region);
             match route {
                 OutputRoute::Leaves { interface } => match self.machine.device(interface) {
+                    // To an address of this machine, whoever used it outside: the answer stays here.
+                    Some(device) if device.is_loopback() => {
+                        self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
+                    }
                     Some(device) => answered.extend(self.answer_by(from, device, reply)),
                     None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
                 },
@@ -355,6 +380,13 @@ fn of_answer(fate: Fate) -> Fate {
         Fate::Blocked(_) => Fate::Blocked(BlockReason::AnswerBlocked),
         other => other,
     }
+}
+
+fn impossible_sources() -> AddressSet {
+    const V4_MAPPED: u128 = 0xffff << 32;
+    const MULTICAST: u128 = 0xff << 120;
+    let ranges = [1..=1, V4_MAPPED..=V4_MAPPED | 0xffff_ffff, MULTICAST..=u128::MAX];
+    AddressSet::from_ranges(IpVersion::V6, ranges)
 }
 
 fn route_words(route: &InputRoute) -> String {
