@@ -1,6 +1,6 @@
 //! Holds what was said against what happened.
 
-use crate::predict::Prediction;
+use crate::predict::{Prediction, Target};
 use crate::probe::Observed;
 use loopgate_facts::BlockReason;
 
@@ -37,18 +37,24 @@ pub fn compare(said: &Prediction, observed: &Observed) -> Option<Contradiction> 
     let arrived = observed.delivered.is_some() || observed.forwarded.is_some();
     match said {
         Prediction::Unknown(_) => None,
-        Prediction::Delivered(_) | Prediction::Forwarded(_) if !observed.answered => {
-            Some(Contradiction::FalselyReachable)
-        }
-        Prediction::Delivered(to) => (observed.delivered != Some(*to)).then_some(Contradiction::Elsewhere),
-        Prediction::Forwarded(to) => {
-            let observed = observed.forwarded.map(|(_, to)| to);
-            (observed != Some(*to)).then_some(Contradiction::Elsewhere)
+        Prediction::Reachable(_) if !observed.answered => Some(Contradiction::FalselyReachable),
+        Prediction::Reachable(targets) => {
+            let delivered = observed.delivered.map(Target::Delivered);
+            let target = delivered.or(observed.forwarded.map(|(_, to)| Target::Forwarded(to)));
+            let expected = target.is_some_and(|target| targets.contains(&target));
+            (!expected).then_some(Contradiction::Elsewhere)
         }
         Prediction::Blocked(_) if observed.answered => Some(Contradiction::FalselyBlocked),
-        Prediction::Blocked(BlockReason::AnswerBlocked | BlockReason::AnswerNotRouted) => {
-            (!arrived).then_some(Contradiction::NotEvenArrived)
-        }
-        Prediction::Blocked(_) => arrived.then_some(Contradiction::ArrivedAllTheSame),
+        Prediction::Blocked(reasons) => match (arrived, reasons.iter().any(|reason| is_of_answer(*reason))) {
+            (true, false) => Some(Contradiction::ArrivedAllTheSame),
+            (false, true) if reasons.iter().all(|reason| is_of_answer(*reason)) => {
+                Some(Contradiction::NotEvenArrived)
+            }
+            _ => None,
+        },
     }
+}
+
+fn is_of_answer(reason: BlockReason) -> bool {
+    matches!(reason, BlockReason::AnswerBlocked | BlockReason::AnswerNotRouted)
 }

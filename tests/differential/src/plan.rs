@@ -43,15 +43,15 @@ impl Link {
 
     /// The address of the host on this link.
     pub fn host_v4(self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.network, 0, 1)
+        self.v4(1)
     }
 
-    /// The address of the peer on this link.
-    pub fn peer_v4(self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.network, 0, 2)
+    /// An IPv4 address on this link.
+    pub fn v4(self, last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.network, 0, last)
     }
 
-    /// An address on this link.
+    /// An IPv6 address on this link.
     pub fn v6(self, last: u16) -> Ipv6Addr {
         let digits = u16::from(self.network / 10) << 4 | u16::from(self.network % 10);
         Ipv6Addr::new(0xfd00 | digits, 0, 0, 0, 0, 0, 0, last)
@@ -175,9 +175,14 @@ pub const PINNED_V6: u16 = 0xff;
 
 /// Whether the host can answer this source without asking for its Ethernet address first.
 pub fn is_pinned(source: IpAddr) -> bool {
-    let IpAddr::V6(source) = source else { return true };
-    let on_link =
-        source.is_unicast_link_local() || LINKS.iter().any(|link| source.segments()[..4] == link.v6(0).segments()[..4]);
-    let [_, _, _, _, middle @ .., last] = source.segments();
-    !on_link || (middle == [0; 3] && (1..=PINNED_V6).contains(&last))
+    match source {
+        IpAddr::V4(source) => !LINKS.iter().any(|link| source == link.v4(0)),
+        IpAddr::V6(source) => {
+            let on_link = |link: &Link| source.segments()[..4] == link.v6(0).segments()[..4];
+            let [_, _, _, _, middle @ .., last] = source.segments();
+            let first = if source.is_unicast_link_local() { 2 } else { 1 };
+            let pinned = middle == [0; 3] && (first..=PINNED_V6).contains(&last);
+            pinned || !(source.is_unicast_link_local() || LINKS.iter().any(on_link))
+        }
+    }
 }

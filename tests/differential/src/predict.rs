@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use loopgate_collect::linux::reach::Surroundings;
 use loopgate_facts::{BlockReason, ReachVerdict};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{self, Endpoint, Evaluator, Fate, Judged};
+use loopgate_firewall::evaluate::{self, Answer, End, Endpoint, Evaluator, Fate, Judged};
 
 use crate::arena::Settings;
 use crate::generate::Question;
@@ -15,14 +15,22 @@ use crate::plan::LINKS;
 /// What is said of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prediction {
-    /// It comes to this address and port of the host, and the answer leaves.
-    Delivered(SocketAddr),
-    /// It leaves for this address and port, and the answer gets back.
-    Forwarded(SocketAddr),
-    /// It does not get through, or the answer does not.
-    Blocked(BlockReason),
+    /// It gets through, and so does its answer: to one of these. Where it is not known whether a rule translates it,
+    /// there are several.
+    Reachable(Vec<Target>),
+    /// It does not get through, or the answer does not, for one of these reasons.
+    Blocked(Vec<BlockReason>),
     /// It is not known, because of these constructs.
     Unknown(Vec<String>),
+}
+
+/// Where a packet gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// To this address and port of the host.
+    Delivered(SocketAddr),
+    /// On its way to this address and port.
+    Forwarded(SocketAddr),
 }
 
 /// Knows the host under each of its settings.
@@ -68,27 +76,51 @@ impl Asker<'_> {
         };
         let answer = self.evaluator.ask(&asked);
         let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
-        question.sources.iter().map(|source| of(&judged, destination, *source)).collect()
+        question.sources.iter().map(|source| of(&answer, &judged, *source)).collect()
     }
 }
 
-fn of(judged: &[Judged], destination: SocketAddr, source: SocketAddr) -> Result<Prediction, String> {
+fn of(answer: &Answer, judged: &[Judged], source: SocketAddr) -> Result<Prediction, String> {
     let mut parts = judged.iter().filter(|part| part.region.contains(source.ip(), source.port()));
     let (Some(part), None) = (parts.next(), parts.next()) else {
         return Err(format!("{source} is in none or several parts of the answer: {judged:?}"));
     };
-    let translated = part.translated.map(|endpoint| SocketAddr::new(endpoint.address, endpoint.port));
-    let endpoint = translated.unwrap_or(destination);
     Ok(match part.verdict {
-        ReachVerdict::Reachable if part.forwarded => Prediction::Forwarded(endpoint),
-        ReachVerdict::Reachable => Prediction::Delivered(endpoint),
-        ReachVerdict::Blocked => {
-            Prediction::Blocked(part.reason.ok_or_else(|| format!("blocked for no reason: {part:?}"))?)
-        }
+        ReachVerdict::Reachable => Prediction::Reachable(targets(answer, source)),
+        ReachVerdict::Blocked => Prediction::Blocked(reasons(answer, part, source)),
         ReachVerdict::Unknown => {
             let because = part.unknown_because.iter().map(|why| why.as_str().to_owned());
             let texts = part.limits.iter().map(|limit| limit.as_str().to_owned());
             Prediction::Unknown(because.chain(texts).collect())
         }
     })
+}
+
+fn ends(answer: &Answer, source: SocketAddr) -> impl Iterator<Item = &End> {
+    answer.ends().iter().filter(move |end| end.region.contains(source.ip(), source.port()))
+}
+
+fn targets(answer: &Answer, source: SocketAddr) -> Vec<Target> {
+    let address = |endpoint: &Endpoint| SocketAddr::new(endpoint.address, endpoint.port);
+    let targets = ends(answer, source).filter_map(|end| match &end.fate {
+        Fate::Delivered(endpoint) => Some(Target::Delivered(address(endpoint))),
+        Fate::Forwarded { endpoint, .. } => Some(Target::Forwarded(address(endpoint))),
+        _ => None,
+    });
+    let mut targets: Vec<Target> = targets.collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// Where it is not known whether a rule matches, and a packet is blocked both ways, there are several.
+fn reasons(answer: &Answer, part: &Judged, source: SocketAddr) -> Vec<BlockReason> {
+    let others = ends(answer, source).filter_map(|end| match end.fate {
+        Fate::Blocked(reason) => Some(reason),
+        _ => None,
+    });
+    let mut reasons: Vec<BlockReason> = part.reason.into_iter().chain(others).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    reasons
 }

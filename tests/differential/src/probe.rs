@@ -71,7 +71,8 @@ struct Firing<'a> {
 impl Firing<'_> {
     fn position(&self, packet: &Packet) -> Option<usize> {
         let position = usize::try_from(packet.probe.wrapping_sub(self.first_number)).ok()?;
-        (position < self.probes.len()).then_some(position)
+        let probe = self.probes.get(position)?;
+        (probe.protocol == packet.protocol).then_some(position)
     }
 
     fn note_delivered(&mut self) -> io::Result<()> {
@@ -79,7 +80,10 @@ impl Firing<'_> {
             let Some(position) = self.position(&packet) else { continue };
             if packet.direction == Direction::Request {
                 self.observed[position].delivered = Some(packet.destination);
-                self.arena.listeners.answer(&packet);
+                // The kernel answers for TCP.
+                if packet.protocol == Protocol::Udp {
+                    self.arena.listeners.answer(&packet);
+                }
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ mod ask;
 mod cuts;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
@@ -24,6 +24,8 @@ use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
 
 pub(super) use cuts::kinds;
+
+const TCP: u8 = 6;
 
 /// Answers from the kernel that the program runs on.
 pub(super) struct KernelRouting {
@@ -101,6 +103,10 @@ impl KernelRouting {
     }
 
     fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
+        // `ip_route_input_slow` refuses it; in a question it would mean no source at all.
+        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+            return InputRoute::Blocked(BlockReason::Martian);
+        }
         let request = RouteRequest {
             destination: key.destination,
             source: Some(source),
@@ -159,6 +165,12 @@ impl KernelRouting {
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
                 OutputRoute::Leaves { interface }
             }
+            // The kernel itself answers a segment from a broadcast address; programs may not (`EACCES`, `ip(7)`).
+            Reply::Route { kind: kinds::BROADCAST, interface: Some(interface), .. }
+                if key.protocol == TCP && self.tables.is_local(key.source) =>
+            {
+                OutputRoute::Leaves { interface }
+            }
             Reply::Route { .. } => OutputRoute::None,
             Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
@@ -168,7 +180,6 @@ impl KernelRouting {
     /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`, `net/ipv6/tcp_ipv6.c`),
     /// and forwards answers so; for a program that sends, `::` is this machine (`udpv6_sendmsg`, `net/ipv6/udp.c`).
     fn answers_nobody(&self, key: OutputKey, destination: IpAddr) -> bool {
-        const TCP: u8 = 6;
         destination.is_ipv6() && (key.protocol == TCP || !self.tables.is_local(key.source))
     }
 
@@ -181,7 +192,9 @@ impl KernelRouting {
     }
 
     fn fib_request(key: FibKey, destination: IpAddr) -> RouteRequest {
-        let (source, input, output, transport) = (None, None, None, None);
+        let (source, input, transport) = (None, None, None);
+        // `nft_fib6_flowi_init`: link-local addresses are looked for on one interface.
+        let output = key.interface.filter(|_| is_link_local(destination));
         RouteRequest { destination, source, input, output, mark: key.mark, transport, fib_match: destination.is_ipv4() }
     }
 
@@ -189,6 +202,9 @@ impl KernelRouting {
     fn address_type_v6(&self, key: FibKey, address: IpAddr) -> FibAnswer {
         if address.is_multicast() {
             return FibAnswer::AddressType(kinds::MULTICAST);
+        }
+        if address.is_unspecified() {
+            return FibAnswer::AddressType(kinds::UNSPECIFIED);
         }
         if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
             return FibAnswer::AddressType(kinds::LOCAL);
@@ -207,8 +223,11 @@ impl KernelRouting {
 
     /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
-        if address.is_multicast() || address.is_unspecified() {
+        if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             return FibAnswer::Interface(None);
+        }
+        if is_link_local(address) && key.interface.is_none() {
+            return FibAnswer::Unknown("the interface of a link-local address".into());
         }
         match self.ask(&Self::fib_request(key, address)) {
             Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
@@ -278,6 +297,10 @@ impl Routing for KernelRouting {
         };
         within(recall(&self.memory, |memory| &mut memory.fib, key, pieces), question.addresses)
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// `ip6_forward`, `net/ipv6/ip6_output.c`.

@@ -127,6 +127,8 @@ fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
 fn needs_tracking(op: &Op) -> bool {
     match op {
         Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) => true,
+        // It may, and chains that translate are not even entered where nothing does.
+        Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,
             Effect::SetConntrackMark { .. }

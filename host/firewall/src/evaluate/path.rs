@@ -239,7 +239,7 @@ impl<'m> Journey<'_, 'm> {
     fn translate(&mut self, place: Place<'m>, chains: &[ChainId], flows: Flows) -> Flows {
         let destination = matches!(place.hook, Hook::Prerouting | Hook::Output);
         let (mut open, mut done) = flows.partition(|state| {
-            state.tracking == Tracking::New && state.direction == Direction::Original && !(destination && state.mapped)
+            state.tracking == Tracking::New && !(destination && state.mapped)
         });
         for chain in chains {
             let accepted = self.chain(place, *chain, open);
@@ -266,15 +266,20 @@ impl<'m> Journey<'_, 'm> {
         let answered = if input.is_loopback() {
             self.answer_here(input, output, &flow)
         } else {
-            self.answer_outside(output, &flow)
+            self.answer_outside(input, output, &flow)
         };
         let blocked = std::mem::replace(&mut self.journal.ends, outer);
         let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
         self.journal.ends.extend(blocked);
         for answer in answered {
             let rare = answer.state.rare;
+            let fate = if is_from_elsewhere(&answer.state) {
+                Fate::Blocked(BlockReason::AnswerBlocked)
+            } else {
+                fate.clone()
+            };
             let arrived = Flow { region: answer.region, ..flow.clone() };
-            self.journal.ends.push(End { rare, ..End::new(arrived, fate.clone(), None, forwarded) });
+            self.journal.ends.push(End { rare, ..End::new(arrived, fate, None, forwarded) });
         }
     }
 
@@ -292,17 +297,37 @@ impl<'m> Journey<'_, 'm> {
         reply_arrives(self, loopback, flows)
     }
 
-    fn answer_outside(&mut self, output: Option<u32>, flow: &Flow) -> Flows {
+    fn answer_outside(&mut self, input: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
+        let endpoint = flow.state.endpoint.address;
+        // Whoever gets it there, the answer comes back with a source that `without_impossible` says is dropped.
+        if output.is_some() && flow.state.version == IpVersion::V6 && endpoint.is_loopback() {
+            self.end(flow.clone(), Fate::Blocked(BlockReason::AnswerNotRouted));
+            return Flows::default();
+        }
+        // Link-local addresses are answered by the interface they were seen on (RFC 4007, 6).
+        let link_local = link_local(flow.state.version);
+        let (near, far) = (flow.region.within(&link_local), flow.region.within(&link_local.complement()));
+        let mut answered = Flows::default();
+        for (region, bound_interface) in [(near, Some(input.index)), (far, None)] {
+            answered.extend(self.answer_to(output, bound_interface, &flow.with_region(region)));
+        }
+        answered
+    }
+
+    fn answer_to(&mut self, output: Option<u32>, bound_interface: Option<u32>, flow: &Flow) -> Flows {
         let destinations = flow.region.addresses();
+        let mut answered = Flows::default();
+        if destinations.is_empty() {
+            return answered;
+        }
         let question = OutputQuestion {
             source: flow.state.endpoint.address,
-            bound_interface: None,
+            bound_interface,
             destinations: &destinations,
             mark: Some(0),
             protocol: flow.state.protocol,
         };
         let from = output.and_then(|index| self.machine.device(index));
-        let mut answered = Flows::default();
         for (addresses, route) in self.output(&question) {
             let region = flow.region.within(&addresses);
             if region.is_empty() {
@@ -373,6 +398,11 @@ fn tracked(state: &State) -> State {
     State { tracking, ..state.clone() }
 }
 
+/// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
+fn is_from_elsewhere(answer: &State) -> bool {
+    answer.is_translated() && answer.tracking != Tracking::Established
+}
+
 /// What keeps an answer from leaving keeps the packet from being answered.
 fn of_answer(fate: Fate) -> Fate {
     match fate {
@@ -387,6 +417,15 @@ fn impossible_sources() -> AddressSet {
     const MULTICAST: u128 = 0xff << 120;
     let ranges = [1..=1, V4_MAPPED..=V4_MAPPED | 0xffff_ffff, MULTICAST..=u128::MAX];
     AddressSet::from_ranges(IpVersion::V6, ranges)
+}
+
+/// The link-local addresses of IPv6; IPv4 has none of which a machine has one for each of its interfaces.
+fn link_local(version: IpVersion) -> AddressSet {
+    const FIRST: u128 = 0xfe80 << 112;
+    match version {
+        IpVersion::V4 => AddressSet::empty(version),
+        IpVersion::V6 => AddressSet::from_range(version, FIRST..=FIRST | u128::MAX >> 10),
+    }
 }
 
 fn route_words(route: &InputRoute) -> String {

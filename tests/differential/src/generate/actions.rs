@@ -160,7 +160,7 @@ fn filters(scope: &Scope) -> Option<()> {
 }
 
 fn port_map(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {
-    filters(scope)?;
+    filters(scope).filter(|()| !scope.icmp)?;
     let mut elements = BTreeMap::new();
     for _ in 0..=making.draw.count(70, 5) {
         elements.insert(making.draw.port(), verdict(making, scope));

@@ -130,7 +130,7 @@ impl Making<'_> {
         for _ in 0..wanted {
             let part = self.draw.weighted(&MATCHES)(self, &scope);
             // Options of the rule itself, and ports, can be given once.
-            parts.extend(part.filter(|part| parts.iter().all(|other: &Part| other.key != part.key)));
+            parts.extend(part.filter(|part| parts.iter().all(|other: &Part| !excludes(other.key, part.key))));
         }
         parts.extend(self.target(&scope));
         Rule { parts }
@@ -165,6 +165,12 @@ impl Making<'_> {
         let (address, length) = self.draw.prefix(self.version);
         format!("{address}/{length}")
     }
+}
+
+/// Options that are the same, or that `iptables(8)` mistakes for each other.
+fn excludes(one: &str, other: &str) -> bool {
+    let ports = |key: &str| matches!(key, "multiport" | "--dport" | "--sport");
+    one == other || ports(one) && ports(other) && (one == "multiport" || other == "multiport")
 }
 
 fn word(protocol: Protocol) -> &'static str {

@@ -24,7 +24,7 @@ const MATCHES: [(u32, Match); 32] = [
     (45, source_port),
     (50, source_set),
     (30, address_type),
-    (25, icmp),
+    (160, icmp),
     (22, mark),
     (12, packet_type),
     (10, network_family),
@@ -65,10 +65,11 @@ pub(crate) fn transport_word(scope: &Scope) -> &'static str {
 }
 
 /// Ports can be asked for where the protocol is known.
-fn ports_of(scope: &Scope, rest: &str) -> String {
+fn ports_of(scope: &Scope, rest: &str) -> Option<String> {
     match scope.transport {
-        Some(_) => format!("{} {rest}", transport_word(scope)),
-        None => format!("meta l4proto {{ tcp, udp }} th {rest}"),
+        _ if scope.icmp => None,
+        Some(_) => Some(format!("{} {rest}", transport_word(scope))),
+        None => Some(format!("meta l4proto {{ tcp, udp }} th {rest}")),
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn destination_port(making: &mut Making<'_>, scope: &Scope) -> Option
         8 => format!("dport {not}{}", port_range(making)),
         _ => format!("dport {} {}", making.draw.pick(&["<", "<=", ">", ">="]), making.draw.port()),
     };
-    Some(Part::new("dport", ports_of(scope, &rest)))
+    Some(Part::new("dport", ports_of(scope, &rest)?))
 }
 
 fn port_range(making: &mut Making<'_>) -> String {
@@ -115,7 +116,7 @@ fn source_port(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
         2 => format!("sport != {port}"),
         _ => format!("sport {{ {port}, 40000-50000 }}"),
     };
-    Some(Part::new("sport", ports_of(scope, &rest)))
+    Some(Part::new("sport", ports_of(scope, &rest)?))
 }
 
 /// `ip` or `ip6`, for a rule of one version.
@@ -304,6 +305,9 @@ fn protocol(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
     if scope.transport.is_some() && making.draw.chance(80) {
         return Some(Part::new("l4proto", format!("meta l4proto {}", transport_word(scope))));
     }
+    if scope.icmp {
+        return None;
+    }
     let not = not(making, 15);
     let protocols =
         making.draw.pick(&["tcp", "udp", "icmp", "{ tcp, udp }", "{ icmp, ipv6-icmp }", "{ tcp, sctp, gre }"]);
@@ -367,7 +371,7 @@ fn reverse_path(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
 }
 
 fn icmp(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
-    if scope.transport.is_some() {
+    if !scope.icmp {
         return None;
     }
     Some(match scope.version? {

@@ -86,6 +86,8 @@ pub(crate) struct Scope {
     pub(crate) version: Option<Version>,
     /// The transport protocol; `None` for a rule of any.
     pub(crate) transport: Option<Protocol>,
+    /// The rule is about ICMP, which has no ports.
+    pub(crate) icmp: bool,
 }
 
 /// A table that is being made.
@@ -187,7 +189,8 @@ impl Making<'_> {
         let versions: Vec<Version> = versions.collect();
         let version = if versions.len() == 1 || self.draw.chance(75) { Some(self.draw.pick(&versions)) } else { None };
         let transport = if self.draw.chance(60) { Some(self.draw.protocol()) } else { None };
-        Scope { place, version, transport }
+        let icmp = transport.is_none() && version.is_some() && self.draw.chance(6);
+        Scope { place, version, transport, icmp }
     }
 
     /// Adds a set of the table, and gives its name.
