@@ -47,9 +47,7 @@ pub fn compare(said: &Prediction, observed: &Observed) -> Option<Contradiction> 
         Prediction::Blocked(_) if observed.answered => Some(Contradiction::FalselyBlocked),
         Prediction::Blocked(reasons) => match (arrived, reasons.iter().any(|reason| is_of_answer(*reason))) {
             (true, false) => Some(Contradiction::ArrivedAllTheSame),
-            (false, true) if reasons.iter().all(|reason| is_of_answer(*reason)) => {
-                Some(Contradiction::NotEvenArrived)
-            }
+            (false, true) if reasons.iter().all(|reason| is_of_answer(*reason)) => Some(Contradiction::NotEvenArrived),
             _ => None,
         },
     }

@@ -49,8 +49,8 @@ impl Case {
         let mut draw = Draw::new(seed);
         let ruleset = ruleset(&mut draw);
         let settings = Settings { forwarding: draw.chance(70), route_localnet: draw.chance(12) };
-        let mut source_port = FIRST_SOURCE_PORT;
-        let questions = (0..QUESTIONS).map(|_| question(&mut draw, &mut source_port)).collect();
+        let mut ports = SourcePorts { next: FIRST_SOURCE_PORT, named: Vec::new() };
+        let questions = (0..QUESTIONS).map(|_| question(&mut draw, &mut ports)).collect();
         Self { ruleset, settings, questions }
     }
 }
@@ -78,24 +78,32 @@ fn ruleset(draw: &mut Draw) -> Ruleset {
     Ruleset { tables }
 }
 
-fn question(draw: &mut Draw, source_port: &mut u16) -> Question {
+/// Each probe has a source port of its own, so that no two are of one connection.
+struct SourcePorts {
+    next: u16,
+    /// Ports that rules name, and that were given already.
+    named: Vec<u16>,
+}
+
+impl SourcePorts {
+    fn give(&mut self, draw: &mut Draw) -> u16 {
+        let named = if draw.chance(18) { draw.probed_source_port() } else { None };
+        if let Some(port) = named.filter(|port| !self.named.contains(port)) {
+            self.named.push(port);
+            return port;
+        }
+        self.next += 1;
+        self.next
+    }
+}
+
+fn question(draw: &mut Draw, ports: &mut SourcePorts) -> Question {
     let version = if draw.chance(62) { Version::V4 } else { Version::V6 };
     let protocol = draw.protocol();
     let link = draw.weighted(&[(75, 0), (25, 1)]);
     let address = if draw.chance(88) { draw.own(version) } else { draw.behind(version) };
     let destination = SocketAddr::new(address, draw.probed_port());
-    let mut named_ports = Vec::new();
-    let mut source = || {
-        let address = draw.probed_source(version);
-        let named = if draw.chance(18) { draw.probed_source_port() } else { None };
-        let port = named.filter(|port| !named_ports.contains(port)).unwrap_or_else(|| {
-            *source_port += 1;
-            *source_port
-        });
-        named_ports.push(port);
-        SocketAddr::new(address, port)
-    };
-    let sources = (0..SOURCES).map(|_| source()).collect();
+    let sources = (0..SOURCES).map(|_| SocketAddr::new(draw.probed_source(version), ports.give(draw))).collect();
     Question { link, protocol, destination, sources }
 }
 

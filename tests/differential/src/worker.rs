@@ -94,7 +94,8 @@ impl Worker {
         let probes: Vec<Probe> = questions.iter().flat_map(probes).collect();
         let observed = self.fire(&probes)?;
         let mut found = None;
-        let whose = questions.iter().flat_map(|question| question.sources.iter().map(move |source| (question, *source)));
+        let whose =
+            questions.iter().flat_map(|question| question.sources.iter().map(move |source| (question, *source)));
         for (((question, source), said), observed) in whose.zip(said.into_iter().flatten()).zip(observed) {
             self.tally(&said, &observed);
             if let (None, Some(contradiction)) = (&found, compare(&said, &observed)) {

@@ -221,7 +221,7 @@ impl KernelRouting {
         }
     }
 
-    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
+    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface, and broadcast ones of IPv4.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
         if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             return FibAnswer::Interface(None);
@@ -230,7 +230,7 @@ impl KernelRouting {
             return FibAnswer::Unknown("the interface of a link-local address".into());
         }
         match self.ask(&Self::fib_request(key, address)) {
-            Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
+            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
                 None => FibAnswer::Interface(interface),
                 Some(wanted) => {
                     FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))

@@ -238,9 +238,9 @@ impl<'m> Journey<'_, 'm> {
     /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
     fn translate(&mut self, place: Place<'m>, chains: &[ChainId], flows: Flows) -> Flows {
         let destination = matches!(place.hook, Hook::Prerouting | Hook::Output);
-        let (mut open, mut done) = flows.partition(|state| {
-            state.tracking == Tracking::New && !(destination && state.mapped)
-        });
+        let flows = if destination { flows.change(translated_back) } else { flows };
+        let (mut open, mut done) =
+            flows.partition(|state| state.tracking == Tracking::New && !(destination && state.mapped));
         for chain in chains {
             let accepted = self.chain(place, *chain, open);
             let (mapped, others) = accepted.partition(|state| destination && state.mapped);
@@ -273,11 +273,8 @@ impl<'m> Journey<'_, 'm> {
         self.journal.ends.extend(blocked);
         for answer in answered {
             let rare = answer.state.rare;
-            let fate = if is_from_elsewhere(&answer.state) {
-                Fate::Blocked(BlockReason::AnswerBlocked)
-            } else {
-                fate.clone()
-            };
+            let fate =
+                if is_from_elsewhere(&answer.state) { Fate::Blocked(BlockReason::AnswerBlocked) } else { fate.clone() };
             let arrived = Flow { region: answer.region, ..flow.clone() };
             self.journal.ends.push(End { rare, ..End::new(arrived, fate, None, forwarded) });
         }
@@ -398,9 +395,15 @@ fn tracked(state: &State) -> State {
     State { tracking, ..state.clone() }
 }
 
+/// The destination of an answer is the sender again (`nf_nat_packet`, `net/netfilter/nf_nat_core.c`).
+fn translated_back(state: &State) -> State {
+    let is_answer = state.direction == Direction::Reply && state.tracking == Tracking::Established;
+    State { sender_hidden: state.sender_hidden && !is_answer, ..state.clone() }
+}
+
 /// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
 fn is_from_elsewhere(answer: &State) -> bool {
-    answer.is_translated() && answer.tracking != Tracking::Established
+    (answer.is_translated() || answer.sender_hidden) && answer.tracking != Tracking::Established
 }
 
 /// What keeps an answer from leaving keeps the packet from being answered.

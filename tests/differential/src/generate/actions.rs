@@ -348,8 +348,12 @@ fn masquerade(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {
 }
 
 fn source_nat(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {
+    // As source translation on input the most unusual of all, and the evaluator does not follow it.
+    if scope.place.hook == Hook::Input && making.draw.chance(80) {
+        return None;
+    }
     let version = scope.version?;
     let word = nat_word(scope, version);
-    let to = making.draw.own(version);
+    let to = making.draw.own_outside(version);
     one("snat", format!("snat{word} to {to}"))
 }

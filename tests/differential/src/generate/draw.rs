@@ -84,6 +84,16 @@ impl Draw {
         }
     }
 
+    /// An address of the host that others can send to.
+    pub(crate) fn own_outside(&mut self, version: Version) -> IpAddr {
+        loop {
+            let address = self.own(version);
+            if !address.is_loopback() {
+                return address;
+            }
+        }
+    }
+
     /// An address behind the host.
     pub(crate) fn behind(&mut self, version: Version) -> IpAddr {
         match version {

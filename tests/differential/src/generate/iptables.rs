@@ -419,11 +419,13 @@ impl Making<'_> {
     }
 
     fn source_nat(&mut self) -> Option<Part> {
-        let own = self.draw.own(self.version);
+        let own = self.draw.own_outside(self.version);
         if self.place.chain == "POSTROUTING" && self.draw.chance(65) {
             return Some(Part::new("MASQUERADE", "-j MASQUERADE"));
         }
-        let key = self.draw.weighted(&[(40, "SNAT"), (30, "ACCEPT"), (20, "RETURN")]);
+        // On input the most unusual of all, and the evaluator does not follow it.
+        let often = if self.place.chain == "INPUT" { 8 } else { 40 };
+        let key = self.draw.weighted(&[(often, "SNAT"), (30, "ACCEPT"), (20, "RETURN")]);
         Some(Part::new(key, if key == "SNAT" { format!("-j SNAT --to-source {own}") } else { format!("-j {key}") }))
     }
 }
