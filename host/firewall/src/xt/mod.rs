@@ -14,6 +14,7 @@ use loopgate_facts::Untrusted;
 use crate::rule::{Op, Unknown};
 use crate::ruleset::Family;
 
+pub(crate) use matches::masked;
 pub use matches::set::SetReference;
 pub(crate) use structure::{Structure, until_nul};
 

@@ -40,7 +40,7 @@ pub(super) fn reverse_path(structure: &mut Structure<'_>) -> Option<Op> {
 }
 
 /// The bits of an address under a mask.
-pub(in crate::xt) fn masked(address: IpAddr, mask: IpAddr) -> IpAddr {
+pub(crate) fn masked(address: IpAddr, mask: IpAddr) -> IpAddr {
     match (address, mask) {
         (IpAddr::V4(address), IpAddr::V4(mask)) => (address & mask).into(),
         (IpAddr::V6(address), IpAddr::V6(mask)) => (address & mask).into(),

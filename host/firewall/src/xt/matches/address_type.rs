@@ -54,8 +54,8 @@ fn op(family: Family, types: [u16; 2], inverted: [bool; 2], [input, output]: [bo
     });
     let questions: Vec<_> = questions.collect();
     match questions.as_slice() {
-        [question] if family == Family::Ip6 && question.inverted => {
-            Op::Match { inverted: true, all: ipv6(Question { inverted: false, ..*question }) }
+        [question] if family == Family::Ip6 && question.inverted && ipv6(*question).len() > 1 => {
+            Op::Match { inverted: true, all: ipv6(*question) }
         }
         questions if family == Family::Ip6 => all(questions.iter().copied().flat_map(ipv6_part).collect()),
         questions => all(questions.iter().copied().map(Question::test).collect()),
@@ -68,9 +68,9 @@ impl Question {
         test(Predicate::AddressType { end, types, input_interface, output_interface }, inverted)
     }
 
-    fn unknown(self) -> Test {
+    fn unknown(self, inverted: bool) -> Test {
         let text = format!("-m addrtype with the types {:#x}", self.types);
-        test(Predicate::Unknown(text.into()), self.inverted)
+        test(Predicate::Unknown(text.into()), inverted)
     }
 
     fn prefix(self, address: Ipv6Addr, length: u32, inverted: bool) -> Test {
@@ -80,23 +80,23 @@ impl Question {
     }
 }
 
-/// One of two questions, which cannot be inverted as a whole if it takes several tests.
+/// One of several questions, which cannot be inverted as a whole if it takes several tests.
 fn ipv6_part(question: Question) -> Vec<Test> {
-    let tests = ipv6(Question { inverted: false, ..question });
+    let tests = ipv6(question);
     match (tests.as_slice(), question.inverted) {
         (_, false) => tests,
-        ([only], true) => vec![Test { inverted: !only.inverted, predicate: only.predicate.clone() }],
-        (_, true) => vec![question.unknown()],
+        ([only], true) => vec![test(only.predicate.clone(), !only.inverted)],
+        (_, true) => vec![question.unknown(true)],
     }
 }
 
-/// For IPv6 several types must all hold, and most are a matter of the address alone (`addrtype_match_v6` there;
+/// What a question comes to before it is inverted. For IPv6 several types must all hold, and most are a matter of the address alone (`addrtype_match_v6` there;
 /// `__ipv6_addr_type`, `net/ipv6/addrconf_core.c`).
 fn ipv6(question: Question) -> Vec<Test> {
     const MULTICASTS: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
     const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
     if question.types & !(UNSPECIFIED | UNICAST | LOCAL | MULTICAST) != 0 {
-        return vec![question.unknown()];
+        return vec![question.unknown(false)];
     }
     let mut tests = Vec::new();
     if question.types & MULTICAST != 0 {
@@ -110,7 +110,7 @@ fn ipv6(question: Question) -> Vec<Test> {
         tests.push(question.prefix(Ipv6Addr::UNSPECIFIED, 128, false));
     }
     if question.types & LOCAL != 0 {
-        tests.push(Question { types: LOCAL, ..question }.test());
+        tests.push(Question { types: LOCAL, inverted: false, ..question }.test());
     }
     tests
 }

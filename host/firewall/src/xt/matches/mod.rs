@@ -15,6 +15,7 @@ use loopgate_facts::Untrusted;
 use super::{Known, known};
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::Family;
+pub(crate) use address::masked;
 
 /// All that are known.
 pub(super) const TABLE: &[Known<Op>] = &[
