@@ -8,7 +8,7 @@ mod ask;
 mod cuts;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
@@ -24,6 +24,8 @@ use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
 
 pub(super) use cuts::kinds;
+
+const TCP: u8 = 6;
 
 /// Answers from the kernel that the program runs on.
 pub(super) struct KernelRouting {
@@ -41,6 +43,22 @@ struct Memory {
     input: HashMap<InputKey, Vec<(AddressSet, InputRoute)>>,
     output: HashMap<OutputKey, Vec<(AddressSet, OutputRoute)>>,
     fib: HashMap<FibKey, Vec<(AddressSet, FibAnswer)>>,
+    /// Every set that is part of an answer, once: what is computed with it for one destination holds for the others.
+    sets: Vec<AddressSet>,
+}
+
+impl Memory {
+    fn share<A>(&mut self, pieces: Vec<(AddressSet, A)>) -> Vec<(AddressSet, A)> {
+        let shared = pieces.into_iter().map(|(addresses, answer)| {
+            let known = self.sets.iter().find(|known| **known == addresses).cloned();
+            let shared = known.unwrap_or_else(|| {
+                self.sets.push(addresses.clone());
+                addresses
+            });
+            (shared, answer)
+        });
+        shared.collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,8 +119,9 @@ impl KernelRouting {
     }
 
     fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
-        if let Some(reason) = self.dropped_before_routing(&key, source) {
-            return InputRoute::Blocked(reason);
+        // `ip_route_input_slow` refuses it; in a question it would mean no source at all.
+        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+            return InputRoute::Blocked(BlockReason::Martian);
         }
         let request = RouteRequest {
             destination: key.destination,
@@ -115,7 +134,9 @@ impl KernelRouting {
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
-            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => self.forward(&key, interface),
+            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => {
+                self.forward(&key, source, interface)
+            }
             Reply::Route { kind: kinds::BLACKHOLE | kinds::UNREACHABLE | kinds::PROHIBIT | kinds::THROW, .. } => {
                 InputRoute::Blocked(BlockReason::NotRouted)
             }
@@ -126,7 +147,12 @@ impl KernelRouting {
         }
     }
 
-    fn forward(&self, key: &InputKey, interface: u32) -> InputRoute {
+    fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
+        // `ip6_forward`: packets that leave by the interface they came in by take another way around this check.
+        let local_source = matches!(source, IpAddr::V6(source) if stays_on_link(source));
+        if local_source && interface != key.interface {
+            return InputRoute::Blocked(BlockReason::Martian);
+        }
         match (key.destination, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
@@ -135,18 +161,8 @@ impl KernelRouting {
         }
     }
 
-    /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from
-    /// outside, and sources that are multicast or IPv4-mapped.
-    fn dropped_before_routing(&self, key: &InputKey, source: IpAddr) -> Option<BlockReason> {
-        let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, key.destination) else { return None };
-        let from_outside = key.interface != self.loopback;
-        let loopback = source.is_loopback() || destination.is_loopback();
-        let dropped = source.is_multicast() || source.to_ipv4_mapped().is_some() || from_outside && loopback;
-        dropped.then_some(BlockReason::Martian)
-    }
-
     fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
-        if destination.is_unspecified() || destination.is_multicast() {
+        if destination.is_multicast() || destination.is_unspecified() && !self.answers_nobody(key, destination) {
             return OutputRoute::None;
         }
         // A route may depend on the source, which has to be an address of this machine to ask with.
@@ -165,10 +181,22 @@ impl KernelRouting {
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
                 OutputRoute::Leaves { interface }
             }
+            // The kernel itself answers a segment from a broadcast address; programs may not (`EACCES`, `ip(7)`).
+            Reply::Route { kind: kinds::BROADCAST, interface: Some(interface), .. }
+                if key.protocol == TCP && self.tables.is_local(key.source) =>
+            {
+                OutputRoute::Leaves { interface }
+            }
             Reply::Route { .. } => OutputRoute::None,
             Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
         }
+    }
+
+    /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`, `net/ipv6/tcp_ipv6.c`),
+    /// and forwards answers so; for a program that sends, `::` is this machine (`udpv6_sendmsg`, `net/ipv6/udp.c`).
+    fn answers_nobody(&self, key: OutputKey, destination: IpAddr) -> bool {
+        destination.is_ipv6() && (key.protocol == TCP || !self.tables.is_local(key.source))
     }
 
     fn fib_of(&self, key: FibKey, address: IpAddr) -> FibAnswer {
@@ -180,7 +208,9 @@ impl KernelRouting {
     }
 
     fn fib_request(key: FibKey, destination: IpAddr) -> RouteRequest {
-        let (source, input, output, transport) = (None, None, None, None);
+        let (source, input, transport) = (None, None, None);
+        // `nft_fib6_flowi_init`: link-local addresses are looked for on one interface.
+        let output = key.interface.filter(|_| is_link_local(destination));
         RouteRequest { destination, source, input, output, mark: key.mark, transport, fib_match: destination.is_ipv4() }
     }
 
@@ -188,6 +218,9 @@ impl KernelRouting {
     fn address_type_v6(&self, key: FibKey, address: IpAddr) -> FibAnswer {
         if address.is_multicast() {
             return FibAnswer::AddressType(kinds::MULTICAST);
+        }
+        if address.is_unspecified() {
+            return FibAnswer::AddressType(kinds::UNSPECIFIED);
         }
         if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
             return FibAnswer::AddressType(kinds::LOCAL);
@@ -204,13 +237,16 @@ impl KernelRouting {
         }
     }
 
-    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
+    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface, and broadcast ones of IPv4.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
-        if address.is_multicast() || address.is_unspecified() {
+        if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             return FibAnswer::Interface(None);
         }
+        if is_link_local(address) && key.interface.is_none() {
+            return FibAnswer::Unknown("the interface of a link-local address".into());
+        }
         match self.ask(&Self::fib_request(key, address)) {
-            Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
+            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
                 None => FibAnswer::Interface(interface),
                 Some(wanted) => {
                     FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))
@@ -249,8 +285,12 @@ impl Routing for KernelRouting {
             let why = "a policy rule asks for a mark that is not known";
             return vec![(question.destinations.clone(), OutputRoute::Unknown(why.into()))];
         };
-        let protocol = if self.tables.rules_use_ports() { question.protocol } else { 0 };
-        let key = OutputKey { source: question.source, interface: question.bound_interface, mark, protocol };
+        let key = OutputKey {
+            source: question.source,
+            interface: question.bound_interface,
+            mark,
+            protocol: question.protocol,
+        };
         let version = question.destinations.version();
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
@@ -275,23 +315,37 @@ impl Routing for KernelRouting {
     }
 }
 
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// `ip6_forward`, `net/ipv6/ip6_output.c`.
+fn stays_on_link(source: Ipv6Addr) -> bool {
+    source.is_unspecified() || source.is_multicast() || source.is_loopback() || source.is_unicast_link_local()
+}
+
 /// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far as
 /// is known.
 fn validates_sources(interfaces: &[Interface]) -> bool {
     interfaces.iter().any(|interface| interface.settings.rp_filter != Some(RpFilter::Off))
 }
 
+/// An answer for every address of a version.
+type Pieces<A> = Vec<(AddressSet, A)>;
+
 /// An earlier answer, or a new one. The memory is not locked while the kernel is asked.
-fn recall<K: Copy + Eq + std::hash::Hash, V: Clone>(
+fn recall<K: Copy + Eq + std::hash::Hash, A: Clone>(
     memory: &Mutex<Memory>,
-    of: impl Fn(&mut Memory) -> &mut HashMap<K, V>,
+    of: impl Fn(&mut Memory) -> &mut HashMap<K, Pieces<A>>,
     key: K,
-    ask: impl FnOnce() -> V,
-) -> V {
+    ask: impl FnOnce() -> Pieces<A>,
+) -> Pieces<A> {
     let known = of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).get(&key).cloned();
     known.unwrap_or_else(|| {
         let found = ask();
-        of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).insert(key, found.clone());
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = memory.share(found);
+        of(&mut memory).insert(key, found.clone());
         found
     })
 }

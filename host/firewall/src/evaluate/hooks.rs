@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::load::network_family;
 use crate::address_set::IpVersion;
-use crate::rule::{Effect, Load, Op, Predicate, Verdict};
+use crate::rule::{Comparison, Effect, Load, Meta, Op, Predicate, Target, Translation, Verdict};
 use crate::ruleset::{Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
 
 /// One thing that happens at a hook.
@@ -120,13 +121,28 @@ fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
         .iter()
         .filter(of_version)
         .flat_map(|chain| &chain.rules)
-        .flat_map(|rule| &rule.ops)
-        .any(needs_tracking)
+        .any(|rule| rule.ops.iter().any(|op| needs_tracking(op) && !is_of_other_version(op, &rule.ops, version)))
+}
+
+/// A translation to addresses makes the kernel track the version of these addresses only (`nft_nat_init`), which the
+/// rule asks for before.
+fn is_of_other_version(op: &Op, rule: &[Op], version: IpVersion) -> bool {
+    let to_addresses =
+        |translation: &Translation| matches!(translation.target, Target::Addresses(_) | Target::Prefix(..));
+    matches!(op, Op::Verdict(Verdict::Translate(translation)) if to_addresses(translation))
+        && rule.windows(2).any(|pair| match pair {
+            [Op::Load { what: Load::Meta(Meta::NetworkFamily), to }, Op::Compare { register, how, value }] => {
+                to == register && *how == Comparison::Equal && **value != [network_family(version)]
+            }
+            _ => false,
+        })
 }
 
 fn needs_tracking(op: &Op) -> bool {
     match op {
         Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) => true,
+        // It may, and chains that translate are not even entered where nothing does.
+        Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,
             Effect::SetConntrackMark { .. }

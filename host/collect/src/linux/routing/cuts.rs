@@ -14,6 +14,7 @@ use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE, short};
 
 /// Types of routes and addresses (`RTN_*`, `include/uapi/linux/rtnetlink.h`).
 pub(in crate::linux) mod kinds {
+    pub(in crate::linux) const UNSPECIFIED: u8 = 0;
     pub(in crate::linux) const UNICAST: u8 = 1;
     pub(in crate::linux) const LOCAL: u8 = 2;
     pub(in crate::linux) const BROADCAST: u8 = 3;
@@ -92,7 +93,7 @@ impl Tables {
 
     /// `__inet_dev_addr_type` (`net/ipv4/fib_frontend.c`): what the local table says, over one interface or any.
     pub(super) fn address_type(&self, address: Ipv4Addr, interface: Option<u32>) -> u8 {
-        if address.octets().first() == Some(&0) || address.is_broadcast() {
+        if address.is_unspecified() || address.is_broadcast() {
             return kinds::BROADCAST;
         }
         if address.is_multicast() {
@@ -153,8 +154,15 @@ impl Rule {
 
 /// Ranges that the kernel treats apart (`ip_route_input_slow`, `ip6_rcv_core`, `ipv6_addr_type`).
 fn special(version: IpVersion) -> Vec<AddressSet> {
-    const V4: [&str; 6] =
-        ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"];
+    const V4: [&str; 7] = [
+        "0.0.0.0/32",
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+    ];
     const V6: [&str; 7] = ["::/128", "::1/128", "::ffff:0:0/96", "::/96", "fe80::/10", "fc00::/7", "ff00::/8"];
     let texts = if version == IpVersion::V4 { V4.as_slice() } else { V6.as_slice() };
     texts.iter().filter_map(|text| text.parse().ok()).map(AddressSet::prefix).collect()
