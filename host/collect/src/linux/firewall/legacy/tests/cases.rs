@@ -425,6 +425,10 @@ pub(super) fn ipv4() -> Vec<Case> {
     cases
 }
 
+fn header(text: &str) -> Vec<Op> {
+    all(&[yes(Predicate::HeaderPresent(text.into())), yes(obscure(text))])
+}
+
 fn unknown(construct: &str, only_matches: bool) -> Vec<Op> {
     vec![Op::Unknown(Unknown { construct: construct.into(), only_matches })]
 }
@@ -458,6 +462,10 @@ pub(super) fn ipv6() -> Vec<Case> {
         input("-m addrtype --dst-type MULTICAST", all(&[yes(masked(Destination, "ff00::", "ff00::"))])),
         input("-p icmpv6 --icmpv6-type neighbour-solicitation", all(&[yes(icmp(135, 0..=255))])),
         input("-p icmpv6 ! --icmpv6-type 1/4", all(&[not(icmp(1, 4..=4))])),
+        input("-m rt --rt-type 0 --rt-segsleft 0", header("-m rt")),
+        input("-m hbh --hbh-len 8", header("-m hbh")),
+        input("-m dst ! --dst-len 8", header("-m dst")),
+        input("-m frag --fragid 5", header("-m frag")),
         input("-m hl --hl-gt 5", all(&[yes(obscure("-m hl --hl-gt 5"))])),
         input("-j REJECT", reject("icmp6-port-unreachable")),
         input("-j REJECT --reject-with icmp6-no-route", reject("icmp6-no-route")),
