@@ -40,9 +40,9 @@ fn fields_that_are_loaded_at_once_are_shown_one_by_one() {
 
 #[test]
 fn a_protocol_without_ports_has_none() {
-    let test = [meta(Meta::NetworkFamily), equal(&[10]), meta(Meta::TransportProtocol), equal(&[58])];
+    let protocol = [meta(Meta::NetworkFamily), equal(&[10]), meta(Meta::TransportProtocol), equal(&[58])];
     let both = [payload(PayloadBase::Transport, 0, 2), equal(&[128, 0])];
-    let text = shown(Family::Inet, [&test[..], &both[..]].concat());
+    let text = shown(Family::Inet, [&protocol[..], &both[..]].concat());
     assert_eq!(text, "icmpv6 type echo-request icmpv6 code no-route");
 }
 
