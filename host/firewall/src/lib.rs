@@ -8,7 +8,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`nft_json`] | reads `nft -j list ruleset` |
-//! | [`notation`] | shows rules in the notation of the tool that wrote them |
+//! | [`iptables_save`] | reads what `iptables-save` prints |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`address_set`] | exact sets of addresses |
 //! | [`region`] | sets of senders: addresses and ports |
@@ -27,6 +27,7 @@
 pub mod address_set;
 pub mod attribute;
 pub mod evaluate;
+pub mod iptables_save;
 pub mod legacy;
 pub mod nf_tables;
 pub mod nft_json;

@@ -43,6 +43,22 @@ struct Memory {
     input: HashMap<InputKey, Vec<(AddressSet, InputRoute)>>,
     output: HashMap<OutputKey, Vec<(AddressSet, OutputRoute)>>,
     fib: HashMap<FibKey, Vec<(AddressSet, FibAnswer)>>,
+    /// Every set that is part of an answer, once: what is computed with it for one destination holds for the others.
+    sets: Vec<AddressSet>,
+}
+
+impl Memory {
+    fn share<A>(&mut self, pieces: Vec<(AddressSet, A)>) -> Vec<(AddressSet, A)> {
+        let shared = pieces.into_iter().map(|(addresses, answer)| {
+            let known = self.sets.iter().find(|known| **known == addresses).cloned();
+            let shared = known.unwrap_or_else(|| {
+                self.sets.push(addresses.clone());
+                addresses
+            });
+            (shared, answer)
+        });
+        shared.collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -314,17 +330,22 @@ fn validates_sources(interfaces: &[Interface]) -> bool {
     interfaces.iter().any(|interface| interface.settings.rp_filter != Some(RpFilter::Off))
 }
 
+/// An answer for every address of a version.
+type Pieces<A> = Vec<(AddressSet, A)>;
+
 /// An earlier answer, or a new one. The memory is not locked while the kernel is asked.
-fn recall<K: Copy + Eq + std::hash::Hash, V: Clone>(
+fn recall<K: Copy + Eq + std::hash::Hash, A: Clone>(
     memory: &Mutex<Memory>,
-    of: impl Fn(&mut Memory) -> &mut HashMap<K, V>,
+    of: impl Fn(&mut Memory) -> &mut HashMap<K, Pieces<A>>,
     key: K,
-    ask: impl FnOnce() -> V,
-) -> V {
+    ask: impl FnOnce() -> Pieces<A>,
+) -> Pieces<A> {
     let known = of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).get(&key).cloned();
     known.unwrap_or_else(|| {
         let found = ask();
-        of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).insert(key, found.clone());
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = memory.share(found);
+        of(&mut memory).insert(key, found.clone());
         found
     })
 }
