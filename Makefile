@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test bench setup setup-test lint fmt doc clean
+.PHONY: help run test soak bench setup setup-test lint fmt doc clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: setup ## build loopgate and audit this machine with the embedded default po
 
 test: setup setup-test lint ## set up, then run every lint and every test
 	tools/test
+
+soak: setup setup-test ## try random rulesets on the kernel: LOOPGATE_SECONDS (600), LOOPGATE_RULESETS, LOOPGATE_SEED
+	$(CARGO) run --release --locked --package loopgate-test-differential --bin loopgate-soak
 
 lint: setup ## formatter, clippy and documentation, warnings are errors
 	$(CARGO) fmt --all --check

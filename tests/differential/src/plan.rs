@@ -25,6 +25,19 @@ pub struct Link {
 pub const LINKS: [Link; 3] =
     [Link { device: "eth0", network: 9 }, Link { device: "eth1", network: 77 }, Link { device: "eth2", network: 66 }];
 
+/// Where packets come from: the positions of the wires in [`LINKS`] are 0 and 1.
+pub mod entry {
+    /// The client behind `eth2`, with real sockets.
+    pub const CLIENT: usize = 2;
+    /// The host itself, with real sockets, over `lo`.
+    pub const HOST: usize = 3;
+}
+
+/// The device that packets come in by.
+pub fn device_of(entry: usize) -> &'static str {
+    LINKS.get(entry).map_or("lo", |link| link.device)
+}
+
 impl Link {
     /// The address of the host's end.
     pub fn host_mac(self) -> Mac {

@@ -10,7 +10,7 @@ use loopgate_firewall::evaluate::{self, Answer, End, Endpoint, Evaluator, Fate, 
 
 use crate::arena::Settings;
 use crate::generate::Question;
-use crate::plan::LINKS;
+use crate::plan;
 
 /// What is said of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ struct Asker<'a> {
 impl Asker<'_> {
     fn ask(&mut self, question: &Question) -> Result<Vec<Prediction>, String> {
         let destination = question.destination;
-        let name = LINKS[question.link].device.as_bytes();
+        let name = plan::device_of(question.link).as_bytes();
         let device = self.surroundings.devices().iter().find(|device| device.name == name);
         let asked = evaluate::Question {
             interface: device.ok_or("the device is not there")?.index,

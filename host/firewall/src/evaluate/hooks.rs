@@ -140,9 +140,8 @@ fn is_of_other_version(op: &Op, rule: &[Op], version: IpVersion) -> bool {
 
 fn needs_tracking(op: &Op) -> bool {
     match op {
-        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) => true,
-        // It may, and chains that translate are not even entered where nothing does.
-        Op::Unknown(_) => true,
+        // What is not understood may do so, and chains that translate are not even entered where nothing does.
+        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) | Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,
             Effect::SetConntrackMark { .. }
