@@ -8,7 +8,8 @@ mod ask;
 mod cuts;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 
 use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
@@ -22,6 +23,9 @@ use super::interfaces::Devices;
 use super::netlink::NetlinkError;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use cuts::kinds;
 
@@ -115,7 +119,9 @@ impl KernelRouting {
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
-            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => self.forward(&key, interface),
+            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => {
+                self.forward(&key, source, interface)
+            }
             Reply::Route { kind: kinds::BLACKHOLE | kinds::UNREACHABLE | kinds::PROHIBIT | kinds::THROW, .. } => {
                 InputRoute::Blocked(BlockReason::NotRouted)
             }
@@ -126,22 +132,25 @@ impl KernelRouting {
         }
     }
 
-    fn forward(&self, key: &InputKey, interface: u32) -> InputRoute {
-        match (key.destination, self.forwards_ipv6) {
+    fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
+        match (source, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
             (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
+            (IpAddr::V6(source), _) if interface != key.interface && stays_on_link(source) => {
+                InputRoute::Blocked(BlockReason::NotRouted)
+            }
             _ => InputRoute::Forward { interface },
         }
     }
 
     /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from
-    /// outside, and sources that are multicast or IPv4-mapped.
+    /// outside, and multicast sources.
     fn dropped_before_routing(&self, key: &InputKey, source: IpAddr) -> Option<BlockReason> {
         let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, key.destination) else { return None };
         let from_outside = key.interface != self.loopback;
         let loopback = source.is_loopback() || destination.is_loopback();
-        let dropped = source.is_multicast() || source.to_ipv4_mapped().is_some() || from_outside && loopback;
+        let dropped = source.is_multicast() || from_outside && loopback;
         dropped.then_some(BlockReason::Martian)
     }
 
@@ -241,7 +250,7 @@ impl Routing for KernelRouting {
             cuts.pieces(|source| this.input_of(key, source))
         };
         let found = recall(&self.memory, |memory| &mut memory.input, key, || pieces(self));
-        within(found, question.sources)
+        without_mapped(within(found, question.sources), question)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -302,6 +311,28 @@ fn within<A>(pieces: Vec<(AddressSet, A)>, asked: &AddressSet) -> Vec<(AddressSe
     }
     let cut = pieces.into_iter().map(|(addresses, answer)| (addresses.intersection(asked), answer));
     cut.filter(|(addresses, _)| !addresses.is_empty()).collect()
+}
+
+/// Sources that `ip6_forward` takes to no other link.
+fn stays_on_link(source: Ipv6Addr) -> bool {
+    source.is_unspecified() || source.is_unicast_link_local()
+}
+
+/// TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`, `net/ipv6/tcp_ipv6.c`); other protocols take
+/// packets from one. Linux 5.4 to 5.11 dropped them all.
+fn without_mapped(
+    pieces: Vec<(AddressSet, InputRoute)>,
+    question: &InputQuestion<'_>,
+) -> Vec<(AddressSet, InputRoute)> {
+    const TCP: u8 = 6;
+    const MAPPED: RangeInclusive<u128> = 0xffff_0000_0000..=0xffff_ffff_ffff;
+    if question.protocol != TCP || question.destination.is_ipv4() {
+        return pieces;
+    }
+    let mapped = AddressSet::from_range(IpVersion::V6, MAPPED).intersection(question.sources);
+    let others = pieces.into_iter().map(|(sources, route)| (sources.difference(&mapped), route));
+    let mapped = [(mapped.clone(), InputRoute::Blocked(BlockReason::Martian))];
+    others.chain(mapped).filter(|(sources, _)| !sources.is_empty()).collect()
 }
 
 /// `ip_route_input_slow` and `__fib_validate_source`: a packet that may not come in so is a martian; without a way, or

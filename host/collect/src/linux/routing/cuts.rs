@@ -153,8 +153,15 @@ impl Rule {
 
 /// Ranges that the kernel treats apart (`ip_route_input_slow`, `ip6_rcv_core`, `ipv6_addr_type`).
 fn special(version: IpVersion) -> Vec<AddressSet> {
-    const V4: [&str; 6] =
-        ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"];
+    const V4: [&str; 7] = [
+        "0.0.0.0/32",
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+    ];
     const V6: [&str; 7] = ["::/128", "::1/128", "::ffff:0:0/96", "::/96", "fe80::/10", "fc00::/7", "ff00::/8"];
     let texts = if version == IpVersion::V4 { V4.as_slice() } else { V6.as_slice() };
     texts.iter().filter_map(|text| text.parse().ok()).map(AddressSet::prefix).collect()
