@@ -19,8 +19,10 @@ use loopgate_firewall::routing::{
 };
 use loopgate_firewall::rule::FibResult;
 
+use super::bypass::bridges_ask_netfilter;
 use super::interfaces::Devices;
 use super::netlink::NetlinkError;
+use super::root::Root;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
 
@@ -35,6 +37,8 @@ pub(super) struct KernelRouting {
     /// IPv6 packets are forwarded at all (`net.ipv6.conf.all.forwarding`): the kernel looks at it after the route.
     forwards_ipv6: Option<bool>,
     loopback: u32,
+    /// Bridges that hand their frames to netfilter (`br_netfilter`).
+    bridges: Vec<u32>,
     asker: Mutex<Asker>,
     memory: Mutex<Memory>,
 }
@@ -74,11 +78,14 @@ struct FibKey {
 
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
-    pub(super) fn new(devices: &Devices, interfaces: &[Interface]) -> Result<Self, NetlinkError> {
+    pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
+        let bridges =
+            if bridges_ask_netfilter(root) { devices.bridges().map(|link| link.index).collect() } else { Vec::new() };
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
+            bridges,
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),
         })
@@ -105,6 +112,15 @@ impl KernelRouting {
     }
 
     fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
+        match self.routed(key, source) {
+            InputRoute::Blocked(BlockReason::NotRouted) if self.bridges_back(&key) => {
+                InputRoute::Unknown("the bridge may send it on by itself (br_netfilter)".into())
+            }
+            route => route,
+        }
+    }
+
+    fn routed(&self, key: InputKey, source: IpAddr) -> InputRoute {
         if let Some(reason) = self.dropped_before_routing(&key, source) {
             return InputRoute::Blocked(reason);
         }
@@ -142,6 +158,23 @@ impl KernelRouting {
             }
             _ => InputRoute::Forward { interface },
         }
+    }
+
+    /// Whether the way to a destination is the bridge that the packet came in by. Where its destination was translated the
+    /// bridge then sends it there, even if the machine forwards nothing (`br_nf_pre_routing_finish`,
+    /// `net/bridge/br_netfilter_hooks.c`).
+    fn bridges_back(&self, key: &InputKey) -> bool {
+        let request = || RouteRequest {
+            destination: key.destination,
+            source: None,
+            input: None,
+            output: None,
+            mark: key.mark,
+            transport: None,
+            fib_match: false,
+        };
+        self.bridges.contains(&key.interface)
+            && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
     }
 
     /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from

@@ -27,7 +27,7 @@ impl Now {
         let devices = Devices::observe(&mut gaps);
         let sysctls = settings::observe(&root, &mut gaps);
         let interfaces = devices.interfaces(Conf::of(&sysctls, &mut gaps), &root);
-        let routing = KernelRouting::new(&devices, &interfaces).unwrap();
+        let routing = KernelRouting::new(&devices, &interfaces, &root).unwrap();
         Self { devices, routing }
     }
 
