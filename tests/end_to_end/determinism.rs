@@ -9,7 +9,7 @@ use loopgate_test_support::command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::quiet_facts;
+use crate::support::{quiet_facts, reached_by_everybody};
 
 /// A machine with something to say about it.
 fn busy_facts() -> Value {
@@ -18,7 +18,8 @@ fn busy_facts() -> Value {
         json!({
             "id": format!("tcp/0.0.0.0:{port}"), "protocol": "tcp", "address": "0.0.0.0", "port": port,
             "scope": "unspecified", "ipv6_only": null, "zone": null, "bound_interface": null, "multipath": false,
-            "origin": "socket", "sockets": [{ "inode": port, "uid": 0 }], "owners": []
+            "origin": "socket", "sockets": [{ "inode": port, "uid": 0 }], "owners": [],
+            "reachability": reached_by_everybody(port)
         })
     };
     facts["listeners"] = (1..=200).map(|index| listener(index * 13)).collect();

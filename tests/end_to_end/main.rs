@@ -25,7 +25,7 @@ mod support {
     use std::path::{Path, PathBuf};
     use std::process::{Command, Output, Stdio};
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     /// The binary under test, with nothing of the caller's environment that could change what it prints.
     pub(crate) fn loopgate() -> Command {
@@ -86,6 +86,18 @@ mod support {
     /// A file of the tree.
     pub(crate) fn tree(path: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    }
+
+    /// Who can reach an address of the quiet machine, or all of them for a wildcard: everybody.
+    pub(crate) fn reached_by_everybody(port: u16) -> Value {
+        let region = |interface, destination| {
+            json!({
+                "interface": interface, "destination": destination, "port": port, "sources": ["0.0.0.0/0"],
+                "unlisted_sources": 0, "verdict": "reachable", "reason": null, "unknown_because": [], "path": "input",
+                "translated_to": null, "decided_by": null, "narrowed_by": [], "notes": []
+            })
+        };
+        json!([region("lo", "10.0.0.5"), region("eth0", "10.0.0.5")])
     }
 
     /// The facts of a quiet machine, which every rule of the default policy passes.

@@ -7,7 +7,7 @@ use loopgate_test_support::{command, in_namespace};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Run, loopgate, outcome, quiet_facts, tree};
+use crate::support::{Run, loopgate, outcome, quiet_facts, reached_by_everybody, tree};
 
 /// Poisoned cache: there is none. An external plugin is compiled anew, and nothing is read from or left in any of the
 /// places where caches are kept.
@@ -62,7 +62,7 @@ fn owners_that_could_not_be_seen_make_the_verdict_incomplete() {
     facts["listeners"] = json!([{
         "id": "tcp/10.0.0.5:31337", "protocol": "tcp", "address": "10.0.0.5", "port": 31337, "scope": "private",
         "ipv6_only": null, "zone": null, "bound_interface": null, "multipath": false, "origin": "socket",
-        "sockets": [{ "inode": 1, "uid": 0 }], "owners": []
+        "sockets": [{ "inode": 1, "uid": 0 }], "owners": [], "reachability": reached_by_everybody(31337)
     }]);
     facts["gaps"] = json!([{
         "area": "owners", "subject": null, "reason": "permission denied for 3 processes",

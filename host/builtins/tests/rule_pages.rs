@@ -10,15 +10,14 @@
     reason = "the bans are for the product"
 )]
 
+mod machine;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts};
-use loopgate_facts::Facts;
+use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts, Severity};
+use loopgate_facts::ReachVerdict;
 use loopgate_plugin::{Example, Expected, RulePage};
-use serde_json::Value;
-
-const QUIET: &str = include_str!("../../../tests/facts/quiet.json");
 
 fn plugins(engine: &Engine) -> Vec<Plugin> {
     loopgate_builtins::all().iter().map(|builtin| Plugin::from_builtin(engine, builtin).unwrap()).collect()
@@ -28,20 +27,8 @@ fn pages(plugin: &Plugin) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin.info().name.as_str()).join("src")
 }
 
-/// The facts of a quiet machine with an example's patch. A merge patch replaces lists; settings are merged by name.
 fn patched(patch: &str) -> Result<PreparedFacts, String> {
-    let quiet: Value = serde_json::from_str(QUIET).unwrap();
-    let mut document = quiet.clone();
-    let patch = serde_json::from_str(patch).map_err(|error| error.to_string())?;
-    json_patch::merge(&mut document, &patch);
-    let sysctls = document["sysctls"].as_array_mut().unwrap();
-    for sysctl in quiet["sysctls"].as_array().unwrap() {
-        if !sysctls.iter().any(|patched| patched["name"] == sysctl["name"]) {
-            sysctls.push(sysctl.clone());
-        }
-    }
-    let facts = Facts::from_json(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    Ok(PreparedFacts::new(&facts))
+    machine::patched(patch).map(|facts| PreparedFacts::new(&facts))
 }
 
 fn kind(outcome: &Outcome) -> Expected {
@@ -114,6 +101,48 @@ fn a_quiet_machine_passes_every_rule() {
             assert!(is_quiet, "{}/{}: {outcome:#?}", plugin.info().name, rule.name);
         }
     }
+}
+
+/// A machine on a desk, without any packet filter: printing, discovery and development listen as usual.
+const LAPTOP: &str = r#"{
+  "firewall": {
+    "backends": [
+      { "kind": "nf-tables", "state": "absent" },
+      { "kind": "ip-tables", "state": "absent" },
+      { "kind": "ip6-tables", "state": "absent" }
+    ],
+    "base_chains": []
+  },
+  "listeners": [
+    { "id": "tcp/127.0.0.1:631", "protocol": "tcp", "address": "127.0.0.1", "port": 631, "scope": "loopback",
+      "multipath": false, "origin": "socket", "sockets": [], "owners": [] },
+    { "id": "tcp/[::1]:631", "protocol": "tcp", "address": "::1", "port": 631, "scope": "loopback",
+      "ipv6_only": true, "multipath": false, "origin": "socket", "sockets": [], "owners": [] },
+    { "id": "tcp/127.0.0.1:5432", "protocol": "tcp", "address": "127.0.0.1", "port": 5432, "scope": "loopback",
+      "multipath": false, "origin": "socket", "sockets": [], "owners": [] },
+    { "id": "tcp/0.0.0.0:3000", "protocol": "tcp", "address": "0.0.0.0", "port": 3000, "scope": "unspecified",
+      "multipath": false, "origin": "socket", "sockets": [], "owners": [] },
+    { "id": "udp/0.0.0.0:5353", "protocol": "udp", "address": "0.0.0.0", "port": 5353, "scope": "unspecified",
+      "multipath": false, "origin": "socket", "sockets": [], "owners": [] }
+  ]
+}"#;
+
+#[test]
+fn a_laptop_without_a_packet_filter_hears_of_it_once() {
+    let engine = Engine::new().unwrap();
+    let plugin = Plugin::from_builtin(&engine, loopgate_builtins::find("firewall").unwrap()).unwrap();
+    let mut facts = machine::patched(LAPTOP).unwrap();
+    for region in facts.firewall.default_input.iter_mut().flat_map(|unused| &mut unused.reachability) {
+        (region.verdict, region.reason, region.decided_by) = (ReachVerdict::Reachable, None, None);
+    }
+    let outcomes = plugin.evaluate(&PreparedFacts::new(&facts), "{}").unwrap().outcomes;
+    let findings = outcomes.iter().flatten().flat_map(|outcome| match outcome {
+        Outcome::Fail { findings, .. } => findings.as_slice(),
+        Outcome::Pass | Outcome::NotApplicable(_) => &[],
+        Outcome::Unknown(reasons) => panic!("{reasons:?}"),
+    });
+    let severities: Vec<_> = findings.map(|finding| finding.severity).collect();
+    assert_eq!(severities, [Some(Severity::Low)], "{outcomes:#?}");
 }
 
 /// Fail closed, whatever the rule: an area that a rule needs and that was not seen at all is never a pass.

@@ -38,7 +38,7 @@ pub use interface::{Interface, InterfaceAddress, InterfaceKind, InterfaceSetting
 pub use listener::{Container, Listener, ListenerId, Origin, Owner, Protocol, Published, Socket};
 pub use loopback::{Probe, ProbeOutcome, ProbeProtocol, ProbeStep};
 pub use names::{HostsEntry, Names, Resolution};
-pub use reach::{Reach, ReachBounds};
+pub use reach::{Links, Reach, ReachBounds};
 pub use reachability::{
     BlockReason, MAX_NARROWED_BY, MAX_SOURCES, ReachPath, ReachVerdict, Reachability, RuleReference,
 };

@@ -55,9 +55,11 @@ impl Listener {
         self.zone.as_ref().or(self.bound_interface.as_ref())
     }
 
-    /// Whether the endpoint takes IPv4 traffic on an IPv6 socket. `None` where it could not be told.
+    /// Whether the endpoint takes IPv4 traffic on an IPv6 socket; a published port takes that of its own family. `None`
+    /// where it could not be told.
     pub fn takes_ipv4_on_ipv6(&self) -> Option<bool> {
         match self.address {
+            IpAddr::V6(_) if self.origin == Origin::PublishedPort => Some(false),
             IpAddr::V6(address) if address.is_unspecified() => self.ipv6_only.map(|only| !only),
             _ => Some(false),
         }

@@ -1,11 +1,12 @@
 //! How far away the peers of a listener can be: one word out of many regions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Facts, Interface, InterfaceKind, Listener, Prefix, ReachVerdict, Reachability, Scope};
+use crate::{Facts, Interface, InterfaceKind, Listener, Prefix, ReachVerdict, Reachability, Scope, Untrusted};
 
 /// How far away the peers of a listener can be; a wider one includes the narrower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,35 +83,75 @@ impl Listener {
     /// How far away its peers can be, with the interfaces of the same facts. An unknown verdict counts as possible, and
     /// so does everything where nothing is known at all.
     pub fn reach(&self, interfaces: &[Interface]) -> ReachBounds {
-        if self.reachability.is_empty() {
-            return ReachBounds::UNKNOWN;
-        }
-        let mut bounds = ReachBounds { certain: Reach::None, possible: Reach::None };
-        for region in &self.reachability {
-            let interface = interfaces.iter().find(|interface| interface.name == region.interface);
-            bounds.widen(region.verdict, region.width(interface));
-        }
-        bounds
+        Links::of(interfaces).reach(self)
     }
 }
 
-impl Reachability {
-    /// How far away the farthest of its sources can be, with the interface that it names. Without one it is taken for an
-    /// interface to the outside; sources that are not listed can be anywhere.
-    pub fn farthest(&self, interface: Option<&Interface>) -> Reach {
-        let (listed, unlisted) = self.width(interface);
+/// The links that a machine is on: what tells its neighbours from others.
+#[derive(Debug)]
+pub struct Links<'facts> {
+    loopback: BTreeSet<&'facts Untrusted>,
+    on_link: BTreeSet<Prefix>,
+}
+
+impl<'facts> Links<'facts> {
+    /// The links of interfaces.
+    pub fn of(interfaces: &'facts [Interface]) -> Self {
+        let is_loopback = |interface: &&Interface| interface.kind == InterfaceKind::Loopback;
+        let outside = interfaces.iter().filter(|interface| !is_loopback(interface));
+        let entries = outside.flat_map(|interface| &interface.addresses);
+        let on_link = entries.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok());
+        Self {
+            loopback: interfaces.iter().filter(is_loopback).map(|interface| &interface.name).collect(),
+            on_link: on_link.filter(|prefix| prefix.length() >= SHORTEST_ON_LINK).collect(),
+        }
+    }
+
+    /// How far away the peers of a listener can be, as [`Listener::reach`] has it.
+    pub fn reach(&self, listener: &Listener) -> ReachBounds {
+        if listener.reachability.is_empty() {
+            return ReachBounds::UNKNOWN;
+        }
+        let mut bounds = ReachBounds { certain: Reach::None, possible: Reach::None };
+        for region in listener.reachability.iter().filter(|region| region.verdict != ReachVerdict::Blocked) {
+            bounds.widen(region.verdict, self.width(region));
+        }
+        bounds
+    }
+
+    /// How far away the farthest source of a region can be; sources that are not listed can be anywhere. An interface
+    /// that is unknown is taken for one to the outside.
+    pub fn farthest(&self, region: &Reachability) -> Reach {
+        let (listed, unlisted) = self.width(region);
         listed.max(unlisted)
     }
 
-    /// How far away its sources are: those that are listed, and those that are not.
-    fn width(&self, interface: Option<&Interface>) -> (Reach, Reach) {
-        if interface.is_some_and(|interface| interface.kind == InterfaceKind::Loopback) {
+    /// How far away the sources of a region are: those that are listed, and those that are not.
+    fn width(&self, region: &Reachability) -> (Reach, Reach) {
+        if self.loopback.contains(&region.interface) {
             return (Reach::Host, Reach::Host);
         }
-        let most = farthest_sender(self.destination);
-        let width = |prefix: &Prefix| distance(*prefix, interface).min(most);
-        let listed = self.sources.iter().map(width).max().unwrap_or(Reach::None);
-        (listed, if self.unlisted_sources > 0 { most } else { Reach::None })
+        let most = farthest_sender(region.destination);
+        let mut listed = Reach::None;
+        for prefix in &region.sources {
+            listed = listed.max(self.distance(*prefix).min(most));
+            if listed == most {
+                break;
+            }
+        }
+        (listed, if region.unlisted_sources > 0 { most } else { Reach::None })
+    }
+
+    /// How far away the farthest address of a prefix is. One that is on any link of the machine counts as a neighbour,
+    /// whatever interface its packets come in by: that is where the answer goes.
+    fn distance(&self, sources: Prefix) -> Reach {
+        if self.on_link.iter().any(|prefix| prefix.contains(sources)) {
+            return Reach::Link;
+        }
+        let known = RANGES
+            .iter()
+            .find(|(address, length, _)| Prefix::new(*address, *length).is_ok_and(|range| range.contains(sources)));
+        known.map_or(Reach::Public, |(_, _, reach)| *reach)
     }
 }
 
@@ -122,18 +163,8 @@ fn farthest_sender(destination: IpAddr) -> Reach {
     }
 }
 
-/// How far away the farthest address of a prefix is, seen from an interface.
-fn distance(sources: Prefix, interface: Option<&Interface>) -> Reach {
-    let on_link = interface.map(|interface| interface.addresses.as_slice()).unwrap_or_default().iter();
-    let mut on_link = on_link.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok());
-    if on_link.any(|prefix| prefix.contains(sources)) {
-        return Reach::Link;
-    }
-    let known = RANGES
-        .iter()
-        .find(|(address, length, _)| Prefix::new(*address, *length).is_ok_and(|range| range.contains(sources)));
-    known.map_or(Reach::Public, |(_, _, reach)| *reach)
-}
+/// No link has as many machines as a shorter prefix stands for: an address with one says nothing about its peers.
+const SHORTEST_ON_LINK: u8 = 8;
 
 /// Ranges whose addresses are not public. A multicast address is never a source (`ip_route_input_slow`,
 /// `net/ipv4/route.c`; `ip6_rcv_core`, `net/ipv6/ip6_input.c`); one of `0.0.0.0/8`, loopback or link-local is never routed.
@@ -255,7 +286,8 @@ mod tests {
             ("eth0", "fd09::1", "2000::/3", Reach::Public),
             ("eth0", "fd09::1", "fe80::/10 ff00::/8", Reach::Link),
             ("eth0", "fe80::1", "::/0", Reach::Link),
-            ("elsewhere", "10.9.0.1", "10.9.0.0/24", Reach::Private),
+            ("elsewhere", "10.9.0.1", "10.9.0.0/24", Reach::Link),
+            ("elsewhere", "10.9.0.1", "10.0.0.0/8", Reach::Private),
         ] {
             let listener = listener(vec![region(interface, destination, sources, ReachVerdict::Reachable)]);
             let bounds = listener.reach(&interfaces());

@@ -64,6 +64,19 @@ impl Reachability {
         (prefixes, unlisted as u64)
     }
 
+    /// Whether another region is the same but for its destination.
+    pub fn has_same_answer(&self, other: &Self) -> bool {
+        let of = |region: &Self| (region.port, region.unlisted_sources, region.verdict, region.reason, region.path);
+        of(self) == of(other)
+            && self.interface == other.interface
+            && self.sources == other.sources
+            && self.unknown_because == other.unknown_because
+            && self.translated_to == other.translated_to
+            && self.decided_by == other.decided_by
+            && self.narrowed_by == other.narrowed_by
+            && self.notes == other.notes
+    }
+
     pub(crate) fn normalise(&mut self) {
         self.sources.sort_unstable();
     }

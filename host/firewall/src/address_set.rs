@@ -1,12 +1,14 @@
 //! Exact sets of addresses of one IP version.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
-use loopgate_facts::Prefix;
+use loopgate_facts::{Prefix, Reachability};
 use range_set_blaze::RangeSetBlaze;
 
 /// A version of the Internet Protocol.
@@ -57,11 +59,27 @@ pub fn number(address: IpAddr) -> u128 {
 }
 
 /// A set of addresses of one IP version. Cloning is cheap.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct AddressSet {
     version: IpVersion,
-    ranges: Arc<RangeSetBlaze<u128>>,
+    shared: Arc<Shared>,
 }
+
+/// What clones of a set share.
+struct Shared {
+    ranges: RangeSetBlaze<u128>,
+    /// The widest prefixes of the set, once somebody asked for them.
+    shortened: OnceLock<(Vec<Prefix>, u64)>,
+}
+
+impl PartialEq for AddressSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+            && (Arc::ptr_eq(&self.shared, &other.shared) || self.shared.ranges == other.shared.ranges)
+    }
+}
+
+impl Eq for AddressSet {}
 
 impl AddressSet {
     /// No address.
@@ -71,7 +89,12 @@ impl AddressSet {
 
     /// Every address.
     pub fn all(version: IpVersion) -> Self {
-        Self::from_range(version, 0..=version.last())
+        // One set for everybody, so that what is combined with it is remembered.
+        static ALL: LazyLock<[AddressSet; 2]> = LazyLock::new(|| {
+            [IpVersion::V4, IpVersion::V6].map(|version| AddressSet::from_range(version, 0..=version.last()))
+        });
+        let [v4, v6] = &*ALL;
+        if version == IpVersion::V4 { v4.clone() } else { v6.clone() }
     }
 
     /// One address.
@@ -101,7 +124,7 @@ impl AddressSet {
     }
 
     fn new(version: IpVersion, ranges: RangeSetBlaze<u128>) -> Self {
-        Self { version, ranges: Arc::new(ranges) }
+        Self { version, shared: Arc::new(Shared { ranges, shortened: OnceLock::new() }) }
     }
 
     /// The IP version of its addresses.
@@ -111,34 +134,34 @@ impl AddressSet {
 
     /// Whether no address is in it.
     pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+        self.shared.ranges.is_empty()
     }
 
     /// Whether every address of the version is in it.
     pub fn is_all(&self) -> bool {
-        self.ranges.ranges_len() == 1
-            && self.ranges.first() == Some(0)
-            && self.ranges.last() == Some(self.version.last())
+        self.shared.ranges.ranges_len() == 1
+            && self.shared.ranges.first() == Some(0)
+            && self.shared.ranges.last() == Some(self.version.last())
     }
 
     /// Whether an address is in it; one of the other version never is.
     pub fn contains(&self, address: IpAddr) -> bool {
-        IpVersion::of(address) == self.version && self.ranges.contains(number(address))
+        IpVersion::of(address) == self.version && self.shared.ranges.contains(number(address))
     }
 
     /// The lowest address.
     pub fn first(&self) -> Option<IpAddr> {
-        self.ranges.first().map(|number| self.version.address(number))
+        self.shared.ranges.first().map(|number| self.version.address(number))
     }
 
     /// The disjoint ranges of its numbers, in order.
     pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u128>> + '_ {
-        self.ranges.ranges()
+        self.shared.ranges.ranges()
     }
 
     /// The number of disjoint ranges.
     pub fn ranges_len(&self) -> usize {
-        self.ranges.ranges_len()
+        self.shared.ranges.ranges_len()
     }
 
     /// The addresses that are in both. Sets of different versions have none.
@@ -150,7 +173,7 @@ impl AddressSet {
         if other.is_empty() || self.is_all() && self.version == other.version {
             return other.clone();
         }
-        self.combine(other, |a, b| a & b)
+        self.combine(other, Operation::Intersection)
     }
 
     /// The addresses that are in this one and not in the other.
@@ -159,7 +182,7 @@ impl AddressSet {
         if self.is_empty() || other.is_empty() {
             return self.clone();
         }
-        self.combine(other, |a, b| a - b)
+        self.combine(other, Operation::Difference)
     }
 
     /// The addresses that are in any of the two.
@@ -171,7 +194,7 @@ impl AddressSet {
         if self.is_empty() {
             return other.clone();
         }
-        self.combine(other, |a, b| a | b)
+        self.combine(other, Operation::Union)
     }
 
     /// The addresses that are not in it.
@@ -185,13 +208,36 @@ impl AddressSet {
         self.difference(other).is_empty()
     }
 
-    fn combine(
-        &self,
-        other: &Self,
-        how: impl Fn(&RangeSetBlaze<u128>, &RangeSetBlaze<u128>) -> RangeSetBlaze<u128>,
-    ) -> Self {
+    fn combine(&self, other: &Self, operation: Operation) -> Self {
         debug_assert_eq!(self.version, other.version, "sets of one version are combined");
-        Self::new(self.version, how(&self.ranges, &other.ranges))
+        if self.ranges_len() + other.ranges_len() < WORTH_REMEMBERING {
+            return self.combined(other, operation);
+        }
+        let key = (operation, Arc::as_ptr(&self.shared) as usize, Arc::as_ptr(&other.shared) as usize);
+        if let Some(known) = MEMORY.with_borrow(|memory| memory.results.get(&key).map(|(_, _, result)| result.clone()))
+        {
+            return known;
+        }
+        let result = self.combined(other, operation);
+        MEMORY.with_borrow_mut(|memory| memory.remember(key, self, other, &result));
+        result
+    }
+
+    fn combined(&self, other: &Self, operation: Operation) -> Self {
+        let (a, b) = (&self.shared.ranges, &other.shared.ranges);
+        Self::new(
+            self.version,
+            match operation {
+                Operation::Intersection => a & b,
+                Operation::Difference => a - b,
+                Operation::Union => a | b,
+            },
+        )
+    }
+
+    /// The widest prefixes of the set, as facts list them, and the number of the others.
+    pub fn shortened(&self) -> &(Vec<Prefix>, u64) {
+        self.shared.shortened.get_or_init(|| Reachability::shortened(self.prefixes()))
     }
 
     /// The fewest prefixes that cover exactly this set, in order.
@@ -205,6 +251,41 @@ impl AddressSet {
             (first, last) => IpSubnets::V6(Ipv6Subnets::new(to_ipv6(first), to_ipv6(last), 0)),
         }
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Operation {
+    Intersection,
+    Difference,
+    Union,
+}
+
+/// Sets with at least so many ranges together are combined once: a question about each of hundreds of listeners combines
+/// the same large sets in the same way.
+const WORTH_REMEMBERING: usize = 64;
+
+/// The most ranges that are remembered, which bounds the memory to about 100 MiB.
+const MOST_REMEMBERED: usize = 1 << 21;
+
+/// Results by the places of their operands, which it keeps alive.
+#[derive(Default)]
+struct Memory {
+    results: HashMap<(Operation, usize, usize), (AddressSet, AddressSet, AddressSet)>,
+    ranges: usize,
+}
+
+impl Memory {
+    fn remember(&mut self, key: (Operation, usize, usize), a: &AddressSet, b: &AddressSet, result: &AddressSet) {
+        self.ranges += result.ranges_len() + 1;
+        if self.ranges > MOST_REMEMBERED {
+            *self = Self::default();
+        }
+        self.results.insert(key, (a.clone(), b.clone(), result.clone()));
+    }
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
 }
 
 fn to_ipv6(address: IpAddr) -> Ipv6Addr {

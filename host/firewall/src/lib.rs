@@ -8,7 +8,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`nft_json`] | reads `nft -j list ruleset` |
-//! | [`notation`] | shows rules in the notation of the tool that wrote them |
+//! | [`iptables_save`] | reads what `iptables-save` prints |
 //! | [`ruleset`] | tables, chains, rules, sets |
 //! | [`address_set`] | exact sets of addresses |
 //! | [`region`] | sets of senders: addresses and ports |
@@ -19,6 +19,7 @@
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //! | [`attribute`] | the attributes of netlink messages |
 //! | [`nf_tables`] | reads the messages of the kernel's `nf_tables` |
+//! | [`legacy`] | reads the tables of legacy iptables |
 //! | [`xt`] | reads the matches and targets of iptables |
 //!
 //! The crate does no input or output.
@@ -26,6 +27,8 @@
 pub mod address_set;
 pub mod attribute;
 pub mod evaluate;
+pub mod iptables_save;
+pub mod legacy;
 pub mod nf_tables;
 pub mod nft_json;
 pub mod notation;

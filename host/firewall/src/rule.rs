@@ -447,7 +447,7 @@ pub enum Predicate {
     /// States of the connection as bits: INVALID 1, ESTABLISHED 2, RELATED 4, NEW 8, UNTRACKED 64, and the pseudo states
     /// SNAT 128 and DNAT 256. One must hold.
     ConntrackState(u16),
-    /// Status bits of the connection (`IPS_*`): one of the mask is set; with 0, none is set at all.
+    /// Status bits of the connection (`IPS_*`): one of the mask is set. With 0 it never holds (`--ctstatus NONE`).
     ConntrackStatus(u32),
     /// The direction of the packet in its connection.
     ConntrackDirection(Direction),

@@ -42,6 +42,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("tcp option maxseg size set", "written, not followed"),
     ("tcp dport 80 synproxy", "not followed"),
     ("tcp dport 22 meter", "its set is not listed"),
+    ("ip saddr 1.2.3.4 tcp dport 22 accept", "the same tests in another order"),
+    ("udp dport 53 accept", "in a table of one protocol: another form of the same test"),
     ("icmp type echo-request accept", "in a bridge: another form of the same test"),
 ];
 
@@ -144,7 +146,7 @@ fn debugged_sets(debug: &str) -> BTreeMap<(String, String, String), Elements> {
                 }
             }
             [family, table, set] if set.starts_with('@') => {
-                let key = ((*family).to_owned(), (*table).to_owned(), set[1..].to_owned());
+                let key = ((*family).to_owned(), (*table).to_owned(), set.trim_start_matches('@').to_owned());
                 sets.insert(key.clone(), Vec::new());
                 current = Some(key);
             }

@@ -1,7 +1,14 @@
 //! Rulesets of other tools, where `LOOPGATE_RULESETS` names a folder of them: every document is read, and only what the
 //! listing leaves out is not understood.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +30,10 @@ fn loaded_rulesets_are_understood() {
     in_namespace("loaded_rulesets_are_understood", || {
         for file in files(&folder.join("moby"), "nft") {
             run("nft", &["flush", "ruleset"]);
-            run("nft", &["-f", file.to_str().expect("a name")]);
+            // nft 1.0.6 does not take the name of this priority at this hook.
+            let rules = std::fs::read_to_string(&file).expect("a file");
+            let rules = rules.replace("hook output priority dstnat", "hook output priority -100");
+            run("nft", &[rules.as_str()]);
             let parsed = nft_json::parse(run("nft", &["-j", "list", "ruleset"]).as_bytes()).expect("a listing");
             report(&file, &parsed);
         }

@@ -24,7 +24,7 @@ fn check(facts: &Facts, _: &Settings, report: &mut Report) {
 
 fn is_ipv6_wildcard(listener: &Listener) -> bool {
     let address = listener.address.to_std();
-    address.is_ipv6() && address.is_unspecified()
+    address.is_ipv6() && address.is_unspecified() && !listener.is_published()
 }
 
 fn finding(listener: &Listener) -> Finding {

@@ -3,6 +3,7 @@
 mod catalogue;
 mod dual_stack;
 mod link_local_bind;
+mod loopback_reachable;
 mod one_loopback_family;
 mod parameters;
 mod place;
@@ -20,6 +21,7 @@ loopgate_plugin::plugin! {
     parameters: Settings,
     rules: [
         sensitive_service::RULE,
+        loopback_reachable::RULE,
         unsafe_on_loopback::RULE,
         public_bind::RULE,
         wildcard_bind::RULE,

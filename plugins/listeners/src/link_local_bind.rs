@@ -9,5 +9,5 @@ use crate::place::report_bound_to;
 pub(crate) const RULE: Rule<Settings> = Rule::new("link-local-bind", include_str!("link-local-bind.md"), check);
 
 fn check(facts: &Facts, _: &Settings, report: &mut Report) {
-    report_bound_to(&[Scope::LinkLocal, Scope::Multicast], facts, report);
+    report_bound_to(&[Scope::LinkLocal, Scope::Multicast], Severity::Low, facts, report);
 }

@@ -9,5 +9,5 @@ use crate::place::report_bound_to;
 pub(crate) const RULE: Rule<Settings> = Rule::new("private-bind", include_str!("private-bind.md"), check);
 
 fn check(facts: &Facts, _: &Settings, report: &mut Report) {
-    report_bound_to(&[Scope::Private, Scope::Shared], facts, report);
+    report_bound_to(&[Scope::Private, Scope::Shared], Severity::Medium, facts, report);
 }

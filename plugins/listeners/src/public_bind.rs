@@ -9,5 +9,5 @@ use crate::place::report_bound_to;
 pub(crate) const RULE: Rule<Settings> = Rule::new("public-bind", include_str!("public-bind.md"), check);
 
 fn check(facts: &Facts, _: &Settings, report: &mut Report) {
-    report_bound_to(&[Scope::Public], facts, report);
+    report_bound_to(&[Scope::Public], Severity::High, facts, report);
 }

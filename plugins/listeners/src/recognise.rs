@@ -65,6 +65,13 @@ pub(crate) fn recognise<'catalogue>(
     catalogue: &'catalogue Catalogue,
     listener: &Listener,
 ) -> Option<Recognised<'catalogue>> {
+    let Some(published) = &listener.published else { return recognise_at(catalogue, listener) };
+    // A container has the port that the catalogue knows, whatever it is published as.
+    let behind = Listener { port: published.target.port, reachability: Vec::new(), ..listener.clone() };
+    recognise_at(catalogue, &behind).or_else(|| recognise_at(catalogue, listener))
+}
+
+fn recognise_at<'catalogue>(catalogue: &'catalogue Catalogue, listener: &Listener) -> Option<Recognised<'catalogue>> {
     let owners = listener.owners.iter();
     let by_owner = owners.filter_map(|owner| by_owner(catalogue, listener, owner));
     by_owner.max_by_key(|found| found.service.severity).or_else(|| by_port(catalogue, listener))

@@ -4,7 +4,7 @@ use loopgate_plugin::prelude::*;
 
 use crate::catalogue::Service;
 use crate::parameters::Settings;
-use crate::place::{bound_to, ids};
+use crate::place::{bound_to, ids, is_bound, shielded};
 use crate::recognise::{OwnerIs, Recognised, Sign, is_identifiable, recognise};
 
 /// The rule.
@@ -14,7 +14,7 @@ fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     let mut unseen = Vec::new();
     for listener in facts.exposed_listeners() {
         match recognise(&settings.catalogue, listener) {
-            Some(found) => report.fail(finding(listener, &found)),
+            Some(found) => report.fail(finding(facts, listener, &found)),
             None if could_be_anything(facts, listener) => unseen.push(listener),
             None => {}
         }
@@ -22,19 +22,26 @@ fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     report_unseen(&unseen, report);
 }
 
-fn finding(listener: &Listener, found: &Recognised<'_>) -> Finding {
+fn finding(facts: &Facts, listener: &Listener, found: &Recognised<'_>) -> Finding {
     let Service { severity, why, .. } = found.service;
-    let message =
-        format!("{} {}, which {why}; it is bound to {}", listener.describe(), found.phrase(), bound_to(listener));
-    let finding = found.explain(Finding::of_listener(listener, message));
-    finding.severity(if found.is_doubtful() { Severity::Medium.min(*severity) } else { *severity })
+    let (name, phrase, bound_to) = (listener.describe(), found.phrase(), bound_to(listener));
+    let (is_bound, reach) = (is_bound(listener), facts.reach_clause(listener));
+    let message = format!("{name} {phrase}, which {why}; it {is_bound} {bound_to}, {reach}");
+    let finding = found.explain(Finding::of_listener(listener, message)).reach_of(facts, listener);
+    let severity = if found.is_doubtful() { Severity::Medium.min(*severity) } else { *severity };
+    finding.severity(shielded(listener, severity))
 }
 
 /// Whether any service could be behind a listener that was not recognised: its owner was not seen.
 ///
-/// The collector gives a gap for every socket without a visible owner; facts without one say that none is hidden.
+/// The collector gives a gap for every socket without a visible owner; facts without one say that none is hidden. A
+/// published port without owners leads to a process that nobody looked for.
 pub(crate) fn could_be_anything(facts: &Facts, listener: &Listener) -> bool {
-    if listener.owners.is_empty() { !facts.is_complete(&Area::Owners) } else { !is_identifiable(listener) }
+    if listener.owners.is_empty() {
+        listener.is_published() || !facts.is_complete(&Area::Owners)
+    } else {
+        !is_identifiable(listener)
+    }
 }
 
 pub(crate) fn report_unseen(listeners: &[&Listener], report: &mut Report) {

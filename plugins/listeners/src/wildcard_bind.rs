@@ -3,7 +3,7 @@
 use loopgate_plugin::prelude::*;
 
 use crate::parameters::Settings;
-use crate::place::bound_to;
+use crate::place::of_bound;
 
 /// The rule.
 pub(crate) const RULE: Rule<Settings> = Rule::new("wildcard-bind", include_str!("wildcard-bind.md"), check);
@@ -15,15 +15,28 @@ fn check(facts: &Facts, _: &Settings, report: &mut Report) {
 }
 
 fn finding(facts: &Facts, listener: &Listener) -> Finding {
-    let message = format!("{} is bound to {}", listener.describe(), bound_to(listener));
-    let served: Vec<_> = served_addresses(facts, listener).collect();
-    let is_public = served.iter().any(|(_, entry)| entry.scope == Scope::Public);
-    let finding =
-        served.iter().take(MOST_ADDRESSES).fold(Finding::of_listener(listener, message), |finding, served| {
-            let (interface, InterfaceAddress { address, scope, .. }) = served;
-            finding.evidence("answers on", format!("{address}, {scope}, {}", interface.name))
-        });
-    if is_public { finding.severity(Severity::High) } else { finding }
+    let severity = if is_public(facts, listener) { Severity::High } else { Severity::Medium };
+    let served = served_addresses(facts, listener).take(MOST_ADDRESSES);
+    served.fold(of_bound(facts, listener, severity), |finding, (interface, entry)| {
+        let InterfaceAddress { address, scope, .. } = entry;
+        finding.evidence("answers on", format!("{address}, {scope}, {}", interface.name))
+    })
+}
+
+/// Whether it can be reached at a public address: by its regions, or, where none are known, by what it is bound to.
+fn is_public(facts: &Facts, listener: &Listener) -> bool {
+    if listener.reachability.is_empty() {
+        return served_addresses(facts, listener).any(|(_, entry)| entry.scope == Scope::Public);
+    }
+    let mut regions = facts.from_outside(&listener.reachability).filter(|it| it.verdict != ReachVerdict::Blocked);
+    regions.any(|region| is_public_at(facts, region))
+}
+
+/// Whether anybody reaches it at one of this machine's public addresses.
+fn is_public_at(facts: &Facts, region: &Reachability) -> bool {
+    let mut entries = facts.interfaces.iter().flat_map(|interface| &interface.addresses);
+    let is_destination = |entry: &InterfaceAddress| region.destinations.contains(&entry.address);
+    region.farthest == Reach::Public && entries.any(|entry| entry.scope == Scope::Public && is_destination(entry))
 }
 
 /// A machine with hundreds of bridges is shown with the first addresses.

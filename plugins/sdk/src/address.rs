@@ -14,6 +14,14 @@ impl IpAddress {
         }
     }
 
+    /// The address as a number, most significant byte first.
+    fn number(&self) -> u128 {
+        match self.to_std() {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        }
+    }
+
     /// Whether it is written as an IPv4 address. `::ffff:127.0.0.1` is not; see [`IpAddr::to_canonical`].
     pub fn is_ipv4(&self) -> bool {
         matches!(self, Self::Ipv4(_))
@@ -50,6 +58,15 @@ impl fmt::Display for IpAddress {
     }
 }
 
+impl Prefix {
+    /// Whether an address is in it. An IPv4 address is in no IPv6 prefix.
+    pub fn contains(&self, address: &IpAddress) -> bool {
+        let bits: u8 = if self.address.is_ipv4() { 32 } else { 128 };
+        let (of, unused) = (self.address.number(), u32::from(bits.saturating_sub(self.length)));
+        self.address.is_ipv4() == address.is_ipv4() && of.checked_shr(unused) == address.number().checked_shr(unused)
+    }
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.address, self.length)
@@ -82,6 +99,23 @@ mod tests {
             let converted = IpAddress::from(address);
             prop_assert_eq!(converted.to_std(), address);
             prop_assert_eq!(converted.to_string(), address.to_string());
+        }
+    }
+
+    #[test]
+    fn a_prefix_contains_what_shares_its_first_bits() {
+        let prefix = |address: &str, length| Prefix { address: address.parse::<IpAddr>().unwrap().into(), length };
+        for (prefix, address, is_in) in [
+            (prefix("10.0.0.0", 8), "10.255.0.1", true),
+            (prefix("10.0.0.0", 8), "11.0.0.1", false),
+            (prefix("0.0.0.0", 0), "255.255.255.255", true),
+            (prefix("0.0.0.0", 0), "::1", false),
+            (prefix("::", 0), "ffff::", true),
+            (prefix("::1", 128), "::1", true),
+            (prefix("::1", 128), "::2", false),
+            (prefix("192.0.2.1", 32), "192.0.2.1", true),
+        ] {
+            assert_eq!(prefix.contains(&address.parse::<IpAddr>().unwrap().into()), is_in, "{prefix} {address}");
         }
     }
 

@@ -59,6 +59,7 @@ mod page;
 mod parameters;
 mod plugin;
 pub mod prelude;
+mod reach;
 mod report;
 mod rule;
 mod severity;

@@ -7,11 +7,15 @@ pub use crate::bindings::exports::loopgate::policy::rules::{
     Outcome, PluginInfo, Problem, RuleResult, Severity, Subject,
 };
 pub use crate::bindings::loopgate::policy::types::{
-    Area, Container, Facts, Gap, HostsEntry, InterfaceAddress, InterfaceKind, InterfaceSettings, IpAddress, Listener,
-    LocalRoute, Machine, Names, NetworkInterface, NetworkNamespace, Origin, Owner, Prefix, Probe, ProbeFailure,
-    ProbeProtocol, ProbeStep, Protocol, Resolution, RpFilter, Scope, Sysctl,
+    Area, BackendState, BaseChain, BlockReason, Bypass, Container, Decision, Endpoint, Facts, Firewall,
+    FirewallBackend, Gap, HostsEntry, InterfaceAddress, InterfaceKind, InterfaceSettings, IpAddress, Listener,
+    LocalRoute, LoopbackTraffic, Machine, Names, NetworkInterface, NetworkNamespace, OpenedPort, Origin, Owner, Prefix,
+    Probe, ProbeFailure, ProbeProtocol, ProbeStep, Protocol, Published, Reach, ReachBounds, ReachPath, ReachVerdict,
+    Reachability, Resolution, RpFilter, RuleReference, RulesetCounts, Scope, SpoofedEnd, SpoofedLoopback, Sysctl,
+    UnusedPort,
 };
 pub use crate::finding::Finding;
 pub use crate::parameters::{NoParameters, Parameters, Reader};
+pub use crate::reach::Exposure;
 pub use crate::report::Report;
 pub use crate::rule::Rule;

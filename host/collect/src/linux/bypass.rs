@@ -54,7 +54,7 @@ pub(super) fn observe(devices: &Devices, root: &Root, gaps: &mut Gaps) -> Bypass
 }
 
 impl Bypasses {
-    fn refuse(&mut self, what: &'static str, why: impl ToString) {
+    fn refuse(&mut self, what: &'static str, why: &impl ToString) {
         self.refused.push((what, why.to_string()));
     }
 

@@ -1,8 +1,7 @@
 //! Reads what filters and translates packets from the kernel, with no external program.
 
+pub mod legacy;
 pub mod nf_tables;
-
-use std::io;
 
 use loopgate_facts::{Area, BackendKind, BackendState, FirewallBackend, RulesetCounts, Untrusted};
 use loopgate_firewall::Ruleset;
@@ -27,29 +26,14 @@ pub(super) fn read(root: &Root) -> Rules {
         Ok(Reading::Absent) => rules.states.push((BackendKind::NfTables, BackendState::Absent)),
         Err(error) => rules.unreadable(BackendKind::NfTables, Family::Inet, error.to_string()),
     }
-    let legacy = [
-        (BackendKind::IpTables, Family::Ip, "proc/net/ip_tables_names"),
-        (BackendKind::Ip6Tables, Family::Ip6, "proc/net/ip6_tables_names"),
-    ];
-    for (kind, family, names) in legacy {
-        match legacy_tables(root, names) {
-            Ok(tables) if tables.is_empty() => rules.states.push((kind, BackendState::Absent)),
-            Ok(tables) => rules.unreadable(kind, family, format!("the legacy tables {tables} are not read")),
-            Err(error) => rules.unreadable(kind, family, format!("/{names}: {error}")),
+    for (kind, family) in [(BackendKind::IpTables, Family::Ip), (BackendKind::Ip6Tables, Family::Ip6)] {
+        match legacy::read(root, family) {
+            Ok(legacy::Reading::Read(ruleset)) => rules.add(kind, ruleset),
+            Ok(legacy::Reading::Absent) => rules.states.push((kind, BackendState::Absent)),
+            Err(error) => rules.unreadable(kind, family, error.to_string()),
         }
     }
     rules
-}
-
-/// The tables that are there. Asking for another would make the kernel create it.
-fn legacy_tables(root: &Root, names: &str) -> io::Result<String> {
-    const LIMIT: u64 = 64 << 10;
-    match root.read(names, LIMIT) {
-        Ok(names) => Ok(String::from_utf8_lossy(&names).split_whitespace().collect::<Vec<_>>().join(", ")),
-        // The module is not loaded, so there are no tables.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(error),
-    }
 }
 
 impl Rules {

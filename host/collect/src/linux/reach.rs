@@ -15,6 +15,7 @@ use super::firewall::{self, Rules};
 use super::interfaces::Devices;
 use super::root::Root;
 use super::routing::KernelRouting;
+use super::settings::{self, Conf};
 use crate::Collector as _;
 use crate::gaps::Gaps;
 
@@ -62,6 +63,39 @@ fn doubt(entry: &mut Reachability) {
 fn hands_over(ruleset: &Ruleset) -> bool {
     let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
     ops.into_iter().any(|op| matches!(op, Op::Verdict(Verdict::TransparentProxy { .. })))
+}
+
+/// What the answers about a machine depend on besides its rules.
+pub struct Surroundings {
+    devices: Vec<Device>,
+    routing: KernelRouting,
+}
+
+impl Surroundings {
+    /// Those of this machine. They hold until a device, a route or a setting changes.
+    pub fn this_machine() -> Result<Self, InquiryError> {
+        let (root, mut gaps) = (Root::new(Path::new("/")), Gaps::default());
+        let devices = Devices::observe(&mut gaps);
+        let all = Conf::of(&settings::observe(&root, &mut gaps), &mut gaps);
+        let routing = KernelRouting::new(&devices, &devices.interfaces(all, &root), &root);
+        let routing = routing.map_err(|error| InquiryError(error.to_string()))?;
+        Ok(Self { devices: devices.evaluated(&[]), routing })
+    }
+
+    /// The rules that this machine has now.
+    pub fn rules() -> Ruleset {
+        firewall::read(&Root::new(Path::new("/"))).into_ruleset()
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// Answers questions about them with some rules.
+    pub fn evaluator<'a>(&'a self, ruleset: &'a Ruleset) -> Evaluator<'a> {
+        Evaluator::new(Machine { ruleset, devices: &self.devices, routing: &self.routing })
+    }
 }
 
 /// A machine to ask questions about.

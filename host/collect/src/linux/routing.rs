@@ -8,8 +8,7 @@ mod ask;
 mod cuts;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::ops::RangeInclusive;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
@@ -31,6 +30,8 @@ mod tests;
 
 pub(super) use cuts::kinds;
 
+const TCP: u8 = 6;
+
 /// Answers from the kernel that the program runs on.
 pub(super) struct KernelRouting {
     tables: Tables,
@@ -49,6 +50,22 @@ struct Memory {
     input: HashMap<InputKey, Vec<(AddressSet, InputRoute)>>,
     output: HashMap<OutputKey, Vec<(AddressSet, OutputRoute)>>,
     fib: HashMap<FibKey, Vec<(AddressSet, FibAnswer)>>,
+    /// Every set that is part of an answer, once: what is computed with it for one destination holds for the others.
+    sets: Vec<AddressSet>,
+}
+
+impl Memory {
+    fn share<A>(&mut self, pieces: Vec<(AddressSet, A)>) -> Vec<(AddressSet, A)> {
+        let shared = pieces.into_iter().map(|(addresses, answer)| {
+            let known = self.sets.iter().find(|known| **known == addresses).cloned();
+            let shared = known.unwrap_or_else(|| {
+                self.sets.push(addresses.clone());
+                addresses
+            });
+            (shared, answer)
+        });
+        shared.collect()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,13 +96,12 @@ struct FibKey {
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
     pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
-        let bridges =
-            if bridges_ask_netfilter(root) { devices.bridges().map(|link| link.index).collect() } else { Vec::new() };
+        let bridges = devices.bridges().filter(|_| bridges_ask_netfilter(root));
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
-            bridges,
+            bridges: bridges.map(|link| link.index).collect(),
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),
         })
@@ -121,8 +137,9 @@ impl KernelRouting {
     }
 
     fn routed(&self, key: InputKey, source: IpAddr) -> InputRoute {
-        if let Some(reason) = self.dropped_before_routing(&key, source) {
-            return InputRoute::Blocked(reason);
+        // `ip_route_input_slow` takes it to broadcast addresses alone; in a question it would mean no source at all.
+        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && !is_broadcast(key.destination) {
+            return InputRoute::Blocked(BlockReason::Martian);
         }
         let request = RouteRequest {
             destination: key.destination,
@@ -149,13 +166,15 @@ impl KernelRouting {
     }
 
     fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
-        match (source, self.forwards_ipv6) {
+        // `ip6_forward`: packets that leave by the interface they came in by take another way around this check.
+        let local_source = matches!(source, IpAddr::V6(source) if stays_on_link(source));
+        if local_source && interface != key.interface {
+            return InputRoute::Blocked(BlockReason::Martian);
+        }
+        match (key.destination, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
             (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
-            (IpAddr::V6(source), _) if interface != key.interface && stays_on_link(source) => {
-                InputRoute::Blocked(BlockReason::NotRouted)
-            }
             _ => InputRoute::Forward { interface },
         }
     }
@@ -177,18 +196,8 @@ impl KernelRouting {
             && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
     }
 
-    /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from
-    /// outside, and multicast sources.
-    fn dropped_before_routing(&self, key: &InputKey, source: IpAddr) -> Option<BlockReason> {
-        let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, key.destination) else { return None };
-        let from_outside = key.interface != self.loopback;
-        let loopback = source.is_loopback() || destination.is_loopback();
-        let dropped = source.is_multicast() || from_outside && loopback;
-        dropped.then_some(BlockReason::Martian)
-    }
-
     fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
-        if destination.is_unspecified() || destination.is_multicast() {
+        if destination.is_multicast() || destination.is_unspecified() && !self.answers_nobody(key, destination) {
             return OutputRoute::None;
         }
         // A route may depend on the source, which has to be an address of this machine to ask with.
@@ -207,10 +216,22 @@ impl KernelRouting {
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
                 OutputRoute::Leaves { interface }
             }
+            // The kernel itself answers a segment from a broadcast address; programs may not (`EACCES`, `ip(7)`).
+            Reply::Route { kind: kinds::BROADCAST, interface: Some(interface), .. }
+                if key.protocol == TCP && self.tables.is_local(key.source) =>
+            {
+                OutputRoute::Leaves { interface }
+            }
             Reply::Route { .. } => OutputRoute::None,
             Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
         }
+    }
+
+    /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`, `net/ipv6/tcp_ipv6.c`),
+    /// and forwards answers so; for a program that sends, `::` is this machine (`udpv6_sendmsg`, `net/ipv6/udp.c`).
+    fn answers_nobody(&self, key: OutputKey, destination: IpAddr) -> bool {
+        destination.is_ipv6() && (key.protocol == TCP || !self.tables.is_local(key.source))
     }
 
     fn fib_of(&self, key: FibKey, address: IpAddr) -> FibAnswer {
@@ -222,7 +243,9 @@ impl KernelRouting {
     }
 
     fn fib_request(key: FibKey, destination: IpAddr) -> RouteRequest {
-        let (source, input, output, transport) = (None, None, None, None);
+        let (source, input, transport) = (None, None, None);
+        // `nft_fib6_flowi_init`: link-local addresses are looked for on one interface.
+        let output = key.interface.filter(|_| is_link_local(destination));
         RouteRequest { destination, source, input, output, mark: key.mark, transport, fib_match: destination.is_ipv4() }
     }
 
@@ -230,6 +253,9 @@ impl KernelRouting {
     fn address_type_v6(&self, key: FibKey, address: IpAddr) -> FibAnswer {
         if address.is_multicast() {
             return FibAnswer::AddressType(kinds::MULTICAST);
+        }
+        if address.is_unspecified() {
+            return FibAnswer::AddressType(kinds::UNSPECIFIED);
         }
         if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
             return FibAnswer::AddressType(kinds::LOCAL);
@@ -246,13 +272,16 @@ impl KernelRouting {
         }
     }
 
-    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
+    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface, and broadcast ones of IPv4.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
-        if address.is_multicast() || address.is_unspecified() {
+        if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
             return FibAnswer::Interface(None);
         }
+        if is_link_local(address) && key.interface.is_none() {
+            return FibAnswer::Unknown("the interface of a link-local address".into());
+        }
         match self.ask(&Self::fib_request(key, address)) {
-            Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
+            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
                 None => FibAnswer::Interface(interface),
                 Some(wanted) => {
                     FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))
@@ -283,7 +312,7 @@ impl Routing for KernelRouting {
             cuts.pieces(|source| this.input_of(key, source))
         };
         let found = recall(&self.memory, |memory| &mut memory.input, key, || pieces(self));
-        without_mapped(within(found, question.sources), question)
+        within(found, question.sources)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -291,8 +320,12 @@ impl Routing for KernelRouting {
             let why = "a policy rule asks for a mark that is not known";
             return vec![(question.destinations.clone(), OutputRoute::Unknown(why.into()))];
         };
-        let protocol = if self.tables.rules_use_ports() { question.protocol } else { 0 };
-        let key = OutputKey { source: question.source, interface: question.bound_interface, mark, protocol };
+        let key = OutputKey {
+            source: question.source,
+            interface: question.bound_interface,
+            mark,
+            protocol: question.protocol,
+        };
         let version = question.destinations.version();
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
@@ -317,23 +350,42 @@ impl Routing for KernelRouting {
     }
 }
 
+/// The broadcast addresses that are so on every link.
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_broadcast() || address.is_unspecified())
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// `ip6_forward`, `net/ipv6/ip6_output.c`.
+fn stays_on_link(source: Ipv6Addr) -> bool {
+    source.is_unspecified() || source.is_multicast() || source.is_loopback() || source.is_unicast_link_local()
+}
+
 /// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far as
 /// is known.
 fn validates_sources(interfaces: &[Interface]) -> bool {
     interfaces.iter().any(|interface| interface.settings.rp_filter != Some(RpFilter::Off))
 }
 
+/// An answer for every address of a version.
+type Pieces<A> = Vec<(AddressSet, A)>;
+
 /// An earlier answer, or a new one. The memory is not locked while the kernel is asked.
-fn recall<K: Copy + Eq + std::hash::Hash, V: Clone>(
+fn recall<K: Copy + Eq + std::hash::Hash, A: Clone>(
     memory: &Mutex<Memory>,
-    of: impl Fn(&mut Memory) -> &mut HashMap<K, V>,
+    of: impl Fn(&mut Memory) -> &mut HashMap<K, Pieces<A>>,
     key: K,
-    ask: impl FnOnce() -> V,
-) -> V {
+    ask: impl FnOnce() -> Pieces<A>,
+) -> Pieces<A> {
     let known = of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).get(&key).cloned();
     known.unwrap_or_else(|| {
         let found = ask();
-        of(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)).insert(key, found.clone());
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = memory.share(found);
+        of(&mut memory).insert(key, found.clone());
         found
     })
 }
@@ -344,28 +396,6 @@ fn within<A>(pieces: Vec<(AddressSet, A)>, asked: &AddressSet) -> Vec<(AddressSe
     }
     let cut = pieces.into_iter().map(|(addresses, answer)| (addresses.intersection(asked), answer));
     cut.filter(|(addresses, _)| !addresses.is_empty()).collect()
-}
-
-/// Sources that `ip6_forward` takes to no other link.
-fn stays_on_link(source: Ipv6Addr) -> bool {
-    source.is_unspecified() || source.is_unicast_link_local()
-}
-
-/// TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`, `net/ipv6/tcp_ipv6.c`); other protocols take
-/// packets from one. Linux 5.4 to 5.11 dropped them all.
-fn without_mapped(
-    pieces: Vec<(AddressSet, InputRoute)>,
-    question: &InputQuestion<'_>,
-) -> Vec<(AddressSet, InputRoute)> {
-    const TCP: u8 = 6;
-    const MAPPED: RangeInclusive<u128> = 0xffff_0000_0000..=0xffff_ffff_ffff;
-    if question.protocol != TCP || question.destination.is_ipv4() {
-        return pieces;
-    }
-    let mapped = AddressSet::from_range(IpVersion::V6, MAPPED).intersection(question.sources);
-    let others = pieces.into_iter().map(|(sources, route)| (sources.difference(&mapped), route));
-    let mapped = [(mapped.clone(), InputRoute::Blocked(BlockReason::Martian))];
-    others.chain(mapped).filter(|(sources, _)| !sources.is_empty()).collect()
 }
 
 /// `ip_route_input_slow` and `__fib_validate_source`: a packet that may not come in so is a martian; without a way, or

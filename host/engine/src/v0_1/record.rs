@@ -159,7 +159,7 @@ fn listener<'facts>(listener: &'facts facts::Listener, reach: &mut Reach<'facts>
         owners: listener.owners.iter().map(owner).collect(),
         published: listener.published.as_ref().map(|published| reach.published(published)),
         reach: reach.bounds(listener),
-        reachability: listener.reachability.iter().map(|region| reach.region(region)).collect(),
+        reachability: reach.regions(&listener.reachability),
         extra: multipath(listener.multipath),
     }
 }

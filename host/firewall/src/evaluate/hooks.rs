@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::load::network_family;
 use crate::address_set::IpVersion;
-use crate::rule::{Effect, Load, Op, Predicate, Verdict};
-use crate::ruleset::{Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
+use crate::rule::{Comparison, Effect, Load, Meta, Op, Predicate, Target, Translation, Verdict};
+use crate::ruleset::{Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
 
 /// One thing that happens at a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +111,11 @@ fn translates(ruleset: &Ruleset, version: IpVersion) -> bool {
 
 /// Whether some rule makes the kernel track the connections of an IP version.
 fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
+    // What is beside netfilter is unknown for other reasons.
     let of_version = |chain: &&Chain| {
         ruleset
             .table(chain.table)
+            .filter(|table| table.backend != Backend::Beside)
             .is_some_and(|table| sees(table.family, version, Hook::Prerouting) || table.family == Family::Bridge)
     };
     ruleset
@@ -120,13 +123,27 @@ fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
         .iter()
         .filter(of_version)
         .flat_map(|chain| &chain.rules)
-        .flat_map(|rule| &rule.ops)
-        .any(needs_tracking)
+        .any(|rule| rule.ops.iter().any(|op| needs_tracking(op) && !is_of_other_version(op, &rule.ops, version)))
+}
+
+/// A translation to addresses makes the kernel track the version of these addresses only (`nft_nat_init`), which the
+/// rule asks for before.
+fn is_of_other_version(op: &Op, rule: &[Op], version: IpVersion) -> bool {
+    let to_addresses =
+        |translation: &Translation| matches!(translation.target, Target::Addresses(_) | Target::Prefix(..));
+    matches!(op, Op::Verdict(Verdict::Translate(translation)) if to_addresses(translation))
+        && rule.windows(2).any(|pair| match pair {
+            [Op::Load { what: Load::Meta(Meta::NetworkFamily), to }, Op::Compare { register, how, value }] => {
+                to == register && *how == Comparison::Equal && **value != [network_family(version)]
+            }
+            _ => false,
+        })
 }
 
 fn needs_tracking(op: &Op) -> bool {
     match op {
-        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) => true,
+        // What is unknown may need it, and chains that translate are not even entered where nothing does.
+        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) | Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,
             Effect::SetConntrackMark { .. }

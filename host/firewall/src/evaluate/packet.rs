@@ -55,6 +55,8 @@ pub(super) struct State {
     /// Address translation has been decided for the connection.
     pub(super) mapped: bool,
     pub(super) tracking: Tracking,
+    /// The sender's address and port stand in the connection, and others in the packet: its source was translated.
+    pub(super) sender_hidden: bool,
     /// For an answer: the packet that it answers was not tracked.
     pub(super) untracked_request: bool,
     /// The packet's mark; `None` where it is not known.
@@ -82,6 +84,7 @@ impl State {
             original: endpoint,
             mapped: false,
             tracking: Tracking::None,
+            sender_hidden: false,
             untracked_request: false,
             mark: Some(0),
             ct_mark: Some(0),
@@ -104,6 +107,11 @@ impl State {
             touched: Vec::new(),
             ..self.clone()
         }
+    }
+
+    /// The direction of the packet in its connection: an answer to a packet that was not tracked begins one.
+    pub(super) fn connection_direction(&self) -> Direction {
+        if self.tracking == Tracking::New { Direction::Original } else { self.direction }
     }
 
     pub(super) fn is_translated(&self) -> bool {
@@ -196,6 +204,9 @@ impl Headers {
 }
 
 fn address_symbols(state: &State, end: End) -> Vec<Symbol> {
+    if state.is_sender(end) && state.sender_hidden {
+        return vec![Symbol::OPAQUE; state.version.address_length()];
+    }
     if state.is_sender(end) {
         return whole_address(state.version);
     }
@@ -205,7 +216,11 @@ fn address_symbols(state: &State, end: End) -> Vec<Symbol> {
 const VARIABLE_PORT: [Symbol; 2] = [Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)];
 
 fn port_symbols(state: &State, end: End) -> [Symbol; 2] {
-    if state.is_sender(end) { state.sender_port() } else { state.port_of(state.endpoint) }
+    match state.is_sender(end) {
+        true if state.sender_hidden => [Symbol::OPAQUE; 2],
+        true => state.sender_port(),
+        false => state.port_of(state.endpoint),
+    }
 }
 
 /// The bytes of an address, most significant first.

@@ -2,7 +2,7 @@
 
 use loopgate_facts::BlockReason;
 
-use crate::address_set::AddressSet;
+use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
 use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
 use crate::rule::Direction;
@@ -66,11 +66,11 @@ impl<'m> Journey<'_, 'm> {
 
     fn own_addresses(&self, flow: &Flow) -> Region {
         let version = flow.region.version();
-        let of_version = |address: &&std::net::IpAddr| crate::address_set::IpVersion::of(**address) == version;
+        let of_version = |address: &&std::net::IpAddr| IpVersion::of(**address) == version;
         let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
         let loopback = match version {
-            crate::address_set::IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
-            crate::address_set::IpVersion::V6 => AddressSet::from_range(version, 1..=1),
+            IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
+            IpVersion::V6 => AddressSet::from_range(version, 1..=1),
         };
         let numbers = addresses.map(|address| crate::address_set::number(*address)).map(|number| number..=number);
         Region::of_addresses(loopback.union(&AddressSet::from_ranges(version, numbers)))
@@ -117,6 +117,7 @@ impl<'m> Journey<'_, 'm> {
     fn receive(&mut self, input: &'m Device, flows: Flows) -> Vec<Arrived> {
         let place = |hook, output| Place { hook, input: Some(input), output };
         let flows = self.hook(place(Hook::Ingress, None), flows);
+        let flows = self.without_impossible(input, flows);
         let flows = self.hook(place(Hook::Prerouting, None), flows);
         let mut arrived = Vec::new();
         let mut forwarded: Vec<(u32, Flows)> = Vec::new();
@@ -136,6 +137,27 @@ impl<'m> Journey<'_, 'm> {
             arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
         }
         arrived
+    }
+
+    /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses
+    /// from outside, and multicast sources. TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`,
+    /// `net/ipv6/tcp_ipv6.c`), which other protocols do.
+    fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
+        let mut possible = Flows::default();
+        for flow in flows {
+            if input.is_loopback() || flow.state.version == IpVersion::V4 {
+                possible.add(flow);
+                continue;
+            }
+            let impossible = if flow.state.endpoint.address.is_loopback() {
+                flow.region.clone()
+            } else {
+                flow.region.within(&impossible_sources(flow.state.protocol))
+            };
+            possible.add(flow.with_region(flow.region.difference(&impossible)));
+            self.end(flow.with_region(impossible), Fate::Blocked(BlockReason::Martian));
+        }
+        possible
     }
 
     fn route(&mut self, input: &Device, flow: &Flow, local: &mut Flows, forwarded: &mut Vec<(u32, Flows)>) {
@@ -176,7 +198,7 @@ impl<'m> Journey<'_, 'm> {
     /// Everything that happens at a hook.
     fn hook(&mut self, place: Place<'m>, mut flows: Flows) -> Flows {
         let hooks = self.hooks;
-        for version in [crate::address_set::IpVersion::V4, crate::address_set::IpVersion::V6] {
+        for version in [IpVersion::V4, IpVersion::V6] {
             if !flows.iter().any(|flow| flow.state.version == version) {
                 continue;
             }
@@ -217,9 +239,9 @@ impl<'m> Journey<'_, 'm> {
     /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
     fn translate(&mut self, place: Place<'m>, chains: &[ChainId], flows: Flows) -> Flows {
         let destination = matches!(place.hook, Hook::Prerouting | Hook::Output);
-        let (mut open, mut done) = flows.partition(|state| {
-            state.tracking == Tracking::New && state.direction == Direction::Original && !(destination && state.mapped)
-        });
+        let flows = if destination { flows.change(translated_back) } else { flows };
+        let (mut open, mut done) =
+            flows.partition(|state| state.tracking == Tracking::New && !(destination && state.mapped));
         for chain in chains {
             let accepted = self.chain(place, *chain, open);
             let (mapped, others) = accepted.partition(|state| destination && state.mapped);
@@ -245,15 +267,17 @@ impl<'m> Journey<'_, 'm> {
         let answered = if input.is_loopback() {
             self.answer_here(input, output, &flow)
         } else {
-            self.answer_outside(output, &flow)
+            self.answer_outside(input, output, &flow)
         };
         let blocked = std::mem::replace(&mut self.journal.ends, outer);
         let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
         self.journal.ends.extend(blocked);
         for answer in answered {
             let rare = answer.state.rare;
+            let fate =
+                if is_from_elsewhere(&answer.state) { Fate::Blocked(BlockReason::AnswerBlocked) } else { fate.clone() };
             let arrived = Flow { region: answer.region, ..flow.clone() };
-            self.journal.ends.push(End { rare, ..End::new(arrived, fate.clone(), None, forwarded) });
+            self.journal.ends.push(End { rare, ..End::new(arrived, fate, None, forwarded) });
         }
     }
 
@@ -271,17 +295,37 @@ impl<'m> Journey<'_, 'm> {
         reply_arrives(self, loopback, flows)
     }
 
-    fn answer_outside(&mut self, output: Option<u32>, flow: &Flow) -> Flows {
+    fn answer_outside(&mut self, input: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
+        let endpoint = flow.state.endpoint.address;
+        // Whoever gets it there, the answer comes back with a source that `without_impossible` says is dropped.
+        if output.is_some() && flow.state.version == IpVersion::V6 && endpoint.is_loopback() {
+            self.end(flow.clone(), Fate::Blocked(BlockReason::AnswerNotRouted));
+            return Flows::default();
+        }
+        // Link-local addresses are answered by the interface they were seen on (RFC 4007, 6).
+        let link_local = link_local(flow.state.version);
+        let (near, far) = (flow.region.within(&link_local), flow.region.within(&link_local.complement()));
+        let mut answered = Flows::default();
+        for (region, bound_interface) in [(near, Some(input.index)), (far, None)] {
+            answered.extend(self.answer_to(output, bound_interface, &flow.with_region(region)));
+        }
+        answered
+    }
+
+    fn answer_to(&mut self, output: Option<u32>, bound_interface: Option<u32>, flow: &Flow) -> Flows {
         let destinations = flow.region.addresses();
+        let mut answered = Flows::default();
+        if destinations.is_empty() {
+            return answered;
+        }
         let question = OutputQuestion {
             source: flow.state.endpoint.address,
-            bound_interface: None,
+            bound_interface,
             destinations: &destinations,
             mark: Some(0),
             protocol: flow.state.protocol,
         };
         let from = output.and_then(|index| self.machine.device(index));
-        let mut answered = Flows::default();
         for (addresses, route) in self.output(&question) {
             let region = flow.region.within(&addresses);
             if region.is_empty() {
@@ -290,6 +334,10 @@ impl<'m> Journey<'_, 'm> {
             let reply = Flow::new(flow.state.reply(), region);
             match route {
                 OutputRoute::Leaves { interface } => match self.machine.device(interface) {
+                    // To an address of this machine, whoever used it outside: the answer stays here.
+                    Some(device) if device.is_loopback() => {
+                        self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
+                    }
                     Some(device) => answered.extend(self.answer_by(from, device, reply)),
                     None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
                 },
@@ -348,12 +396,40 @@ fn tracked(state: &State) -> State {
     State { tracking, ..state.clone() }
 }
 
+/// The destination of an answer is the sender again (`nf_nat_packet`, `net/netfilter/nf_nat_core.c`).
+fn translated_back(state: &State) -> State {
+    let is_answer = state.direction == Direction::Reply && state.tracking == Tracking::Established;
+    State { sender_hidden: state.sender_hidden && !is_answer, ..state.clone() }
+}
+
+/// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
+fn is_from_elsewhere(answer: &State) -> bool {
+    (answer.is_translated() || answer.sender_hidden) && answer.tracking != Tracking::Established
+}
+
 /// What keeps an answer from leaving keeps the packet from being answered.
 fn of_answer(fate: Fate) -> Fate {
     match fate {
         Fate::Blocked(BlockReason::AnswerNotRouted) => Fate::Blocked(BlockReason::AnswerNotRouted),
         Fate::Blocked(_) => Fate::Blocked(BlockReason::AnswerBlocked),
         other => other,
+    }
+}
+
+fn impossible_sources(protocol: u8) -> AddressSet {
+    const V4_MAPPED: u128 = 0xffff << 32;
+    const MULTICAST: u128 = 0xff << 120;
+    let mapped = (protocol == TCP).then_some(V4_MAPPED..=V4_MAPPED | 0xffff_ffff);
+    let ranges = [1..=1, MULTICAST..=u128::MAX].into_iter().chain(mapped);
+    AddressSet::from_ranges(IpVersion::V6, ranges)
+}
+
+/// The link-local addresses of IPv6; IPv4 has none of which a machine has one for each of its interfaces.
+fn link_local(version: IpVersion) -> AddressSet {
+    const FIRST: u128 = 0xfe80 << 112;
+    match version {
+        IpVersion::V4 => AddressSet::empty(version),
+        IpVersion::V6 => AddressSet::from_range(version, FIRST..=FIRST | u128::MAX >> 10),
     }
 }
 

@@ -116,6 +116,9 @@ impl View<'_, '_> {
         wanted: impl Fn(&FibAnswer) -> bool,
     ) -> Condition {
         let sender = self.state.is_sender(end);
+        if sender && self.state.sender_hidden {
+            return Condition::unknown(self.version());
+        }
         let asked =
             if sender { AddressSet::all(self.version()) } else { AddressSet::single(self.state.endpoint.address) };
         let question = FibQuestion { addresses: &asked, interface, mark: Some(0), result };
@@ -200,7 +203,9 @@ impl View<'_, '_> {
         }
         match predicate {
             Predicate::ConntrackStatus(mask) => self.connection_status(*mask),
-            Predicate::ConntrackDirection(direction) => Condition::Known(*direction == self.state.direction),
+            Predicate::ConntrackDirection(direction) => {
+                Condition::Known(*direction == self.state.connection_direction())
+            }
             Predicate::ConntrackProtocol(number) => Condition::Known(*number == self.state.protocol),
             Predicate::ConntrackAddress { direction, end, address, mask } => {
                 self.connection_address(*direction, *end, *address, *mask)

@@ -14,6 +14,7 @@ pub(super) const NFT_OBJECT_CONNLIMIT: u32 = 5;
 pub(super) const NFT_OBJECT_CT_TIMEOUT: u32 = 7;
 pub(super) const NFT_OBJECT_SECMARK: u32 = 8;
 pub(super) const NFT_OBJECT_CT_EXPECT: u32 = 9;
+pub(super) const NFT_OBJECT_SYNPROXY: u32 = 10;
 
 /// What a rule does that uses the object.
 pub(super) type Object = Op;

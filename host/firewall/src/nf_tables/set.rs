@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn types_of_a_concatenation_come_first_to_last() {
         assert_eq!(types(7), [7]);
-        assert_eq!(types(7 << 6 | 13), [7, 13]);
-        assert_eq!(types(8 << 12 | 12 << 6 | 13), [8, 12, 13]);
+        assert_eq!(types(0b111_001101), [7, 13]);
+        assert_eq!(types(0b1000_001100_001101), [8, 12, 13]);
         assert_eq!(types(0), [0]);
     }
 

@@ -26,7 +26,7 @@ pub(super) fn piece(value: &Value, form: &Form, ordered: bool) -> Option<Piece> 
             let (from, to) = (constant(from, form, ordered)?, constant(to, form, ordered)?);
             (from <= to).then_some(Piece::Range(from, to))
         }
-        _ if ordered && form.kind.shape() == Shape::Text => text_piece(value.as_str()?, form),
+        _ if ordered && form.kind.shape() == Shape::Text && !form.literal => text_piece(value.as_str()?, form),
         _ => constant(value, form, ordered).map(Piece::One),
     }
 }

@@ -319,7 +319,8 @@ fn equality(part: &Part, how: Comparison, right: &Value) -> Option<Vec<Op>> {
 
 /// Interfaces that came from an index are whole names, with a `*` that is nothing but itself.
 fn is_name(part: &Part) -> bool {
-    part.form.kind.shape() == Shape::Text
+    !part.form.literal
+        && part.form.kind.shape() == Shape::Text
         && matches!(
             part.load,
             Load::Meta(

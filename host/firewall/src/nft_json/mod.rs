@@ -11,6 +11,8 @@
 //! | `operands` | what is on the left of a match: header fields, `meta`, `ct`, `fib`, concatenations |
 //! | `constants` | what is on the right: values, prefixes, ranges |
 //! | `matches` | matches and lookups |
+//! | `translations` | address translation |
+//! | `rates` | limits and quotas |
 //! | `statements` | everything else that a rule does |
 //!
 //! **What the document does not carry.** Matches and targets of iptables are printed without their parameters, chains
@@ -23,8 +25,10 @@ mod document;
 mod matches;
 mod operands;
 mod prototype;
+mod rates;
 mod sets;
 mod statements;
+mod translations;
 
 use loopgate_facts::Untrusted;
 use serde_json::Value;

@@ -158,8 +158,13 @@ fn header_field(protocol: &str, name: &str) -> Option<Part> {
     let header = names::header(protocol)?;
     let field = names::field(header, name)?;
     let (first, end) = (field.offset / 8, (field.offset + field.bits).div_ceil(8));
-    let form =
-        Form { kind: field.kind, bits: field.bits, bytes: end - first, shift: end * 8 - field.offset - field.bits };
+    let form = Form {
+        kind: field.kind,
+        bits: field.bits,
+        bytes: end - first,
+        shift: end * 8 - field.offset - field.bits,
+        literal: false,
+    };
     let load = Load::Payload { base: header.base, offset: first, length: form.bytes };
     let mut part = Part::new(load, form);
     part.needs = Some(header.layer);

@@ -13,17 +13,19 @@ pub(super) struct Form {
     pub(super) bytes: u32,
     /// How far it stands to the left within those.
     pub(super) shift: u32,
+    /// A `*` at the end of a name is a character like others: the name is that of an interface known by its index.
+    pub(super) literal: bool,
 }
 
 impl Form {
     /// A value of a data type that has one length.
     pub(super) fn of(kind: Kind) -> Option<Self> {
-        (kind.bits() > 0).then(|| Self { kind, bits: kind.bits(), bytes: kind.bytes(), shift: 0 })
+        (kind.bits() > 0).then(|| Self { kind, bits: kind.bits(), bytes: kind.bytes(), shift: 0, literal: false })
     }
 
     /// A value of whole bytes.
     pub(super) fn whole(kind: Kind, bytes: u32) -> Self {
-        Self { kind, bits: bytes.saturating_mul(8), bytes, shift: 0 }
+        Self { kind, bits: bytes.saturating_mul(8), bytes, shift: 0, literal: false }
     }
 
     /// The order of its bytes: where values are ordered, the most significant comes first.
@@ -38,7 +40,10 @@ impl Form {
 
     /// The name of the interface in place of its index.
     pub(super) fn by_name(self) -> Self {
-        if self.kind == Kind::InterfaceIndex { Self::whole(Kind::InterfaceName, 16) } else { self }
+        match self.kind {
+            Kind::InterfaceIndex => Self { literal: true, ..Self::whole(Kind::InterfaceName, 16) },
+            _ => self,
+        }
     }
 
     /// Its length in a concatenation.

@@ -226,6 +226,7 @@ fn key_parts(key: &Value) -> &[Value] {
 fn holds_range(key: &Value, forms: &[Form]) -> bool {
     key_parts(key).iter().zip(forms).any(|(part, form)| {
         let name = form.kind.shape() == Shape::Text
+            && !form.literal
             && part.as_str().is_some_and(|text| super::constants::beginning(text).is_some());
         is_span(part) || name
     })

@@ -8,13 +8,11 @@ use super::constants::constant;
 use super::matches::{FIRST, RuleReader};
 use super::operands::{Part, part as single_part, parts};
 use super::prototype::Form;
+use super::rates::{connection_count, limit, quota};
 use super::sets::statement_name;
-use super::{Lowered, Trouble, only_member, several, text, unclear};
-use crate::notation::names::{Kind, Network};
-use crate::rule::{
-    Effect, End, Load, LookupResult, Meta, Note, Op, Operand, PayloadBase, Rate, Register, SetUpdate, Target,
-    Translation, Verdict,
-};
+use super::{Lowered, only_member, several, text, unclear};
+use crate::notation::names::Network;
+use crate::rule::{Effect, End, Load, LookupResult, Meta, Note, Op, PayloadBase, Rate, SetUpdate, Target, Verdict};
 use crate::ruleset::{Data, Family};
 
 impl RuleReader<'_, '_> {
@@ -40,7 +38,7 @@ impl RuleReader<'_, '_> {
             "ct count" => self.rate("ct count", inner),
             "notrack" => self.effect(Effect::NoTrack),
             "mangle" => self.mangle(inner),
-            "ct helper" | "ct timeout" | "ct expectation" | "secmark" => {
+            "ct helper" | "ct timeout" | "ct expectation" | "secmark" if inner.is_string() => {
                 self.effect(Effect::Write { payload: None, name: kind.into() })
             }
             "dnat" => self.translate(End::Destination, inner),
@@ -51,8 +49,8 @@ impl RuleReader<'_, '_> {
             "queue" => self.queue(inner),
             "set" => self.set_update(inner),
             "meter" => self.meter(inner),
-            "dup" => self.note("dup".to_owned()),
-            "fwd" => self.end(Verdict::Stolen("fwd".into())),
+            "dup" => self.note(format!("dup{}", destination(inner))),
+            "fwd" => self.end(Verdict::Stolen(format!("fwd{}", destination(inner)).into())),
             "xt" => self.extension(inner),
             _ => unclear(kind),
         }
@@ -76,7 +74,7 @@ impl RuleReader<'_, '_> {
         Ok(())
     }
 
-    fn end(&mut self, verdict: Verdict) -> Lowered<()> {
+    pub(super) fn end(&mut self, verdict: Verdict) -> Lowered<()> {
         self.push(Op::Verdict(verdict))
     }
 
@@ -91,7 +89,8 @@ impl RuleReader<'_, '_> {
     fn counter(&mut self, value: &Value) -> Lowered<()> {
         match value {
             Value::String(name) => self.note(format!("counter name {}", quoted(name))),
-            Value::Object(members) if members.contains_key("map") => self.note("counter name of a map".to_owned()),
+            // A map that has no answer ends the rule (`nft_objref_map_eval`, `net/netfilter/nft_objref.c`).
+            Value::Object(members) if members.contains_key("map") => unclear("counter of a map"),
             _ => {
                 let number = |member| value.get(member).and_then(Value::as_u64).unwrap_or_default();
                 self.push(Op::Note(Note::Counter { packets: number("packets"), bytes: number("bytes") }))
@@ -131,7 +130,7 @@ impl RuleReader<'_, '_> {
     }
 
     /// Looks a key up in a map, by name or within the rule.
-    fn map(&mut self, key: &Value, data: &Value, forms: &[Form], result: LookupResult) -> Lowered<()> {
+    pub(super) fn map(&mut self, key: &Value, data: &Value, forms: &[Form], result: LookupResult) -> Lowered<()> {
         let parts = parts(key)?;
         let verdicts = result == LookupResult::Verdict;
         let set = match (data.as_str().and_then(|name| name.strip_prefix('@')), only_member(data)) {
@@ -172,7 +171,7 @@ impl RuleReader<'_, '_> {
         let target = single_part(key)?;
         let name = written_name(key);
         match &target.load {
-            Load::Meta(Meta::Trace) => self.note("meta nftrace set 1".to_owned()),
+            Load::Meta(Meta::Trace) if new.is_number() => self.note("meta nftrace set 1".to_owned()),
             Load::Meta(Meta::Mark) => {
                 self.value(&target, new)?;
                 self.effect(Effect::SetMarkFrom(FIRST))
@@ -184,17 +183,23 @@ impl RuleReader<'_, '_> {
             load => {
                 let payload = payload_of(load);
                 self.require(target.needs)?;
-                // What is written is not followed, but shown where it is understood.
-                let (before, known) = (self.ops.len(), self.known);
-                if let Err(Trouble::Broken(error)) = self.value(&target, new) {
-                    return Err(Trouble::Broken(error));
-                }
-                if self.ops.iter().skip(before).any(|op| matches!(op, Op::Lookup { .. })) {
-                    // A map that has no answer ends the rule.
-                    self.known = known;
-                }
+                self.written_value(&target, new)?;
                 self.effect(Effect::Write { payload, name: name.into() })
             }
+        }
+    }
+
+    /// A value that is written and not followed: what counts is whether the rule goes on, which a map that has no
+    /// answer ends. Another type of value is converted.
+    fn written_value(&mut self, target: &Part, value: &Value) -> Lowered<()> {
+        match only_member(value) {
+            Some((kind, _)) if kind != "map" && kind != "|" => {
+                let part = single_part(value)?;
+                self.require(part.needs)?;
+                self.ops.extend(part.ops(FIRST));
+                Ok(())
+            }
+            _ => self.value(target, value),
         }
     }
 
@@ -219,120 +224,6 @@ impl RuleReader<'_, '_> {
             }
             None => unclear("value"),
         }
-    }
-
-    fn translate(&mut self, end: End, value: &Value) -> Lowered<()> {
-        let family = self.translation_family(value)?;
-        // A translation of one family leaves packets of another alone (`nft_nat_inet_eval`, `net/netfilter/nft_nat.c`).
-        if let (Some(network), Family::Inet) = (family, self.family) {
-            self.require_network(network)?;
-        }
-        let flags = flags(value);
-        let (target, ports) = match value.get("addr").map(|address| (address, only_member(address))) {
-            None => (Target::Addresses(None), None),
-            Some((_, Some(("map", map)))) => self.mapped(family, map, &flags)?,
-            Some((address, _)) => (constant_target(family, address, &flags)?, None),
-        };
-        let ports = match (value.get("port"), ports) {
-            (Some(port), None) => Some(self.ports(port)?),
-            (None, ports) => ports,
-            (Some(_), Some(_)) => return unclear("dnat"),
-        };
-        self.end(Verdict::Translate(Translation { end, target, ports }))
-    }
-
-    fn translation_family(&self, value: &Value) -> Lowered<Option<Network>> {
-        match (text(value, "family"), self.family) {
-            (Some("ip"), _) | (None, Family::Ip) => Ok(Some(Network::Ipv4)),
-            (Some("ip6"), _) | (None, Family::Ip6) => Ok(Some(Network::Ipv6)),
-            (None, _) => Ok(self.known.network),
-            _ => unclear("family of a translation"),
-        }
-    }
-
-    /// Where a map says to translate to: an address, an address and a port, or a range of addresses.
-    fn mapped(
-        &mut self,
-        family: Option<Network>,
-        map: &Value,
-        flags: &[&str],
-    ) -> Lowered<(Target, Option<(Operand, Operand)>)> {
-        let (Some((key, data)), Some(address)) = (map.get("key").zip(map.get("data")), family.and_then(address_form))
-        else {
-            return unclear("map of a translation");
-        };
-        let prefix = flags.contains(&"netmap");
-        let shape = self.data_shape(data, &address).ok_or_else(|| Trouble::Unclear("map of a translation".into()))?;
-        self.map(key, data, &shape.forms(address), LookupResult::Register(FIRST))?;
-        let width = u8::try_from(address.padded() / 4).unwrap_or(u8::MAX);
-        let (first, second) = (Operand::Register(FIRST), Operand::Register(Register(width)));
-        Ok(match shape {
-            MapShape::Address => (Target::Addresses(Some((first.clone(), first))), None),
-            MapShape::AddressAndPort => {
-                (Target::Addresses(Some((first.clone(), first))), Some((second.clone(), second)))
-            }
-            MapShape::Range if prefix => (Target::Unknown("translation of prefixes by a map".into()), None),
-            MapShape::Range => (Target::Addresses(Some((first, second))), None),
-        })
-    }
-
-    fn data_shape(&self, data: &Value, address: &Form) -> Option<MapShape> {
-        if let Some(name) = data.as_str().and_then(|name| name.strip_prefix('@')) {
-            let prototype = self.reader.prototype(self.reader.set(self.table, name, &self.pointer).ok()?)?;
-            let shapes = [MapShape::Address, MapShape::AddressAndPort, MapShape::Range];
-            return shapes.into_iter().find(|shape| same_layout(&prototype.data, &shape.forms(*address)));
-        }
-        let (_, elements) = only_member(data).filter(|(kind, _)| *kind == "set")?;
-        let kinds = elements.as_array()?.iter().filter_map(|pair| pair.get(1)).map(only_member);
-        let all: Vec<_> = kinds.map(|member| member.map(|(kind, _)| kind)).collect();
-        Some(match all.as_slice() {
-            kinds if kinds.iter().any(|kind| matches!(kind, Some("range" | "prefix"))) => MapShape::Range,
-            kinds if !kinds.is_empty() && kinds.iter().all(|kind| *kind == Some("concat")) => MapShape::AddressAndPort,
-            _ => MapShape::Address,
-        })
-    }
-
-    fn redirect(&mut self, end: End, target: Target, value: &Value) -> Lowered<()> {
-        let ports = value.get("port").map(|port| self.ports(port)).transpose()?;
-        self.end(Verdict::Translate(Translation { end, target, ports }))
-    }
-
-    fn ports(&mut self, value: &Value) -> Lowered<(Operand, Operand)> {
-        if let Some(("map", map)) = only_member(value) {
-            let (Some((key, data)), Some(port)) = (map.get("key").zip(map.get("data")), Form::of(Kind::Service)) else {
-                return unclear("map of ports");
-            };
-            self.map(key, data, &[port], LookupResult::Register(FIRST))?;
-            return Ok((Operand::Register(FIRST), Operand::Register(FIRST)));
-        }
-        let ends = range_ends(value).and_then(|(low, high)| Some((port_of(low)?, port_of(high)?)));
-        ends.map_or_else(|| unclear("port"), |(low, high)| Ok((Operand::Port(low), Operand::Port(high))))
-    }
-
-    fn tproxy(&mut self, value: &Value) -> Lowered<()> {
-        let address = match value.get("addr") {
-            None => None,
-            Some(address) => match address.as_str().and_then(|text| text.parse::<IpAddr>().ok()) {
-                Some(address) => Some(Operand::Address(address)),
-                None => return unclear("tproxy"),
-            },
-        };
-        let port = match value.get("port") {
-            None => None,
-            Some(port) => match port_of(port) {
-                Some(port) => Some(Operand::Port(port)),
-                None => return unclear("tproxy"),
-            },
-        };
-        // The expression applies to packets of its family alone (`nft_tproxy_eval`, `net/netfilter/nft_tproxy.c`).
-        if self.family == Family::Inet {
-            match text(value, "family") {
-                Some("ip") => self.require_network(Network::Ipv4)?,
-                Some("ip6") => self.require_network(Network::Ipv6)?,
-                _ => {}
-            }
-        }
-        self.end(Verdict::TransparentProxy { address, port })
     }
 
     fn queue(&mut self, value: &Value) -> Lowered<()> {
@@ -401,70 +292,14 @@ impl RuleReader<'_, '_> {
     }
 }
 
-/// What the data of a map for a translation holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MapShape {
-    Address,
-    AddressAndPort,
-    Range,
+pub(super) fn flags(value: &Value) -> Vec<&str> {
+    value.get("flags").map_or(&[][..], several).iter().filter_map(Value::as_str).collect()
 }
 
-impl MapShape {
-    fn forms(self, address: Form) -> Vec<Form> {
-        match self {
-            Self::Address => vec![address],
-            Self::AddressAndPort => vec![address, Form::whole(Kind::Service, 2)],
-            Self::Range => vec![address, address],
-        }
-    }
-}
-
-fn same_layout(left: &[Form], right: &[Form]) -> bool {
+/// Whether values stand in registers in the same way.
+pub(super) fn same_layout(left: &[Form], right: &[Form]) -> bool {
     let layout = |form: &Form| (form.bytes, form.kind.order());
     left.iter().map(layout).eq(right.iter().map(layout))
-}
-
-fn address_form(network: Network) -> Option<Form> {
-    match network {
-        Network::Ipv4 => Form::of(Kind::Ipv4),
-        Network::Ipv6 => Form::of(Kind::Ipv6),
-        Network::Arp => None,
-    }
-}
-
-fn constant_target(family: Option<Network>, address: &Value, flags: &[&str]) -> Lowered<Target> {
-    let of_family = |text: &Value| {
-        let address = text.as_str()?.parse::<IpAddr>().ok()?;
-        let fits = family.is_none_or(|family| (family == Network::Ipv4) == address.is_ipv4());
-        fits.then_some(Operand::Address(address))
-    };
-    let ends = range_ends(address).and_then(|(low, high)| Some((of_family(low)?, of_family(high)?)));
-    match ends {
-        Some(ends) if !flags.contains(&"netmap") => Ok(Target::Addresses(Some(ends))),
-        Some(_) => unclear("translation of a prefix"),
-        // Whatever it is, it is a translation.
-        None => Ok(Target::Unknown("address of a translation".into())),
-    }
-}
-
-/// A value is a range from itself to itself.
-fn range_ends(value: &Value) -> Option<(&Value, &Value)> {
-    match only_member(value) {
-        Some(("range", range)) => match range.as_array()?.as_slice() {
-            [low, high] => Some((low, high)),
-            _ => None,
-        },
-        Some(_) => None,
-        None => Some((value, value)),
-    }
-}
-
-fn port_of(value: &Value) -> Option<u16> {
-    u16::try_from(value.as_u64()?).ok()
-}
-
-fn flags(value: &Value) -> Vec<&str> {
-    value.get("flags").map_or(&[][..], several).iter().filter_map(Value::as_str).collect()
 }
 
 /// What `reject` alone stands for (`stmt_evaluate_reject_default`, `src/evaluate.c` of nftables).
@@ -489,67 +324,30 @@ fn written_name(key: &Value) -> String {
             (Some(protocol), Some(field)) => format!("{protocol} {field}"),
             _ => "payload".to_owned(),
         },
-        Some((kind, inner)) => match text(inner, "key").or_else(|| text(inner, "name")) {
-            Some(name) => format!("{kind} {name}"),
-            None => kind.to_owned(),
-        },
+        Some((kind, inner)) => {
+            let words = [text(inner, "key"), text(inner, "name"), text(inner, "field")];
+            [Some(kind)].into_iter().chain(words).flatten().collect::<Vec<_>>().join(" ")
+        }
         None => "expression".to_owned(),
+    }
+}
+
+/// Where `dup` and `fwd` send a packet, as far as it is written there.
+fn destination(value: &Value) -> String {
+    let device = text(value, "dev").map(quoted);
+    match (text(value, "addr"), device) {
+        (None, Some(device)) => format!(" to {device}"),
+        (Some(address), device) if address.parse::<IpAddr>().is_ok() => {
+            let device = device.map(|device| format!(" device {device}")).unwrap_or_default();
+            format!(" to {address}{device}")
+        }
+        (Some(device), None) => format!(" to {}", quoted(device)),
+        _ => String::new(),
     }
 }
 
 fn quoted(name: &str) -> String {
     format!("\"{name}\"")
-}
-
-/// `limit rate 5/minute burst 3 packets`: an ordinary first packet is below the rate.
-fn limit(value: &Value) -> Option<Rate> {
-    let (rate, per) = (value.get("rate")?.as_u64()?, text(value, "per")?);
-    let inverted = value.get("inv").and_then(Value::as_bool).unwrap_or(false);
-    let over = if inverted { "over " } else { "" };
-    let burst = value.get("burst").and_then(Value::as_u64).unwrap_or(0);
-    let text = match (text(value, "rate_unit"), text(value, "burst_unit")) {
-        (None, _) if burst == 0 || burst == 5 => format!("limit rate {over}{rate}/{per}"),
-        (None, _) => format!("limit rate {over}{rate}/{per} burst {burst} packets"),
-        (Some(unit), _) if burst == 0 => format!("limit rate {over}{rate} {unit}/{per}"),
-        (Some(unit), burst_unit) => {
-            format!("limit rate {over}{rate} {unit}/{per} burst {burst} {}", burst_unit.unwrap_or("bytes"))
-        }
-    };
-    Some(Rate { text: text.into(), usually: !inverted })
-}
-
-/// `quota over 5 mbytes`: by itself, or an object, which counts in bytes.
-fn quota(value: &Value) -> Option<Rate> {
-    let amount = value.get("val").or_else(|| value.get("bytes"))?.as_u64()?;
-    let unit = text(value, "val_unit").unwrap_or("bytes");
-    let used = value.get("used").and_then(Value::as_u64).unwrap_or(0);
-    let inverted = value.get("inv").and_then(Value::as_bool).unwrap_or(false);
-    let over = if inverted { "over " } else { "" };
-    let in_bytes = amount.checked_mul(factor(unit)?)?;
-    let used_in_bytes = used.checked_mul(factor(text(value, "used_unit").unwrap_or("bytes"))?)?;
-    let exhausted = used_in_bytes >= in_bytes;
-    let shown_used =
-        if used == 0 { String::new() } else { format!(" used {used} {}", text(value, "used_unit").unwrap_or("bytes")) };
-    Some(Rate { text: format!("quota {over}{amount} {unit}{shown_used}").into(), usually: inverted == exhausted })
-}
-
-fn factor(unit: &str) -> Option<u64> {
-    match unit {
-        "bytes" => Some(1),
-        "kbytes" => Some(1 << 10),
-        "mbytes" => Some(1 << 20),
-        "gbytes" => Some(1 << 30),
-        _ => None,
-    }
-}
-
-/// `ct count over 3`: an ordinary first packet is the only connection (`nft_connlimit_eval`,
-/// `net/netfilter/nft_connlimit.c`).
-fn connection_count(value: &Value) -> Option<Rate> {
-    let count = value.get("val")?.as_u64()?;
-    let inverted = value.get("inv").and_then(Value::as_bool).unwrap_or(false);
-    let over = if inverted { "over " } else { "" };
-    Some(Rate { text: format!("ct count {over}{count}").into(), usually: (count < 1) == inverted })
 }
 
 /// `log`, as it is shown.

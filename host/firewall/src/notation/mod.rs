@@ -1,42 +1,57 @@
-//! Rules as an administrator finds them: where they stand, and what they say in the notation of the tool that wrote them.
+//! Rules in the notation of the tool that wrote them.
+//!
+//! An administrator knows a rule as `nft list ruleset` or `iptables-save` prints it. What cannot be put so is shown in
+//! brackets, never as something else.
 
+pub mod iptables;
 pub(crate) mod names;
+pub mod nft;
+
 use loopgate_facts::{RuleReference, Untrusted};
 
-use crate::Ruleset;
-use crate::ruleset::{Backend, ChainId, Family, Policy, RuleId, Table};
+use crate::ruleset::{Backend, ChainId, Family, Notation, Policy, RuleId, Ruleset, Table};
 
-/// Where a rule stands and what it says.
+/// A rule as an administrator finds it.
 pub fn reference(ruleset: &Ruleset, id: RuleId) -> RuleReference {
     let rule = ruleset.rule(id);
-    let text = rule.and_then(|rule| rule.text.clone()).unwrap_or_else(|| rule_text(ruleset, id));
-    RuleReference {
-        handle: rule.and_then(|rule| rule.handle),
-        line: rule.and_then(|rule| rule.line),
-        text,
-        ..place(ruleset, id.chain)
+    let notation = ruleset.table_of(id.chain).map(|table| table.notation);
+    let text = match (rule.and_then(|rule| rule.text.clone()), notation) {
+        (Some(text), _) => text,
+        (None, Some(Notation::Iptables)) => iptables::rule(ruleset, id),
+        (None, _) => nft::rule(ruleset, id),
+    };
+    let line = rule.and_then(|rule| rule.line).or_else(|| id.position.checked_add(1));
+    RuleReference { handle: rule.and_then(|rule| rule.handle), line, text, ..chain_reference(ruleset, id.chain) }
+}
+
+/// The policy of a base chain as an administrator finds it.
+pub fn policy_reference(ruleset: &Ruleset, chain: ChainId) -> RuleReference {
+    let text = policy(ruleset, chain);
+    RuleReference { text, ..chain_reference(ruleset, chain) }
+}
+
+/// What happens at the end of a chain: `policy drop`, or in the notation of iptables `-P INPUT DROP`.
+///
+/// A chain that is not a base chain has no policy: then it is `return`.
+pub fn policy(ruleset: &Ruleset, chain: ChainId) -> Untrusted {
+    let Some((found, table)) = ruleset.chain(chain).zip(ruleset.table_of(chain)) else { return Untrusted::default() };
+    match (found.base.as_ref().map(|base| base.policy), table.notation) {
+        (None, Notation::Nft) => "return".into(),
+        (None, Notation::Iptables) => "-j RETURN".into(),
+        (Some(Policy::Accept), Notation::Nft) => "policy accept".into(),
+        (Some(Policy::Drop), Notation::Nft) => "policy drop".into(),
+        (Some(policy), Notation::Iptables) => {
+            let word = if policy == Policy::Drop { "DROP" } else { "ACCEPT" };
+            format!("-P {} {word}", found.name.as_str()).into()
+        }
     }
 }
 
-/// The policy of a base chain.
-pub fn policy_reference(ruleset: &Ruleset, chain: ChainId) -> RuleReference {
-    let base = ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
-    let text = match base.map(|base| base.policy) {
-        Some(Policy::Drop) => "policy drop",
-        _ => "policy accept",
-    };
-    RuleReference { text: text.into(), ..place(ruleset, chain) }
-}
-
-fn rule_text(ruleset: &Ruleset, id: RuleId) -> Untrusted {
-    format!("{:?}", ruleset.rule(id).map(|rule| &rule.ops)).into()
-}
-
-fn place(ruleset: &Ruleset, chain: ChainId) -> RuleReference {
+fn chain_reference(ruleset: &Ruleset, chain: ChainId) -> RuleReference {
     let table = ruleset.table_of(chain);
     RuleReference {
-        backend: table.map_or("nf-tables", backend).to_owned(),
-        family: table.map_or("inet", |table| family(table.family)).to_owned(),
+        backend: table.map(backend).unwrap_or_default().to_owned(),
+        family: table.map(|table| family(table.family)).unwrap_or_default().to_owned(),
         table: table.map(|table| table.name.clone()).unwrap_or_default(),
         chain: ruleset.chain(chain).map(|chain| chain.name.clone()).unwrap_or_default(),
         handle: None,
@@ -54,7 +69,8 @@ fn backend(table: &Table) -> &'static str {
     }
 }
 
-fn family(family: Family) -> &'static str {
+/// The word for a family.
+pub(crate) fn family(family: Family) -> &'static str {
     match family {
         Family::Ip => "ip",
         Family::Ip6 => "ip6",

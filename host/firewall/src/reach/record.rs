@@ -47,7 +47,7 @@ fn record(
     sources: &AddressSet,
     ports: &PortSet,
 ) -> Reachability {
-    let (sources, unlisted_sources) = Reachability::shortened(sources.prefixes());
+    let (sources, unlisted_sources) = sources.shortened().clone();
     Reachability {
         interface: interface.clone(),
         destination: question.destination.address,

@@ -166,7 +166,7 @@ fn opened(ruleset: &Ruleset, sweeps: &[Sweep<'_>], listeners: &[Listener], unuse
                         first_port: *range.start(),
                         last_port: *range.end(),
                         interface: Some(sweep.interface.name.clone()),
-                        sources: Reachability::shortened(addresses.prefixes()).0,
+                        sources: addresses.shortened().0.clone(),
                         rule: reference(ruleset, decider),
                     });
                 }

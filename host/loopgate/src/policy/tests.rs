@@ -9,7 +9,7 @@ use super::diagnostic::{Problems, tests::plain};
 use super::*;
 use crate::sample;
 
-const BUILT_IN: [&str; 3] = ["boundary", "listeners", "loopback"];
+const BUILT_IN: [&str; 4] = ["boundary", "firewall", "listeners", "loopback"];
 
 /// Parses and binds with plugins that all have the rules `wildcard-bind` and `outside-bind`.
 fn load_with(text: &str, loading: impl Fn(&draft::PluginEntry) -> Loading) -> Result<Policy, Problems> {
@@ -111,7 +111,7 @@ wildcard-bind = "off"
     5 | [plugins.listners]
       |          ^^^^^^^^ did you mean `listeners`?
       |
-      = help: built in are `boundary`, `listeners`, `loopback`; for a plugin of your own, add `path = "FILE.wasm"`
+      = help: built in are `boundary`, `firewall`, `listeners`, `loopback`; for a plugin of your own, add `path = "FILE.wasm"`
 
     error: not a SHA-256
      --> policy.toml:7:10

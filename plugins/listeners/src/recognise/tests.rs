@@ -1,4 +1,4 @@
-use loopgate_plugin::{Container, Origin};
+use loopgate_plugin::{Container, Endpoint, Origin, Published, Reach, ReachBounds};
 
 use super::*;
 use crate::catalogue;
@@ -31,8 +31,21 @@ fn listener(port: u16, owners: Vec<Owner>) -> Listener {
         origin: Origin::Socket,
         uids: Vec::new(),
         owners,
+        published: None,
+        reach: ReachBounds { certain: Reach::Public, possible: Reach::Public },
+        reachability: Vec::new(),
         extra: Vec::new(),
     }
+}
+
+#[test]
+fn behind_a_published_port_the_port_of_the_target_counts() {
+    let target = Endpoint { address: IpAddress::Ipv4((172, 17, 0, 2)), port: 6379 };
+    let published = Published { target, interface: None, rule: 0, container: None, listener: None, extra: Vec::new() };
+    let mut listener = listener(16379, vec![owner("/usr/bin/docker-proxy", &["docker-proxy"])]);
+    assert_eq!(name(&listener), None);
+    listener.published = Some(published);
+    assert_eq!(name(&listener).as_deref(), Some("Redis"));
 }
 
 /// The name of what is recognised, and by what.

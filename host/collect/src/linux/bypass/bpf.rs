@@ -26,7 +26,7 @@ pub(super) fn observe(devices: &Devices, root: &Root, bypasses: &mut Bypasses) {
         Err(error) if is(&error, Errno::PERM) && !in_initial_user_namespace(root) => {}
         // A kernel without BPF has no programs.
         Err(error) if is(&error, Errno::NOSYS) => {}
-        Err(error) => bypasses.refuse("BPF programs", error),
+        Err(error) => bypasses.refuse("BPF programs", &error),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn observe(bypasses: &mut Bypasses) {
     match policies().and_then(|policies| Ok((policies, defaults()?))) {
         Ok((policies, defaults)) => add(&policies, &defaults, bypasses),
         Err(NetlinkError::Open(error)) if error.raw_os_error() == Some(Errno::PROTONOSUPPORT.raw_os_error()) => {}
-        Err(error) => bypasses.refuse("IPsec policies", error),
+        Err(error) => bypasses.refuse("IPsec policies", &error),
     }
 }
 

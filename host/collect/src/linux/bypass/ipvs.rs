@@ -25,7 +25,7 @@ pub(super) fn observe(root: &Root, bypasses: &mut Bypasses) {
         Ok(content) => add(&String::from_utf8_lossy(&content), bypasses),
         // The module is not loaded.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => bypasses.refuse("IP virtual server", error),
+        Err(error) => bypasses.refuse("IP virtual server", &error),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::linux::rtnetlink::{NETLINK_ROUTE, short};
 pub(super) fn observe(devices: &Devices, bypasses: &mut Bypasses) {
     let disciplines = match disciplines() {
         Ok(disciplines) => disciplines,
-        Err(error) => return bypasses.refuse("traffic control", error),
+        Err(error) => return bypasses.refuse("traffic control", &error),
     };
     for (index, parent, direction) in disciplines.iter().flat_map(Discipline::places) {
         let interface = Some(devices.name(index));
@@ -35,7 +35,7 @@ fn summary(mut kinds: Vec<Untrusted>) -> String {
     let count = kinds.len();
     kinds.sort();
     kinds.dedup();
-    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let kinds: Vec<_> = kinds.iter().map(Untrusted::as_str).collect();
     format!("{count} of {}", kinds.join(", "))
 }
 

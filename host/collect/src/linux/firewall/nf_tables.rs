@@ -5,7 +5,7 @@
 //!
 //! Asking makes the kernel load its `nf_tables` module, as `nft list ruleset` does; it adds no table.
 
-use std::io;
+use std::{io, thread};
 
 use loopgate_firewall::nf_tables::Builder;
 use loopgate_firewall::{Ruleset, attribute};
@@ -127,13 +127,61 @@ fn walk(room: usize, mut each: impl FnMut(u8, &[u8]) -> Result<(), NetlinkError>
             each(kind.new, payload)
         })?;
     }
-    for elements in element_requests {
-        session.dump(&elements, |payload| each(ELEMENTS.new, payload)).map_err(gone)?;
-    }
+    elements(&mut session, room, &element_requests, &mut each)?;
     for kind in [OBJECTS, RULES] {
         session.dump(&request(kind, NFPROTO_UNSPEC, &[]), |payload| each(kind.new, payload))?;
     }
     if generation(&mut session)? == before { Ok(()) } else { Err(NetlinkError::Interrupted) }
+}
+
+/// The kernel looks through the list of sets for each set that it is asked about, so that many take long: then several
+/// sockets ask at once, which readers may (`nf_tables_dump_set` holds no lock).
+fn elements(
+    session: &mut Session,
+    room: usize,
+    requests: &[Request],
+    each: &mut impl FnMut(u8, &[u8]) -> Result<(), NetlinkError>,
+) -> Result<(), NetlinkError> {
+    const MANY: usize = 512;
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(requests.len() / MANY);
+    if threads < 2 {
+        return dump_elements(session, requests, |payload| each(ELEMENTS.new, payload));
+    }
+    let found = thread::scope(|scope| {
+        let chunks = requests.chunks(requests.len().div_ceil(threads));
+        let started: Vec<_> = chunks.map(|chunk| start(scope, room, chunk)).collect();
+        started
+            .into_iter()
+            .map(|thread| thread?.join().unwrap_or(Err(NetlinkError::Unexpected("a defect"))))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    found.iter().flatten().try_for_each(|payload| each(ELEMENTS.new, payload))
+}
+
+type Payloads = Result<Vec<Box<[u8]>>, NetlinkError>;
+
+fn start<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    room: usize,
+    requests: &'scope [Request],
+) -> Result<thread::ScopedJoinHandle<'scope, Payloads>, NetlinkError> {
+    let read = move || {
+        let mut found = Vec::new();
+        dump_elements(&mut Session::open(NETLINK_NETFILTER, room)?, requests, |payload| {
+            found.push(payload.into());
+            Ok(())
+        })?;
+        Ok(found)
+    };
+    thread::Builder::new().spawn_scoped(scope, read).map_err(NetlinkError::Open)
+}
+
+fn dump_elements(
+    session: &mut Session,
+    requests: &[Request],
+    mut each: impl FnMut(&[u8]) -> Result<(), NetlinkError>,
+) -> Result<(), NetlinkError> {
+    requests.iter().try_for_each(|request| session.dump(request, &mut each).map_err(gone))
 }
 
 /// The first question to `nf_tables`, which the kernel does not understand where it has none.

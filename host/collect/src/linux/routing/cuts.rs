@@ -14,6 +14,7 @@ use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE, short};
 
 /// Types of routes and addresses (`RTN_*`, `include/uapi/linux/rtnetlink.h`).
 pub(in crate::linux) mod kinds {
+    pub(in crate::linux) const UNSPECIFIED: u8 = 0;
     pub(in crate::linux) const UNICAST: u8 = 1;
     pub(in crate::linux) const LOCAL: u8 = 2;
     pub(in crate::linux) const BROADCAST: u8 = 3;
@@ -92,7 +93,7 @@ impl Tables {
 
     /// `__inet_dev_addr_type` (`net/ipv4/fib_frontend.c`): what the local table says, over one interface or any.
     pub(super) fn address_type(&self, address: Ipv4Addr, interface: Option<u32>) -> u8 {
-        if address.octets().first() == Some(&0) || address.is_broadcast() {
+        if address.is_unspecified() || address.is_broadcast() {
             return kinds::BROADCAST;
         }
         if address.is_multicast() {

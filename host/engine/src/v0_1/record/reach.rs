@@ -4,6 +4,7 @@
 //! each rule is handed over once and referred to by position, interfaces go by index, and long lists are cut.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
 use loopgate_facts as facts;
@@ -17,21 +18,24 @@ const MAX_SOURCES: usize = 16;
 /// The most reasons and notes that a guest gets of one verdict.
 const MAX_NOTES: usize = 8;
 
+/// The most earlier destinations that one is compared with: those of a hostile document may all differ.
+const MAX_COMPARED: usize = 8;
+
 /// The most bytes that a guest gets of the text of a rule.
 const MAX_RULE_BYTES: usize = 1024;
 
 /// Converts what refers to rules and interfaces, and collects the rules.
 pub(super) struct Reach<'facts> {
-    interfaces: &'facts [facts::Interface],
+    links: facts::Links<'facts>,
     by_name: HashMap<&'facts facts::Untrusted, &'facts facts::Interface>,
-    positions: HashMap<&'facts facts::RuleReference, u32>,
+    positions: HashMap<Key<'facts>, u32>,
     rules: Vec<wit::RuleReference>,
 }
 
 impl<'facts> Reach<'facts> {
     pub(super) fn new(interfaces: &'facts [facts::Interface]) -> Self {
         let by_name = interfaces.iter().map(|interface| (&interface.name, interface)).collect();
-        Self { interfaces, by_name, positions: HashMap::new(), rules: Vec::new() }
+        Self { links: facts::Links::of(interfaces), by_name, positions: HashMap::new(), rules: Vec::new() }
     }
 
     /// The firewall, with every rule that was referred to until now and those that it refers to itself.
@@ -51,7 +55,7 @@ impl<'facts> Reach<'facts> {
     }
 
     pub(super) fn bounds(&self, listener: &facts::Listener) -> wit::ReachBounds {
-        let bounds = listener.reach(self.interfaces);
+        let bounds = self.links.reach(listener);
         wit::ReachBounds { certain: reach(bounds.certain), possible: reach(bounds.possible) }
     }
 
@@ -66,16 +70,33 @@ impl<'facts> Reach<'facts> {
         }
     }
 
-    pub(super) fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
-        let interface = self.by_name.get(&region.interface).copied();
+    /// Regions, those of addresses with the same outcome once.
+    pub(super) fn regions(&mut self, regions: &'facts [facts::Reachability]) -> Vec<wit::Reachability> {
+        let mut converted: Vec<wit::Reachability> = Vec::new();
+        let mut kept: Vec<(&[facts::Reachability], usize)> = Vec::new();
+        for block in regions.chunk_by(is_same_question) {
+            let twin = kept.iter().rev().take(MAX_COMPARED).find(|(other, _)| is_same_answer(other, block));
+            let Some((_, at)) = twin else {
+                kept.push((block, converted.len()));
+                converted.extend(block.iter().map(|region| self.region(region)));
+                continue;
+            };
+            for (region, twin) in block.iter().zip(converted.iter_mut().skip(*at)) {
+                twin.destinations.push(address(region.destination));
+            }
+        }
+        converted
+    }
+
+    fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
         let (sources, cut) = widest(&region.sources);
         wit::Reachability {
-            interface: interface.map_or(0, |interface| interface.index),
-            destination: address(region.destination),
+            interface: self.index(&region.interface),
+            destinations: vec![address(region.destination)],
             port: region.port,
             sources,
             unlisted_sources: region.unlisted_sources.saturating_add(cut),
-            farthest: reach(region.farthest(interface)),
+            farthest: reach(self.links.farthest(region)),
             verdict: verdict(region.verdict),
             reason: region.reason.map(reason),
             unknown_because: first(&region.unknown_because),
@@ -112,7 +133,7 @@ impl<'facts> Reach<'facts> {
         wit::UnusedPort {
             protocol: protocol(unused.protocol),
             port: unused.port,
-            reachability: unused.reachability.iter().map(|region| self.region(region)).collect(),
+            reachability: self.regions(&unused.reachability),
         }
     }
 
@@ -157,10 +178,35 @@ impl<'facts> Reach<'facts> {
     /// The position of a rule in the list that the guest gets.
     fn position(&mut self, rule: &'facts facts::RuleReference) -> u32 {
         let next = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
-        *self.positions.entry(rule).or_insert_with(|| {
+        *self.positions.entry(Key(rule)).or_insert_with(|| {
             self.rules.push(rule_reference(rule));
             next
         })
+    }
+}
+
+/// Whether two regions are of one interface, destination and port.
+fn is_same_question(one: &facts::Reachability, other: &facts::Reachability) -> bool {
+    (&one.interface, one.destination, one.port) == (&other.interface, other.destination, other.port)
+}
+
+/// Whether the regions of two destinations are the same but for the destination.
+fn is_same_answer(one: &[facts::Reachability], other: &[facts::Reachability]) -> bool {
+    let is_same = |(one, other): (&facts::Reachability, &facts::Reachability)| {
+        let facts::Reachability { destination, .. } = one;
+        let is_alike = facts::Scope::of(*destination) == facts::Scope::of(other.destination);
+        is_alike && one.has_same_answer(other)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
+}
+
+/// A rule to look up. Its number and line tell most rules apart, so its texts are compared and not hashed.
+#[derive(PartialEq, Eq)]
+struct Key<'facts>(&'facts facts::RuleReference);
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0.handle, self.0.line, self.0.text.as_str().len(), self.0.chain.as_str().len()).hash(state);
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::validate::Inconsistency;
 use crate::{
-    Area, BackendKind, BackendState, Facts, Interface, InterfaceKind, Listener, Protocol, Reachability, Scope,
+    Area, BackendKind, BackendState, Facts, Interface, InterfaceKind, Listener, Origin, Protocol, Reachability, Scope,
     SpoofedEnd, Untrusted,
 };
 
@@ -53,13 +53,16 @@ impl<'facts> Ways<'facts> {
     }
 
     /// The first interface that nothing is said about. Nobody asks for groups: routing of multicast is not modelled, and
-    /// such a listener has no certain reach.
+    /// such a listener has no certain reach. A port is published where packets are translated, and no further.
     fn missing_for(&self, listener: &Listener) -> Option<&'facts Untrusted> {
         if listener.scope == Scope::Multicast {
             return None;
         }
         let (takes_ipv4, takes_ipv6) = versions(listener);
         let known = pairs(&listener.reachability);
+        if listener.origin == Origin::PublishedPort && !known.is_empty() {
+            return None;
+        }
         let is_wanted = |way: &&Way<'_>| listener.interface().is_none_or(|only| only == way.name);
         let lacks = |way: &&Way<'facts>| {
             (takes_ipv4 && way.has_ipv4 && !known.contains(&(way.name, true)))

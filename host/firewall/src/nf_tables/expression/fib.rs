@@ -35,7 +35,8 @@ pub(super) fn lower(context: &mut Context<'_>, fields: &Fields<'_>) -> Result<()
     Ok(())
 }
 
-/// The presence of a route is one byte, and before Linux 6.15 four of which the first on this machine is the same.
+/// The presence of a route is one byte, the rest of the register 0. Older kernels write it as four bytes, which on a
+/// little-endian machine is the same.
 fn result(fields: &Fields<'_>, present: bool) -> Result<(FibResult, u32), Flaw> {
     const NFTA_FIB_RESULT: u16 = 2;
     match (fields.u32(NFTA_FIB_RESULT)?, present) {

@@ -80,6 +80,12 @@ const EXPRESSIONS: &[Expression] = &[
     Expression("flow_offload", 1, verdict::offload),
 ];
 
+/// The names of all of them.
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    EXPRESSIONS.iter().map(|Expression(name, ..)| *name).collect()
+}
+
 /// Appends what an expression does (`enum nft_expr_attributes`).
 pub(super) fn lower(context: &mut Context<'_>, expression: &[u8]) {
     let (name, data) = match parts(expression) {

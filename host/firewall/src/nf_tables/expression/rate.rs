@@ -6,7 +6,7 @@ use super::{Context, parts, unknown, unknown_match};
 use crate::nf_tables::fields::{Fields, Flaw};
 use crate::nf_tables::object::{
     NFT_OBJECT_CONNLIMIT, NFT_OBJECT_COUNTER, NFT_OBJECT_CT_EXPECT, NFT_OBJECT_CT_HELPER, NFT_OBJECT_CT_TIMEOUT,
-    NFT_OBJECT_LIMIT, NFT_OBJECT_QUOTA, NFT_OBJECT_SECMARK,
+    NFT_OBJECT_LIMIT, NFT_OBJECT_QUOTA, NFT_OBJECT_SECMARK, NFT_OBJECT_SYNPROXY,
 };
 use crate::rule::{Effect, Note, Op, Rate};
 
@@ -34,6 +34,7 @@ pub(in crate::nf_tables) fn of_object(kind: u32, name: &[u8], data: &[u8]) -> Op
         NFT_OBJECT_CT_TIMEOUT => "ct timeout",
         NFT_OBJECT_CT_EXPECT => "ct expectation",
         NFT_OBJECT_SECMARK => "meta secmark",
+        NFT_OBJECT_SYNPROXY => return unknown(&format!("synproxy name \"{}\"", name.as_str())),
         _ => return unknown(&format!("object \"{}\" of type {kind}", name.as_str())),
     };
     Op::Effect(Effect::Write { payload: None, name: named(written) })

@@ -10,8 +10,8 @@ use crate::ruleset::Family;
 // `NFPROTO_*`.
 const NFPROTO_UNSPEC: u32 = 0;
 const NFPROTO_INET: u32 = 1;
-const NFPROTO_IPV4: u32 = 2;
-const NFPROTO_IPV6: u32 = 10;
+pub(super) const NFPROTO_IPV4: u32 = 2;
+pub(super) const NFPROTO_IPV6: u32 = 10;
 
 // `NF_NAT_RANGE_*` (`include/uapi/linux/netfilter/nf_nat.h`). The others say how an address or port is chosen.
 const NF_NAT_RANGE_PROTO_OFFSET: u32 = 1 << 5;
@@ -127,7 +127,7 @@ fn guard(context: &mut Context<'_>, family: u32, kind: u16) -> Result<(), Flaw> 
 }
 
 /// Whether a rule has compared the family already.
-fn compares_family(ops: &[Op], family: u32) -> bool {
+pub(super) fn compares_family(ops: &[Op], family: u32) -> bool {
     ops.windows(2).any(|pair| match pair {
         [
             Op::Load { what: Load::Meta(Meta::NetworkFamily), to },

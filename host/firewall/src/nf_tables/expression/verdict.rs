@@ -1,6 +1,6 @@
 //! Verdicts, and what else takes a packet out of its way.
 
-use super::Context;
+use super::{Context, translate};
 use crate::nf_tables::Names;
 use crate::nf_tables::fields::{Fields, Flaw};
 use crate::rule::{Op, Rate, Verdict};
@@ -42,7 +42,13 @@ pub(super) fn reject(context: &mut Context<'_>, fields: &Fields<'_>) -> Result<(
     const NFTA_REJECT_TYPE: u16 = 1;
     const NFTA_REJECT_ICMP_CODE: u16 = 2;
     let code = if fields.has(NFTA_REJECT_ICMP_CODE) { fields.u8(NFTA_REJECT_ICMP_CODE)? } else { 0 };
-    let text = match (fields.u32(NFTA_REJECT_TYPE)?, context.family) {
+    let family = match context.family {
+        Family::Ip | Family::Ip6 => context.family,
+        _ if translate::compares_family(&context.ops, translate::NFPROTO_IPV4) => Family::Ip,
+        _ if translate::compares_family(&context.ops, translate::NFPROTO_IPV6) => Family::Ip6,
+        other => other,
+    };
+    let text = match (fields.u32(NFTA_REJECT_TYPE)?, family) {
         (0, Family::Ip) => answer("icmp", ICMP, code),
         (0, Family::Ip6) => answer("icmpv6", ICMPV6, code),
         (0, _) => format!("icmp code {code}"),

@@ -154,11 +154,6 @@ impl Kind {
         DEFINITIONS.iter().find(|definition| definition.name == name).map(|definition| definition.kind)
     }
 
-    /// The data type of a number.
-    pub(crate) fn numbered(number: u32) -> Option<Self> {
-        DEFINITIONS.iter().find(|definition| definition.number == number).map(|definition| definition.kind)
-    }
-
     fn definition(self) -> &'static Definition {
         DEFINITIONS.iter().find(|definition| definition.kind == self).unwrap_or(&UNKNOWN)
     }

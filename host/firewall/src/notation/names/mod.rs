@@ -8,5 +8,5 @@ mod kinds;
 mod symbols;
 
 pub(crate) use fields::{Field, HEADERS, Header, Layer, Network, field, header};
-pub(crate) use keys::{CONNTRACK, ConntrackName, META, MetaName};
+pub(crate) use keys::{CONNTRACK, META};
 pub(crate) use kinds::{Kind, Order, Shape};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loopgate_firewall::{Ruleset, nft_json};
+use loopgate_firewall::{Ruleset, iptables_save, nft_json};
 
 use crate::commands::read;
 use crate::error::{Error, Place};
@@ -31,7 +31,8 @@ fn read_one(path: &Path) -> Result<Ruleset, Error> {
 /// JSON begins with a brace; everything else is taken for the output of `iptables-save`.
 fn parse(bytes: &[u8]) -> Result<Ruleset, String> {
     if bytes.trim_ascii_start().starts_with(b"{") {
-        return nft_json::parse(bytes).map(|parsed| parsed.ruleset).map_err(|error| error.to_string());
+        nft_json::parse(bytes).map(|parsed| parsed.ruleset).map_err(|error| error.to_string())
+    } else {
+        iptables_save::parse(bytes, None).map(|parsed| parsed.ruleset).map_err(|error| error.to_string())
     }
-    Err("it is not JSON".to_owned())
 }

@@ -103,7 +103,7 @@ fn passed(page: &mut Page<'_>, report: &Report, column: usize, detail: Detail) -
         return Ok(());
     }
     page.heading("Passed")?;
-    let room = if detail == Detail::Verbose { usize::MAX } else { page.width().saturating_sub(column).max(20) };
+    let room = if detail == Detail::Verbose { usize::MAX } else { page.width().saturating_sub(column).max(12) };
     for rule in passed {
         page.labelled(&format!("  {}", rule.id), GOOD, column, &cut(&shown(&rule.title), room))?;
         if detail == Detail::Verbose {

@@ -23,6 +23,9 @@ pub(super) enum Fate {
 /// "Use for experimentation and testing" (RFC 3692): a raw socket gets every packet of it that is delivered.
 const EXPERIMENT: u8 = 253;
 
+/// Packets of every protocol, in both directions (`packet(7)`).
+const ETH_P_ALL: u16 = 3;
+
 /// The far end of the wire to `eth0`, and the ways out of the machine: delivery, and forwarding.
 pub(super) struct Wire {
     sender: Socket,
@@ -70,8 +73,7 @@ impl Wire {
             socket.set_recv_buffer_size(1 << 24).unwrap();
             socket
         });
-        const ALL: u16 = 3;
-        let leaving = packet_socket(None, ALL);
+        let leaving = packet_socket(None, ETH_P_ALL);
         leaving.set_nonblocking(true).unwrap();
         leaving.set_recv_buffer_size(1 << 24).unwrap();
         Self { sender: packet_socket(Some("far0"), 0), leaving, delivered, hardware, sent: 0 }

@@ -1,0 +1,38 @@
+//! ICMP messages and packet types (`ip_tables.h`, `ip6_tables.h`, `xt_pkttype.h`).
+
+use super::super::Structure;
+use super::single;
+use crate::rule::{Op, Predicate};
+
+/// `struct ipt_icmp`; type 255 stands for any (`icmp_type_code_match`, `net/ipv4/netfilter/ip_tables.c`).
+pub(super) fn icmp(structure: &mut Structure<'_>) -> Option<Op> {
+    const ANY: u8 = 255;
+    let Icmp { kind, codes, inverted } = Icmp::read(structure)?;
+    let (kinds, codes) = if kind == ANY { (0..=ANY, 0..=ANY) } else { (kind..=kind, codes) };
+    Some(single(Predicate::Icmp { protocol: 1, kinds, codes }, inverted))
+}
+
+/// `struct ip6t_icmp`.
+pub(super) fn icmpv6(structure: &mut Structure<'_>) -> Option<Op> {
+    let Icmp { kind, codes, inverted } = Icmp::read(structure)?;
+    Some(single(Predicate::Icmp { protocol: 58, kinds: kind..=kind, codes }, inverted))
+}
+
+struct Icmp {
+    kind: u8,
+    codes: std::ops::RangeInclusive<u8>,
+    inverted: bool,
+}
+
+impl Icmp {
+    fn read(structure: &mut Structure<'_>) -> Option<Self> {
+        let (kind, codes) = (structure.u8()?, structure.u8()?..=structure.u8()?);
+        Some(Self { kind, codes, inverted: structure.flag()? })
+    }
+}
+
+/// `struct xt_pkttype_info`.
+pub(super) fn packet_type(structure: &mut Structure<'_>) -> Option<Op> {
+    let kind = structure.u32()?;
+    Some(single(Predicate::PacketType(kind), structure.flag32()?))
+}

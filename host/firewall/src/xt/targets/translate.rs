@@ -1,0 +1,132 @@
+//! Address translation (`nf_nat.h`, `xt_TPROXY.h`; `net/netfilter/xt_nat.c`).
+
+use std::net::IpAddr;
+
+use super::super::Structure;
+use super::mark;
+use crate::rule::{End, Op, Operand, Target, Translation, Verdict};
+
+// Flags of `NF_NAT_RANGE_*`.
+const ADDRESSES: u32 = 1 << 0;
+const PORTS: u32 = 1 << 1;
+/// How a port or an address is chosen from the range: at random, or the same for the same peer.
+const CHOICE: u32 = 1 << 2 | 1 << 3 | 1 << 4;
+
+/// What a packet is translated to.
+struct Range {
+    flags: u32,
+    addresses: (IpAddr, IpAddr),
+    ports: (u16, u16),
+}
+
+/// `struct nf_nat_ipv4_multi_range_compat`.
+fn compatible(structure: &mut Structure<'_>) -> Option<Range> {
+    if structure.u32()? != 1 {
+        return None;
+    }
+    let flags = structure.u32()?;
+    let addresses = (structure.ipv4()?, structure.ipv4()?);
+    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?) })
+}
+
+/// `struct nf_nat_range`; `struct nf_nat_range2` has one more field behind it, which [`Range::is_plain`] rules out.
+fn range(structure: &mut Structure<'_>) -> Option<Range> {
+    let flags = structure.u32()?;
+    let addresses = (structure.address()?, structure.address()?);
+    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?) })
+}
+
+impl Range {
+    /// Ports that are shifted and prefixes that are replaced are not understood, nor are ranges turned round.
+    fn is_plain(&self) -> bool {
+        self.flags & !(ADDRESSES | PORTS | CHOICE) == 0
+            && (self.flags & ADDRESSES == 0 || self.addresses.0 <= self.addresses.1)
+            && (self.flags & PORTS == 0 || self.ports.0 <= self.ports.1)
+    }
+
+    fn addresses(&self) -> Target {
+        let (lowest, highest) = self.addresses;
+        let addresses = (Operand::Address(lowest), Operand::Address(highest));
+        Target::Addresses((self.flags & ADDRESSES != 0).then_some(addresses))
+    }
+
+    fn to(&self, end: End, target: Target) -> Vec<Op> {
+        let (lowest, highest) = self.ports;
+        let ports = (self.flags & PORTS != 0).then_some((Operand::Port(lowest), Operand::Port(highest)));
+        let translation = if self.is_plain() {
+            Translation { end, target, ports }
+        } else {
+            let text = format!("a translation with the flags {:#x}", self.flags);
+            Translation { end, target: Target::Unknown(text.into()), ports: None }
+        };
+        vec![Op::Verdict(Verdict::Translate(translation))]
+    }
+}
+
+fn to_addresses(range: &Range, end: End) -> Vec<Op> {
+    range.to(end, range.addresses())
+}
+
+pub(super) fn destination_0(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(to_addresses(&compatible(structure)?, End::Destination))
+}
+
+pub(super) fn destination_1(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(to_addresses(&range(structure)?, End::Destination))
+}
+
+pub(super) fn destination_2(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    destination_1(structure)
+}
+
+pub(super) fn source_0(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(to_addresses(&compatible(structure)?, End::Source))
+}
+
+pub(super) fn source_1(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(to_addresses(&range(structure)?, End::Source))
+}
+
+pub(super) fn source_2(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    source_1(structure)
+}
+
+pub(super) fn redirect_ipv4(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(compatible(structure)?.to(End::Destination, Target::Redirect))
+}
+
+pub(super) fn redirect_ipv6(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(range(structure)?.to(End::Destination, Target::Redirect))
+}
+
+pub(super) fn masquerade_ipv4(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(compatible(structure)?.to(End::Source, Target::Masquerade))
+}
+
+pub(super) fn masquerade_ipv6(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    Some(range(structure)?.to(End::Source, Target::Masquerade))
+}
+
+/// `struct xt_tproxy_target_info`.
+pub(super) fn transparent_proxy_0(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    let (mask, value) = (structure.u32()?, structure.u32()?);
+    let address = structure.ipv4()?;
+    Some(transparent_proxy(mark::set(value, mask), address, structure.be16()?))
+}
+
+/// `struct xt_tproxy_target_info_v1`.
+pub(super) fn transparent_proxy_1(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    let (mask, value) = (structure.u32()?, structure.u32()?);
+    let address = structure.address()?;
+    Some(transparent_proxy(mark::set(value, mask), address, structure.be16()?))
+}
+
+/// The packet is marked and accepted with a transparent socket, and dropped without (`tproxy_tg4`,
+/// `net/netfilter/xt_TPROXY.c`).
+fn transparent_proxy(mark: Op, address: IpAddr, port: u16) -> Vec<Op> {
+    let proxy = Verdict::TransparentProxy {
+        address: (!address.is_unspecified()).then_some(Operand::Address(address)),
+        port: (port != 0).then_some(Operand::Port(port)),
+    };
+    vec![mark, Op::Verdict(proxy), Op::Verdict(Verdict::Accept)]
+}

@@ -1,0 +1,188 @@
+use std::net::{IpAddr, Ipv6Addr};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::rule::{Effect, End, Predicate, Target, Test, Verdict};
+
+fn extension<'a>(name: &'a str, revision: u8, family: Family, info: &'a [u8]) -> Extension<'a> {
+    Extension { name: name.as_bytes(), revision, family, info }
+}
+
+fn unknown(op: &Op) -> bool {
+    matches!(op, Op::Unknown(_))
+}
+
+/// The tests of a match that is not inverted as a whole.
+fn tests(op: Op) -> Vec<Test> {
+    match op {
+        Op::Match { inverted: false, all } => all,
+        op => panic!("{op:?}"),
+    }
+}
+
+/// An `addrtype` of revision 1 about the destination.
+fn destination_type(types: u16, flags: u32, family: Family) -> Op {
+    let info = [&[0; 2][..], &types.to_ne_bytes(), &flags.to_ne_bytes()].concat();
+    match_op(&extension("addrtype", 1, family, &info))
+}
+
+#[test]
+fn only_a_structure_of_the_right_length_is_read() {
+    for length in 0..64 {
+        let info = vec![0; length];
+        let understood = !unknown(&match_op(&extension("mark", 1, Family::Ip, &info)));
+        assert_eq!(understood, length == 12 || length == 16, "{length} bytes");
+    }
+}
+
+#[test]
+fn another_name_revision_or_family_is_not_read() {
+    let info = [0; 16];
+    let read = |name, revision, family| !unknown(&match_op(&extension(name, revision, family, &info)));
+    assert!(read("mark", 1, Family::Ip) && read("mark\0\0", 1, Family::Ip6));
+    assert!(!read("mark", 0, Family::Ip) && !read("mark", 2, Family::Ip) && !read("marks", 1, Family::Ip));
+    assert!(!read("mark", 1, Family::Bridge) && !read("mark", 1, Family::Arp));
+}
+
+#[test]
+fn what_is_not_understood_says_what_it_is_and_how_far_it_reaches() {
+    let bpf = extension("bpf", 1, Family::Ip, &[]);
+    let construct = "xt match \"bpf\" revision 1".into();
+    assert_eq!(match_op(&bpf), Op::Unknown(Unknown { construct, only_matches: true }));
+    let construct = "xt target \"bpf\" revision 1".into();
+    assert_eq!(target_ops(&bpf), [Op::Unknown(Unknown { construct, only_matches: false })]);
+}
+
+#[test]
+fn an_inversion_that_is_neither_yes_nor_no_is_not_guessed_at() {
+    let mut info = [0; 12];
+    info[8] = 2;
+    assert!(unknown(&match_op(&extension("mark", 1, Family::Ip, &info))));
+}
+
+/// `addrtype_match_v6` (`net/netfilter/xt_addrtype.c`) requires each type, where IPv4 requires one of them.
+#[test]
+fn types_of_ipv6_addresses_are_a_matter_of_the_address() {
+    let multicast = tests(destination_type(1 << 5, 0, Family::Ip6));
+    let address = IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0));
+    let expected = Predicate::AddressMask { end: End::Destination, address, mask: address };
+    assert_eq!(multicast, [Test { inverted: false, predicate: expected }]);
+    assert_eq!(tests(destination_type(1 << 1, 0, Family::Ip6)).len(), 3);
+    assert!(matches!(destination_type(1 << 1, 2, Family::Ip6), Op::Match { inverted: true, all } if all.len() == 3));
+    let blackhole = tests(destination_type(1 << 6, 0, Family::Ip6));
+    assert!(matches!(blackhole[0].predicate, Predicate::Unknown(_)));
+    let ipv4 = tests(destination_type(1 << 1 | 1 << 5, 2, Family::Ip));
+    assert!(matches!(ipv4[..], [Test { inverted: true, predicate: Predicate::AddressType { types: 34, .. } }]));
+}
+
+/// `struct xt_conntrack_mtinfo3` with flags, inversions and states.
+fn conntrack(matches: u16, inverted: u16, states: u16) -> Vec<Test> {
+    let mut info = vec![0; 146];
+    for value in [matches, inverted, states, 0] {
+        info.extend_from_slice(&value.to_ne_bytes());
+    }
+    info.resize(168, 0);
+    tests(match_op(&extension("conntrack", 3, Family::Ip, &info)))
+}
+
+/// `conntrack_mt` (`net/netfilter/xt_conntrack.c`).
+#[test]
+fn a_packet_without_a_connection_passes_on_its_state_alone() {
+    let tracked = Test { inverted: true, predicate: Predicate::ConntrackState(65) };
+    // `! --ctorigsrc`: only the connection is asked about.
+    let source = conntrack(1 << 2, 1 << 2, 0);
+    assert_eq!(source[0], tracked);
+    assert!(source[1].inverted && matches!(source[1].predicate, Predicate::ConntrackAddress { .. }));
+    // `--ctstate NEW --ctorigsrc`: no packet without a connection passes the first.
+    let new = conntrack(1 | 1 << 2, 0, 8);
+    assert!(matches!(new[1].predicate, Predicate::ConntrackAddress { .. }));
+    // `--ctstate INVALID --ctorigsrc` and `! --ctstate NEW --ctorigsrc`: some pass whatever the second says.
+    for state in [conntrack(1 | 1 << 2, 0, 1), conntrack(1 | 1 << 2, 1, 8), conntrack(1 | 1 << 2, 0, 256)] {
+        assert!(matches!(state[1].predicate, Predicate::Unknown(_)), "{state:?}");
+    }
+}
+
+#[test]
+fn states_of_a_connection_are_told_apart() {
+    let states = |mask| conntrack(1, 0, mask)[0].predicate.clone();
+    for (mask, expected) in [(1, 1), (2, 2), (4, 4), (8, 8), (64, 128), (128, 256), (256, 64), (0x86, 0x106)] {
+        assert_eq!(states(mask), Predicate::ConntrackState(expected));
+    }
+}
+
+#[test]
+fn ports_that_are_shifted_or_prefixes_are_not_taken_for_a_plain_translation() {
+    for flags in [1_u32 << 5, 1 << 6, 1 << 7] {
+        let info = [&flags.to_ne_bytes()[..], &[0; 44]].concat();
+        let ops = target_ops(&extension("DNAT", 2, Family::Ip, &info));
+        let [Op::Verdict(Verdict::Translate(translation))] = ops.as_slice() else { panic!("{ops:?}") };
+        assert!(matches!(translation.target, Target::Unknown(_)));
+    }
+}
+
+#[test]
+fn a_shifted_connection_mark_is_not_understood() {
+    let connmark = |shift| {
+        let mut info = [0; 16];
+        (info[13], info[14]) = (shift, 2);
+        target_ops(&extension("CONNMARK", 2, Family::Ip, &info))
+    };
+    assert!(matches!(connmark(0)[..], [Op::Effect(Effect::RestoreMark { keep: u32::MAX, mask: 0 })]));
+    assert!(unknown(&connmark(1)[0]));
+}
+
+#[test]
+fn a_set_is_named_by_its_number_and_the_parts_of_its_key() {
+    let info = [&7_u16.to_ne_bytes()[..], &[2, 0b1000_0011], &[0; 4]].concat();
+    let set = extension("set", 1, Family::Ip, &info);
+    let parts = vec![End::Source, End::Destination];
+    assert_eq!(set_reference(&set), Some(SetReference { index: 7, parts, inverted: true, return_nomatch: true }));
+    let [test] = tests(match_op(&set)).try_into().unwrap();
+    let predicate = Predicate::Unknown("-m set --match-set (number 7) src,dst".into());
+    assert_eq!(test, Test { inverted: true, predicate });
+}
+
+fn families() -> impl Strategy<Value = Family> {
+    prop::sample::select(vec![Family::Ip, Family::Ip6, Family::Inet, Family::Bridge, Family::Arp, Family::Netdev])
+}
+
+/// Every structure that is known, by its name, revision and padded length.
+fn shapes() -> impl Strategy<Value = (&'static str, u8, usize)> {
+    let matches = matches::TABLE.iter().map(|known| (known.name, known.revision, known.size.next_multiple_of(8)));
+    let targets = targets::TABLE.iter().map(|known| (known.name, known.revision, known.size.next_multiple_of(8)));
+    prop::sample::select(matches.chain(targets).collect::<Vec<_>>())
+}
+
+/// Bytes that are often small, as flags and counts are.
+fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop_oneof![Just(0), 0_u8..8, any::<u8>()], length)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn no_structure_breaks_a_decoder(
+        ((name, revision, _), info) in shapes().prop_flat_map(|shape| (Just(shape), bytes(shape.2))),
+        family in families(),
+    ) {
+        let extension = extension(name, revision, family, &info);
+        match_op(&extension);
+        prop_assert!(!target_ops(&extension).is_empty());
+        comment(&extension);
+        set_reference(&extension);
+    }
+
+    #[test]
+    fn no_garbage_breaks_a_decoder(
+        name in prop::collection::vec(any::<u8>(), 0..40),
+        revision: u8,
+        family in families(),
+        info in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let extension = Extension { name: &name, revision, family, info: &info };
+        match_op(&extension);
+        target_ops(&extension);
+    }
+}
