@@ -1,11 +1,15 @@
 //! The answers, held against what the kernel does with packets.
 
+mod fib;
 mod wire;
 
 use std::net::IpAddr;
 
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::routing::{InputQuestion, InputRoute, Routing};
+use loopgate_firewall::routing::{
+    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+};
+use loopgate_firewall::rule::FibResult;
 use loopgate_test_support::{in_namespace, run};
 
 use super::KernelRouting;
@@ -165,4 +169,79 @@ fn packets_that_come_in_go_where_the_answers_say() {
         }
         println!("{definite} definite answers");
     });
+}
+
+/// Rules and tables that are chosen by what a packet has.
+const POLICIES: [&str; 8] = [
+    "-4 rule add from 10.77.0.0/25 iif eth0 prohibit",
+    "-4 rule add to 8.8.8.0/24 lookup 100",
+    "-4 rule add from 240.0.0.0/4 lookup 100",
+    "-4 route add local default dev lo table 100",
+    "-4 rule add fwmark 1 blackhole",
+    "-6 rule add from 2001:db8:1::/48 blackhole",
+    "-6 rule add to 2600::/16 lookup 100",
+    "-6 route add local default dev lo table 100",
+];
+
+#[test]
+fn policy_routing_is_answered_where_it_asks_for_what_is_known() {
+    in_namespace("linux::routing::tests::policy_routing_is_answered_where_it_asks_for_what_is_known", || {
+        cable();
+        let mut wire = Wire::new();
+        curiosities();
+        run("ip", &["route", "add", "default", "via", "10.77.0.2", "dev", "eth1"]);
+        let sources = addresses(&[SOURCES_V4, SOURCES_V6].join(" "));
+        let destinations = addresses(&[DESTINATIONS_V4, DESTINATIONS_V6].join(" "));
+        for policy in POLICIES {
+            run("ip", &policy.split(' ').collect::<Vec<_>>());
+        }
+        let mut definite = 0;
+        all_settings(|context| definite += compare(&mut wire, &sources, &destinations, context));
+        assert!(definite > 10_000, "{definite}");
+    });
+}
+
+#[test]
+fn policy_routing_that_asks_for_what_is_not_known_makes_answers_unknown() {
+    in_namespace("linux::routing::tests::policy_routing_that_asks_for_what_is_not_known_makes_answers_unknown", || {
+        cable();
+        let all = AddressSet::all(IpVersion::V4);
+        let output = |source: &str| OutputQuestion {
+            source: source.parse().unwrap(),
+            bound_interface: None,
+            destinations: &all,
+            mark: Some(0),
+            protocol: 6,
+        };
+        let fib = |result| FibQuestion { addresses: &all, interface: None, mark: Some(0), result };
+        for (rule, expected) in [
+            ("from 10.1.0.0/24", [false, false, true, false, true]),
+            ("fwmark 0/0xff", [false; 5]),
+            ("tos 0x10", [true, true, true, false, true]),
+            ("sport 53", [true, true, true, false, false]),
+            ("dport 53", [false, true, true, false, false]),
+            ("uidrange 0-0", [false, true, true, false, true]),
+            ("ipproto tcp", [false, false, false, false, true]),
+            ("iif eth0", [false; 5]),
+        ] {
+            let words =
+                |verb| ["rule", verb].into_iter().chain(rule.split(' ')).chain(["lookup", "7"]).collect::<Vec<_>>();
+            run("ip", &words("add"));
+            let routing = Now::read().routing;
+            let input = Now::read().input("10.9.0.1".parse().unwrap());
+            let unknown = [
+                input.iter().all(|(_, route)| matches!(route, InputRoute::Unknown(_))),
+                all_unknown(&routing.output(&output("10.9.0.1"))),
+                all_unknown(&routing.output(&output("192.0.2.1"))),
+                matches!(routing.fib(&fib(FibResult::AddressType))[..], [(_, FibAnswer::Unknown(_))]),
+                matches!(routing.fib(&fib(FibResult::Interface))[..], [(_, FibAnswer::Unknown(_))]),
+            ];
+            assert_eq!(unknown, expected, "{rule}");
+            run("ip", &words("delete"));
+        }
+    });
+}
+
+fn all_unknown(pieces: &[(AddressSet, OutputRoute)]) -> bool {
+    pieces.iter().all(|(_, route)| matches!(route, OutputRoute::Unknown(_)))
 }
