@@ -140,7 +140,8 @@ impl<'m> Journey<'_, 'm> {
     }
 
     /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses
-    /// from outside, and sources that are multicast or IPv4-mapped.
+    /// from outside, and multicast sources. TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`,
+    /// `net/ipv6/tcp_ipv6.c`), which other protocols do.
     fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
         let mut possible = Flows::default();
         for flow in flows {
@@ -151,7 +152,7 @@ impl<'m> Journey<'_, 'm> {
             let impossible = if flow.state.endpoint.address.is_loopback() {
                 flow.region.clone()
             } else {
-                flow.region.within(&impossible_sources())
+                flow.region.within(&impossible_sources(flow.state.protocol))
             };
             possible.add(flow.with_region(flow.region.difference(&impossible)));
             self.end(flow.with_region(impossible), Fate::Blocked(BlockReason::Martian));
@@ -415,10 +416,11 @@ fn of_answer(fate: Fate) -> Fate {
     }
 }
 
-fn impossible_sources() -> AddressSet {
+fn impossible_sources(protocol: u8) -> AddressSet {
     const V4_MAPPED: u128 = 0xffff << 32;
     const MULTICAST: u128 = 0xff << 120;
-    let ranges = [1..=1, V4_MAPPED..=V4_MAPPED | 0xffff_ffff, MULTICAST..=u128::MAX];
+    let mapped = (protocol == TCP).then_some(V4_MAPPED..=V4_MAPPED | 0xffff_ffff);
+    let ranges = [1..=1, MULTICAST..=u128::MAX].into_iter().chain(mapped);
     AddressSet::from_ranges(IpVersion::V6, ranges)
 }
 
