@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::cuts::kinds;
-use crate::linux::netlink::{NetlinkError, find, u32_at};
+use crate::linux::netlink::{Attribute, NetlinkError, find, u32_at};
 use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE};
 
 const RTM_NEWROUTE: u16 = 24;
@@ -227,7 +227,7 @@ fn route(payload: &[u8]) -> Result<Reply, NetlinkError> {
     const HEADER: usize = 12;
     let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(crate::linux::rtnetlink::short)?;
     let [_, _, _, _, _, _, _, kind, ..] = *header;
-    let first = find(rest, RTA_OIF)?.map(|attribute| attribute.u32()).transpose()?;
+    let first = find(rest, RTA_OIF)?.map(Attribute::u32).transpose()?;
     let hops = find(rest, RTA_MULTIPATH)?.map(|attribute| hops(attribute.value)).unwrap_or_default();
     let interface = first.or_else(|| hops.first().copied());
     Ok(Reply::Route { kind, interface, others: hops })
