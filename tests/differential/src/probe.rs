@@ -89,36 +89,45 @@ impl Firing<'_> {
                 self.note_connections()?;
                 connect::finish(&sockets)?
             };
+            self.note_connections()?;
             for (position, connected) in positions.into_iter().zip(connected) {
-                self.observed[position].answered = connected;
+                self.observed[position].answered |= connected;
             }
         }
         Ok(())
     }
 
-    /// Real connections are known by where they come from.
+    /// The packets of real connections are known by where they come from and go to.
     fn note_connections(&mut self) -> io::Result<()> {
         for packet in self.arena.taps.delivered()? {
-            if let Some(position) = self.from(&packet) {
-                self.observed[position].delivered = Some(packet.destination);
+            match packet.direction {
+                Direction::Request => self.note_connection(&packet, |seen| seen.delivered = Some(packet.destination)),
+                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
             }
         }
         for (link, packet) in self.arena.peer.receive()? {
-            if link == entry::CLIENT || packet.direction == Direction::Answer {
-                continue;
-            }
-            self.arena.peer.send(link, &packet.answer())?;
-            if let Some(position) = self.from(&packet) {
-                self.observed[position].forwarded = Some((link, packet.destination));
+            match packet.direction {
+                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
+                Direction::Request if link == entry::CLIENT => {}
+                Direction::Request => {
+                    self.arena.peer.send(link, &packet.answer())?;
+                    let forwarded = Some((link, packet.destination));
+                    self.note_connection(&packet, |seen| seen.forwarded = forwarded);
+                }
             }
         }
         Ok(())
     }
 
-    fn from(&self, packet: &Packet) -> Option<usize> {
-        let is_from = |probe: &Probe| probe.is_connection() && probe.source == packet.source;
-        let position = self.probes.iter().position(is_from)?;
-        (packet.direction == Direction::Request).then_some(position)
+    /// An answer counts when it comes from where the request was sent to, though what follows may be refused again.
+    fn note_connection(&mut self, request: &Packet, note: impl FnOnce(&mut Observed)) {
+        let is_of = |probe: &Probe| probe.is_connection() && probe.source == request.source;
+        let position = self.probes.iter().position(is_of);
+        let same_end = |position: &usize| self.probes[*position].destination == request.destination;
+        let position = position.filter(|position| request.direction == Direction::Request || same_end(position));
+        if let Some(position) = position {
+            note(&mut self.observed[position]);
+        }
     }
 
     fn position(&self, packet: &Packet) -> Option<usize> {
