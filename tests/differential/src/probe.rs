@@ -102,12 +102,12 @@ impl Firing<'_> {
         for packet in self.arena.taps.delivered()? {
             match packet.direction {
                 Direction::Request => self.note_connection(&packet, |seen| seen.delivered = Some(packet.destination)),
-                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
+                Direction::Answer => self.note_answer(entry::HOST, &packet),
             }
         }
         for (link, packet) in self.arena.peer.receive()? {
             match packet.direction {
-                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
+                Direction::Answer => self.note_answer(link, &packet),
                 Direction::Request if link == entry::CLIENT => {}
                 Direction::Request => {
                     self.arena.peer.send(link, &packet.answer())?;
@@ -119,14 +119,22 @@ impl Firing<'_> {
         Ok(())
     }
 
-    /// An answer counts when it comes from where the request was sent to, though what follows may be refused again.
     fn note_connection(&mut self, request: &Packet, note: impl FnOnce(&mut Observed)) {
         let is_of = |probe: &Probe| probe.is_connection() && probe.source == request.source;
-        let position = self.probes.iter().position(is_of);
-        let same_end = |position: &usize| self.probes[*position].destination == request.destination;
-        let position = position.filter(|position| request.direction == Direction::Request || same_end(position));
-        if let Some(position) = position {
+        if let Some(position) = self.probes.iter().position(is_of) {
             note(&mut self.observed[position]);
+        }
+    }
+
+    /// An answer counts when it gets to who asked, from where that was sent to; what follows may be refused again.
+    fn note_answer(&mut self, entry: usize, answer: &Packet) {
+        let is_of = |probe: &Probe| {
+            probe.is_connection()
+                && probe.link == entry
+                && (probe.source, probe.destination) == (answer.destination, answer.source)
+        };
+        if let Some(position) = self.probes.iter().position(is_of) {
+            self.observed[position].answered = true;
         }
     }
 

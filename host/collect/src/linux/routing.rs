@@ -240,7 +240,8 @@ impl KernelRouting {
                 OutputRoute::Leaves { interface }
             }
             Reply::Route { .. } => OutputRoute::None,
-            Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
+            // `__mkroute_output` refuses to send from a loopback address by another interface.
+            Reply::Refused(refusal) if refusal.is_no_route() || refusal.is_martian() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
         }
     }
