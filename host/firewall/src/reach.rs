@@ -87,13 +87,14 @@ fn at(
 
 /// Whether the socket gets what is delivered to an endpoint.
 fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
-    let any = match listener.address {
+    let bound = listener.address.to_canonical();
+    let any = match bound {
         IpAddr::V4(address) => address.is_unspecified() && endpoint.address.is_ipv4(),
         IpAddr::V6(address) => {
             address.is_unspecified() && (endpoint.address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false))
         }
     };
-    endpoint.port == listener.port && (any || endpoint.address == listener.address.to_canonical())
+    endpoint.port == listener.port && (any || endpoint.address == bound)
 }
 
 /// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the address

@@ -1,7 +1,7 @@
 //! Holds what was said against what happened.
 
 use crate::predict::{Prediction, Target};
-use crate::probe::Observed;
+use crate::probe::{Observed, Probe};
 use loopgate_facts::BlockReason;
 
 /// How a prediction and the kernel disagree.
@@ -33,7 +33,7 @@ impl Contradiction {
 }
 
 /// How they disagree, if they do.
-pub fn compare(said: &Prediction, observed: &Observed) -> Option<Contradiction> {
+pub fn compare(probe: &Probe, said: &Prediction, observed: &Observed) -> Option<Contradiction> {
     let arrived = observed.delivered.is_some() || observed.forwarded.is_some();
     match said {
         Prediction::Unknown(_) => None,
@@ -41,13 +41,16 @@ pub fn compare(said: &Prediction, observed: &Observed) -> Option<Contradiction> 
         Prediction::Reachable(targets) => {
             let delivered = observed.delivered.map(Target::Delivered);
             let target = delivered.or(observed.forwarded.map(|(_, to)| Target::Forwarded(to)));
-            let expected = target.is_some_and(|target| targets.contains(&target));
+            // A connection whose source was translated on the way is not known again where it arrives.
+            let expected = target.map_or(probe.is_connection(), |target| targets.contains(&target));
             (!expected).then_some(Contradiction::Elsewhere)
         }
         Prediction::Blocked(_) if observed.answered => Some(Contradiction::FalselyBlocked),
         Prediction::Blocked(reasons) => match (arrived, reasons.iter().any(|reason| is_of_answer(*reason))) {
             (true, false) => Some(Contradiction::ArrivedAllTheSame),
-            (false, true) if reasons.iter().all(|reason| is_of_answer(*reason)) => Some(Contradiction::NotEvenArrived),
+            (false, true) if !probe.is_connection() && reasons.iter().all(|reason| is_of_answer(*reason)) => {
+                Some(Contradiction::NotEvenArrived)
+            }
             _ => None,
         },
     }

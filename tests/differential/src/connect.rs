@@ -77,24 +77,24 @@ pub struct Attempt {
 /// that sends them, so this is only for a kernel that is busy.
 const GRACE: Duration = Duration::from_millis(2);
 
-/// Makes connections from this thread's network namespace, side by side, and says which came about.
-pub fn all(attempts: &[Attempt]) -> io::Result<Vec<bool>> {
-    let sockets: Vec<Option<Socket>> = attempts.iter().map(|attempt| begin(*attempt).ok()).collect();
-    wait_for(&sockets)?;
-    Ok(sockets.iter().map(|socket| socket.as_ref().is_some_and(is_connected)).collect())
+/// Begins connections from this thread's network namespace, side by side.
+pub fn begin(attempts: &[Attempt]) -> Vec<Option<Socket>> {
+    attempts.iter().map(|attempt| begin_one(*attempt).ok()).collect()
 }
 
-fn wait_for(sockets: &[Option<Socket>]) -> io::Result<()> {
+/// Says which connections come about.
+pub fn finish(sockets: &[Option<Socket>]) -> io::Result<Vec<bool>> {
     let until = Instant::now() + GRACE;
     loop {
         let pending = sockets.iter().flatten().filter(|socket| !is_settled(socket));
         let mut pending: Vec<PollFd<'_>> = pending.map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
         let left = until.saturating_duration_since(Instant::now());
         if pending.is_empty() || left.is_zero() {
-            return Ok(());
+            break;
         }
         poll(&mut pending, Some(&Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() }))?;
     }
+    Ok(sockets.iter().map(|socket| socket.as_ref().is_some_and(is_connected)).collect())
 }
 
 fn is_settled(socket: &Socket) -> bool {
@@ -102,7 +102,7 @@ fn is_settled(socket: &Socket) -> bool {
     poll(&mut now, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
-fn begin(attempt: Attempt) -> io::Result<Socket> {
+fn begin_one(attempt: Attempt) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(attempt.destination), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // Closing resets the connection, so that nothing of it is left.

@@ -1,5 +1,7 @@
 //! Random rulesets, weighted towards what real ones use, and the packets to try on them.
 
+#![allow(clippy::unnecessary_wraps, reason = "what stands in one table has one type")]
+
 mod actions;
 mod draw;
 mod iptables;
@@ -10,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::arena::Settings;
 use crate::packet::Protocol;
-use crate::plan;
+use crate::plan::{self, entry};
 use crate::ruleset::{Ruleset, Tool};
 use draw::{Draw, Version};
 
@@ -28,7 +30,7 @@ pub struct Case {
 /// A port of the host, and packets to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The device that they come in by, by its position in [`plan::LINKS`].
+    /// Where they come from: see [`entry`].
     pub link: usize,
     /// The transport protocol.
     pub protocol: Protocol,
@@ -50,7 +52,9 @@ impl Case {
         let ruleset = ruleset(&mut draw);
         let settings = Settings { forwarding: draw.chance(70), route_localnet: draw.chance(12) };
         let mut ports = SourcePorts { next: FIRST_SOURCE_PORT, named: Vec::new() };
-        let questions = (0..QUESTIONS).map(|_| question(&mut draw, &mut ports)).collect();
+        let mut questions: Vec<Question> = (0..QUESTIONS).map(|_| question(&mut draw, &mut ports)).collect();
+        questions.push(connections(&mut draw, &mut ports, entry::CLIENT));
+        questions.push(connections(&mut draw, &mut ports, entry::HOST));
         Self { ruleset, settings, questions }
     }
 }
@@ -92,6 +96,10 @@ impl SourcePorts {
             self.named.push(port);
             return port;
         }
+        self.next()
+    }
+
+    fn next(&mut self) -> u16 {
         self.next += 1;
         self.next
     }
@@ -107,8 +115,21 @@ fn question(draw: &mut Draw, ports: &mut SourcePorts) -> Question {
     Question { link, protocol, destination, sources }
 }
 
-/// The address of a host's link that a real client connects to.
-pub fn client_destination(version_4: bool) -> IpAddr {
-    let [.., link] = plan::LINKS;
-    if version_4 { link.host_v4().into() } else { link.v6(1).into() }
+/// Connections by real sockets.
+fn connections(draw: &mut Draw, ports: &mut SourcePorts, link: usize) -> Question {
+    let version = if draw.chance(62) { Version::V4 } else { Version::V6 };
+    let protocol = Protocol::Tcp;
+    // For the client, loopback addresses are its own.
+    let address = if link == entry::CLIENT { draw.own_outside(version) } else { draw.own(version) };
+    let destination = SocketAddr::new(address, draw.probed_port());
+    let addresses: Vec<IpAddr> = match (link, version) {
+        (entry::CLIENT, Version::V4) => plan::CLIENT_V4.map(Into::into).to_vec(),
+        (entry::CLIENT, Version::V6) => plan::CLIENT_V6.map(Into::into).to_vec(),
+        (_, Version::V4) => plan::HOST_V4.map(Into::into).to_vec(),
+        (_, Version::V6) => plan::HOST_V6.map(Into::into).to_vec(),
+    };
+    let count = if link == entry::CLIENT { addresses.len() } else { 3 };
+    let first = if link == entry::CLIENT { 0 } else { draw.number(0..4) as usize };
+    let sources = addresses.into_iter().skip(first).take(count).map(|address| SocketAddr::new(address, ports.next()));
+    Question { link, protocol, destination, sources: sources.collect() }
 }

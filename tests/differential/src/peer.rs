@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -43,7 +42,7 @@ impl Peer {
                 _ = tell_wires.send(settle());
             }
             for attempts in todo {
-                _ = done.send(connect::all(&attempts));
+                _ = done.send(connect::finish(&connect::begin(&attempts)));
             }
         });
         Starting { go_on, wires, jobs, results }
@@ -63,10 +62,22 @@ impl Peer {
         Ok(packets)
     }
 
-    /// Connects from the client, and says which connections came about.
-    pub fn connect(&self, attempts: Vec<connect::Attempt>) -> io::Result<Vec<bool>> {
+    /// Connects from the client, and says which connections came about. Meanwhile the host and its other neighbours are
+    /// given their turn.
+    pub fn connect(
+        &self,
+        attempts: Vec<connect::Attempt>,
+        mut meanwhile: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<Vec<bool>> {
         self.jobs.send(attempts).map_err(io::Error::other)?;
-        self.results.recv().map_err(io::Error::other)?
+        loop {
+            meanwhile()?;
+            match self.results.try_recv() {
+                Ok(results) => return results,
+                Err(mpsc::TryRecvError::Empty) => thread::yield_now(),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
     }
 }
 
@@ -121,13 +132,4 @@ fn client() -> String {
          route add default via {v4} dev {device}\nroute add default via {v6} dev {device}"
     );
     batch
-}
-
-/// The addresses that the client can connect from to this one.
-pub fn client_addresses(destination: SocketAddr) -> Vec<std::net::IpAddr> {
-    if destination.is_ipv4() {
-        plan::CLIENT_V4.map(Into::into).to_vec()
-    } else {
-        plan::CLIENT_V6.map(Into::into).to_vec()
-    }
 }

@@ -25,6 +25,19 @@ pub struct Link {
 pub const LINKS: [Link; 3] =
     [Link { device: "eth0", network: 9 }, Link { device: "eth1", network: 77 }, Link { device: "eth2", network: 66 }];
 
+/// Where packets come from: the positions of the wires in [`LINKS`] are 0 and 1.
+pub mod entry {
+    /// The client behind `eth2`, with real sockets.
+    pub const CLIENT: usize = 2;
+    /// The host itself, with real sockets, over `lo`.
+    pub const HOST: usize = 3;
+}
+
+/// The device that packets come in by.
+pub fn device_of(entry: usize) -> &'static str {
+    LINKS.get(entry).map_or("lo", |link| link.device)
+}
+
 impl Link {
     /// The address of the host's end.
     pub fn host_mac(self) -> Mac {
@@ -65,7 +78,7 @@ pub const HOST_V4: [Ipv4Addr; 7] = [
     Ipv4Addr::new(10, 77, 0, 1),
     Ipv4Addr::new(10, 66, 0, 1),
     Ipv4Addr::new(10, 88, 0, 1), // on lo
-    Ipv4Addr::new(127, 0, 0, 1),
+    Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 0, 0, 9),
 ];
 
@@ -141,10 +154,10 @@ pub const SOURCES_V4: [Ipv4Addr; 34] = [
     Ipv4Addr::new(10, 9, 0, 1),
     Ipv4Addr::new(10, 77, 0, 1),
     Ipv4Addr::new(10, 9, 0, 255),
-    Ipv4Addr::new(0, 0, 0, 0),
+    Ipv4Addr::UNSPECIFIED,
     Ipv4Addr::new(224, 0, 0, 5),
     Ipv4Addr::new(240, 0, 0, 1),
-    Ipv4Addr::new(255, 255, 255, 255),
+    Ipv4Addr::BROADCAST,
 ];
 
 /// The same for IPv6.

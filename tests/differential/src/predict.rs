@@ -1,6 +1,7 @@
 //! What loopgate says becomes of a probe. This is the only file that knows the evaluator.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use loopgate_collect::linux::reach::Surroundings;
@@ -10,7 +11,7 @@ use loopgate_firewall::evaluate::{self, Answer, End, Endpoint, Evaluator, Fate, 
 
 use crate::arena::Settings;
 use crate::generate::Question;
-use crate::plan::LINKS;
+use crate::plan;
 
 /// What is said of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,10 @@ pub struct Predictor {
 impl Predictor {
     /// What is said about the rules that are loaded now, and the settings in effect now.
     pub fn predict(&mut self, settings: Settings, questions: &[Question]) -> Result<Vec<Vec<Prediction>>, String> {
-        if !self.surroundings.contains_key(&settings) {
-            let surroundings = Surroundings::this_machine().map_err(|error| error.to_string())?;
-            self.surroundings.insert(settings, surroundings);
-        }
-        let surroundings = &self.surroundings[&settings];
+        let surroundings = match self.surroundings.entry(settings) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Surroundings::this_machine().map_err(|error| error.to_string())?),
+        };
         let rules = Surroundings::rules();
         let mut asker = Asker { surroundings, evaluator: surroundings.evaluator(&rules) };
         questions.iter().map(|question| asker.ask(question)).collect()
@@ -66,7 +66,7 @@ struct Asker<'a> {
 impl Asker<'_> {
     fn ask(&mut self, question: &Question) -> Result<Vec<Prediction>, String> {
         let destination = question.destination;
-        let name = LINKS[question.link].device.as_bytes();
+        let name = plan::device_of(question.link).as_bytes();
         let device = self.surroundings.devices().iter().find(|device| device.name == name);
         let asked = evaluate::Question {
             interface: device.ok_or("the device is not there")?.index,

@@ -1,15 +1,19 @@
 //! Probes: packets that are sent to the host, and what became of each.
+//!
+//! From the wires they are written byte by byte; the client and the host itself make real connections.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::arena::Arena;
+use crate::connect::{self, Attempt};
 use crate::packet::{Direction, Packet, Protocol};
+use crate::plan::entry;
 
 /// A packet that is sent to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The device that it comes in by, by its position in [`crate::plan::LINKS`].
+    /// Where it comes from: see [`entry`].
     pub link: usize,
     /// Its transport protocol.
     pub protocol: Protocol,
@@ -38,7 +42,7 @@ pub fn fire(arena: &Arena, first_number: u32, probes: &[Probe]) -> io::Result<Ve
     let mut firing = Firing { arena, first_number, probes, observed: vec![Observed::default(); probes.len()] };
     arena.taps.delivered()?;
     arena.peer.receive()?;
-    let numbered: Vec<_> = (first_number..).zip(probes).collect();
+    let numbered: Vec<_> = (first_number..).zip(probes).filter(|(_, probe)| !probe.is_connection()).collect();
     for some in numbered.chunks(AT_ONCE) {
         for (number, probe) in some {
             arena.peer.send(probe.link, &request(*number, probe))?;
@@ -48,6 +52,7 @@ pub fn fire(arena: &Arena, first_number: u32, probes: &[Probe]) -> io::Result<Ve
         firing.note_sent()?;
         firing.note_sent()?;
     }
+    firing.connect()?;
     Ok(firing.observed)
 }
 
@@ -69,6 +74,62 @@ struct Firing<'a> {
 }
 
 impl Firing<'_> {
+    fn connect(&mut self) -> io::Result<()> {
+        for entry in [entry::CLIENT, entry::HOST] {
+            let of_entry = |position: &usize| self.probes[*position].link == entry;
+            let positions: Vec<usize> = (0..self.probes.len()).filter(of_entry).collect();
+            if positions.is_empty() {
+                continue;
+            }
+            let attempts: Vec<Attempt> = positions.iter().map(|position| self.probes[*position].attempt()).collect();
+            let connected = if entry == entry::CLIENT {
+                self.arena.peer.connect(attempts, || self.note_connections())?
+            } else {
+                let sockets = connect::begin(&attempts);
+                self.note_connections()?;
+                connect::finish(&sockets)?
+            };
+            self.note_connections()?;
+            for (position, connected) in positions.into_iter().zip(connected) {
+                self.observed[position].answered |= connected;
+            }
+        }
+        Ok(())
+    }
+
+    /// The packets of real connections are known by where they come from and go to.
+    fn note_connections(&mut self) -> io::Result<()> {
+        for packet in self.arena.taps.delivered()? {
+            match packet.direction {
+                Direction::Request => self.note_connection(&packet, |seen| seen.delivered = Some(packet.destination)),
+                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
+            }
+        }
+        for (link, packet) in self.arena.peer.receive()? {
+            match packet.direction {
+                Direction::Answer => self.note_connection(&packet.answer(), |seen| seen.answered = true),
+                Direction::Request if link == entry::CLIENT => {}
+                Direction::Request => {
+                    self.arena.peer.send(link, &packet.answer())?;
+                    let forwarded = Some((link, packet.destination));
+                    self.note_connection(&packet, |seen| seen.forwarded = forwarded);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer counts when it comes from where the request was sent to, though what follows may be refused again.
+    fn note_connection(&mut self, request: &Packet, note: impl FnOnce(&mut Observed)) {
+        let is_of = |probe: &Probe| probe.is_connection() && probe.source == request.source;
+        let position = self.probes.iter().position(is_of);
+        let same_end = |position: &usize| self.probes[*position].destination == request.destination;
+        let position = position.filter(|position| request.direction == Direction::Request || same_end(position));
+        if let Some(position) = position {
+            note(&mut self.observed[position]);
+        }
+    }
+
     fn position(&self, packet: &Packet) -> Option<usize> {
         let position = usize::try_from(packet.probe.wrapping_sub(self.first_number)).ok()?;
         let probe = self.probes.get(position)?;
@@ -109,8 +170,12 @@ impl Firing<'_> {
 }
 
 impl Probe {
-    /// Its source address.
-    pub fn address(&self) -> IpAddr {
-        self.source.ip()
+    /// Whether it is made by real sockets at both ends.
+    pub fn is_connection(&self) -> bool {
+        matches!(self.link, entry::CLIENT | entry::HOST)
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt { source: self.source, destination: self.destination }
     }
 }

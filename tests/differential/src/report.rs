@@ -14,14 +14,16 @@ pub struct Report {
     pub refused: u64,
     /// Packets that were sent.
     pub probes: u64,
-    /// Of those, with their answers.
+    /// Of those, connections between real sockets.
+    pub connections: u64,
+    /// Packets that got to the host, with their answers.
     pub delivered: u64,
-    /// Of those, with their answers.
+    /// Packets that got past the host, with their answers.
     pub forwarded: u64,
     /// Those whose outcome was said to be unknown.
     pub unknown: u64,
-    /// Disagreements that were gone when the packets were sent again.
-    pub flukes: u64,
+    /// Disagreements that were gone when the packet was sent again, alone.
+    pub flukes: Vec<String>,
     /// How often each match and statement was in a ruleset that was tried.
     pub keys: BTreeMap<String, u64>,
     /// Why outcomes were unknown.
@@ -38,10 +40,10 @@ impl Report {
         self.rulesets += other.rulesets;
         self.refused += other.refused;
         self.probes += other.probes;
+        self.connections += other.connections;
         self.delivered += other.delivered;
         self.forwarded += other.forwarded;
         self.unknown += other.unknown;
-        self.flukes += other.flukes;
         for (into, from) in [
             (&mut self.keys, other.keys),
             (&mut self.unknown_because, other.unknown_because),
@@ -51,6 +53,7 @@ impl Report {
                 *into.entry(key).or_default() += count;
             }
         }
+        self.flukes.extend(other.flukes);
         self.contradictions.extend(other.contradictions);
     }
 
@@ -65,20 +68,24 @@ impl fmt::Display for Report {
         let share = self.unknown_share();
         writeln!(
             formatter,
-            "{} rulesets ({} more refused by the tools), {} probes ({} delivered, {} forwarded), {} contradictions \
+            "{} rulesets ({} more refused by the tools), {} probes ({} by real sockets, {} delivered, {} forwarded), {} contradictions \
              ({} flukes), {} unknown ({}.{:03} %), {} kinds of matches and statements",
             self.rulesets,
             self.refused,
             self.probes,
+            self.connections,
             self.delivered,
             self.forwarded,
             self.contradictions.len(),
-            self.flukes,
+            self.flukes.len(),
             self.unknown,
             share / 1000,
             share % 1000,
             self.keys.len()
         )?;
+        for fluke in &self.flukes {
+            writeln!(formatter, "fluke: {fluke}")?;
+        }
         writeln!(formatter, "covered: {}", most(&self.keys, 200))?;
         writeln!(formatter, "unknown because: {}", most(&self.unknown_because, 12))?;
         writeln!(formatter, "refused because: {}", most(&self.refusals, 12))

@@ -5,7 +5,7 @@
 //! show in any ruleset.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Protocol as Number, Socket, Type};
 
@@ -44,7 +44,8 @@ impl Taps {
         }
         for (protocol, address, socket) in &self.v6 {
             drain_from(socket, |source, segment| {
-                packets.extend(Packet::from_transport(protocol.number(), source, *address, segment));
+                let packet = Packet::from_transport(protocol.number(), (*source.ip()).into(), *address, segment);
+                packets.extend(packet.map(|packet| seen_on(packet, source.scope_id())));
             })?;
         }
         Ok(packets)
@@ -57,14 +58,22 @@ fn open(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// A link-local source goes with the interface that it was seen on: whoever answers it says so.
+fn seen_on(mut packet: Packet, interface: u32) -> Packet {
+    if let SocketAddr::V6(source) = &mut packet.source {
+        source.set_scope_id(interface);
+    }
+    packet
+}
+
 /// Raw IPv6 sockets give no IPv6 header, but tell the source (RFC 3542, 3).
-fn drain_from(socket: &Socket, mut each: impl FnMut(IpAddr, &[u8])) -> io::Result<()> {
+fn drain_from(socket: &Socket, mut each: impl FnMut(SocketAddrV6, &[u8])) -> io::Result<()> {
     let mut buffer = [0; 2048];
     loop {
         match rustix::net::recvfrom(socket, &mut buffer, rustix::net::RecvFlags::empty()) {
             Ok((_, length, Some(source))) => {
-                if let Ok(source) = SocketAddr::try_from(source) {
-                    each(source.ip(), buffer.get(..length).unwrap_or_default());
+                if let Ok(SocketAddr::V6(source)) = SocketAddr::try_from(source) {
+                    each(source, buffer.get(..length).unwrap_or_default());
                 }
             }
             Ok((_, _, None)) | Err(rustix::io::Errno::INTR) => {}

@@ -7,6 +7,7 @@ use crate::arena::{Arena, Settings};
 use crate::compare::{Contradiction, compare};
 use crate::generate::{Case, Question};
 use crate::load::Loader;
+use crate::plan;
 use crate::predict::{Prediction, Predictor};
 use crate::probe::{Observed, Probe, fire};
 use crate::report::Report;
@@ -71,7 +72,7 @@ impl Worker {
         if let Some(found) = found {
             match self.again(&case, &case.ruleset, &found)? {
                 Some(found) => self.note(seed, &case, &found)?,
-                None => self.report.flukes += 1,
+                None => self.report.flukes.push(found.summary(seed, &case)),
             }
         }
         Ok(())
@@ -96,9 +97,10 @@ impl Worker {
         let mut found = None;
         let whose =
             questions.iter().flat_map(|question| question.sources.iter().map(move |source| (question, *source)));
-        for (((question, source), said), observed) in whose.zip(said.into_iter().flatten()).zip(observed) {
-            self.tally(&said, &observed);
-            if let (None, Some(contradiction)) = (&found, compare(&said, &observed)) {
+        let outcomes = probes.iter().zip(said.into_iter().flatten()).zip(observed);
+        for ((question, source), ((probe, said), observed)) in whose.zip(outcomes) {
+            self.tally(probe, &said, &observed);
+            if let (None, Some(contradiction)) = (&found, compare(probe, &said, &observed)) {
                 let question = Question { sources: vec![source], ..question.clone() };
                 found = Some(Found { question, said, observed, contradiction });
             }
@@ -112,8 +114,9 @@ impl Worker {
         fire(&self.arena, first, probes)
     }
 
-    fn tally(&mut self, said: &Prediction, observed: &Observed) {
+    fn tally(&mut self, probe: &Probe, said: &Prediction, observed: &Observed) {
         self.report.probes += 1;
+        self.report.connections += u64::from(probe.is_connection());
         if observed.answered {
             *(if observed.delivered.is_some() { &mut self.report.delivered } else { &mut self.report.forwarded }) += 1;
         }
@@ -153,19 +156,25 @@ fn probes(question: &Question) -> impl Iterator<Item = Probe> + '_ {
 }
 
 fn describe(seed: u64, case: &Case, ruleset: &Ruleset, found: &Found) -> String {
-    let Found { question, said, observed, contradiction } = found;
-    let device = crate::plan::LINKS[question.link].device;
-    let source = question.sources.first().map(ToString::to_string).unwrap_or_default();
-    let mut text = format!(
-        "{}\nseed:     {seed} (LOOPGATE_SEED={seed} LOOPGATE_RULESETS=1)\npacket:   {:?} {source} -> {} in by {device}\n\
-         settings: {:?}\nsaid:     {said:?}\nhappened: {observed:?}\n{ruleset}",
-        contradiction.as_str(),
-        question.protocol,
-        question.destination,
-        case.settings,
-    );
+    let mut text = format!("{}\n{ruleset}", found.summary(seed, case));
     if ruleset.tables.is_empty() {
         text.push_str("(no ruleset at all)\n");
     }
     text
+}
+
+impl Found {
+    fn summary(&self, seed: u64, case: &Case) -> String {
+        let Self { question, said, observed, contradiction } = self;
+        let source = question.sources.first().map(ToString::to_string).unwrap_or_default();
+        format!(
+            "{}\nseed:     {seed} (LOOPGATE_SEED={seed} LOOPGATE_RULESETS=1)\npacket:   {:?} {source} -> {} from {}\n\
+             settings: {:?}\nsaid:     {said:?}\nhappened: {observed:?}",
+            contradiction.as_str(),
+            question.protocol,
+            question.destination,
+            plan::device_of(question.link),
+            case.settings,
+        )
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::load::network_family;
 use crate::address_set::IpVersion;
 use crate::rule::{Comparison, Effect, Load, Meta, Op, Predicate, Target, Translation, Verdict};
-use crate::ruleset::{Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
+use crate::ruleset::{Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
 
 /// One thing that happens at a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +111,9 @@ fn translates(ruleset: &Ruleset, version: IpVersion) -> bool {
 
 /// Whether some rule makes the kernel track the connections of an IP version.
 fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
-    // What is beside netfilter is unknown for other reasons.
     let of_version = |chain: &&Chain| {
         ruleset
             .table(chain.table)
-            .filter(|table| table.backend != Backend::Beside)
             .is_some_and(|table| sees(table.family, version, Hook::Prerouting) || table.family == Family::Bridge)
     };
     ruleset
@@ -142,7 +140,7 @@ fn is_of_other_version(op: &Op, rule: &[Op], version: IpVersion) -> bool {
 
 fn needs_tracking(op: &Op) -> bool {
     match op {
-        // What is unknown may need it, and chains that translate are not even entered where nothing does.
+        // What is not understood may do so, and chains that translate are not even entered where nothing does.
         Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) | Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,

@@ -56,7 +56,7 @@ impl View<'_, '_> {
             // A listener of this protocol never gets one.
             Predicate::Icmp { .. } => Condition::Known(false),
             // Conntrack puts fragments together before rules see them.
-            Predicate::Fragment => Condition::usually(self.version(), false),
+            Predicate::Fragment | Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
             Predicate::AddressType { end, types, input_interface, output_interface } => {
                 self.address_type(*end, *types, (*input_interface, *output_interface))

@@ -29,10 +29,11 @@ impl Addresses {
 
     /// Those that a listener takes packets to, in order.
     pub(super) fn of(&self, listener: &Listener, others: &[Listener]) -> Vec<IpAddr> {
-        if !listener.address.is_unspecified() {
-            return vec![listener.address.to_canonical()];
+        let bound = listener.address.to_canonical();
+        if !bound.is_unspecified() {
+            return vec![bound];
         }
-        let version = |address: &IpAddr| match listener.address {
+        let version = |address: &IpAddr| match bound {
             IpAddr::V4(_) => address.is_ipv4(),
             IpAddr::V6(_) => address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false),
         };

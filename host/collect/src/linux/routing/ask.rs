@@ -254,18 +254,19 @@ mod tests {
     #[test]
     fn the_kernel_tells_local_from_martian() {
         let mut asker = Asker::new().unwrap();
-        let mut request = RouteRequest {
+        let to_itself = RouteRequest {
             destination: "127.0.0.1".parse().unwrap(),
             source: None,
             input: None,
             output: None,
             mark: 0,
-            transport: Some((6, 80)),
+            transport: None,
             fib_match: false,
         };
-        assert!(matches!(asker.ask(&request), Reply::Route { kind: kinds::LOCAL, .. }));
-        (request.source, request.input) = (Some("255.255.255.255".parse().unwrap()), Some(1));
-        assert!(matches!(asker.ask(&request), Reply::Refused(refusal) if refusal.is_martian()));
+        assert!(matches!(asker.ask(&to_itself), Reply::Route { kind: kinds::LOCAL, .. }));
+        let source = Some("255.255.255.255".parse().unwrap());
+        let came_in = RouteRequest { source, input: Some(1), transport: Some((6, 80)), ..to_itself };
+        assert!(matches!(asker.ask(&came_in), Reply::Refused(refusal) if refusal.is_martian()));
     }
 
     proptest! {
