@@ -100,6 +100,11 @@ impl Devices {
         self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
     }
 
+    /// The interfaces that forward IPv6 packets whatever `conf.all` says.
+    pub(super) fn force_forwarding(&self) -> impl Iterator<Item = u32> + '_ {
+        self.links.iter().filter(|link| link.ipv6.is_some_and(|conf| conf.force_forwarding)).map(|link| link.index)
+    }
+
     /// The bridges.
     pub(super) fn bridges(&self) -> impl Iterator<Item = &Link> {
         self.links.iter().filter(|link| link.kind.as_ref().is_some_and(|kind| kind.as_str() == "bridge"))

@@ -42,6 +42,8 @@ pub(super) struct KernelRouting {
     tables: Tables,
     /// IPv6 packets are forwarded at all (`net.ipv6.conf.all.forwarding`): the kernel looks at it after the route.
     forwards_ipv6: Option<bool>,
+    /// Interfaces that forward all the same (`force_forwarding`).
+    forced: Vec<u32>,
     loopback: u32,
     /// Bridges that hand their frames to netfilter (`br_netfilter`).
     bridges: Vec<u32>,
@@ -104,6 +106,7 @@ impl KernelRouting {
         let bridges = devices.bridges().filter(|_| bridges_ask_netfilter(root));
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
+            forced: devices.force_forwarding().collect(),
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
             bridges: bridges.map(|link| link.index).collect(),
@@ -183,6 +186,7 @@ impl KernelRouting {
         }
         match (key.destination, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
+            (IpAddr::V6(_), _) if self.forced.contains(&key.interface) => InputRoute::Forward { interface },
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
             (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
             _ => InputRoute::Forward { interface },

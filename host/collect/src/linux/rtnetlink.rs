@@ -48,6 +48,8 @@ pub(super) struct Ipv4Conf {
 pub(super) struct Ipv6Conf {
     pub(super) forwarding: u32,
     pub(super) disable_ipv6: u32,
+    /// It forwards whatever `conf.all.forwarding` says. Kernels before Linux 6.17 do not have it.
+    pub(super) force_forwarding: bool,
 }
 
 /// An address of an interface (`struct ifaddrmsg`, `include/uapi/linux/if_addr.h`).
@@ -172,8 +174,10 @@ fn parse_ipv4_conf(conf: &[u8]) -> Result<Ipv4Conf, NetlinkError> {
 fn parse_ipv6_conf(conf: &[u8]) -> Result<Ipv6Conf, NetlinkError> {
     const FORWARDING: usize = 0;
     const DISABLE_IPV6: usize = 26;
+    const FORCE_FORWARDING: usize = 59;
     let setting = |number: usize| u32_at(conf, number * size_of::<u32>()).ok_or_else(short);
-    Ok(Ipv6Conf { forwarding: setting(FORWARDING)?, disable_ipv6: setting(DISABLE_IPV6)? })
+    let force_forwarding = setting(FORCE_FORWARDING).is_ok_and(|value| value != 0);
+    Ok(Ipv6Conf { forwarding: setting(FORWARDING)?, disable_ipv6: setting(DISABLE_IPV6)?, force_forwarding })
 }
 
 /// `sizeof(struct ifaddrmsg)`: family, prefix length, flags, scope, index.

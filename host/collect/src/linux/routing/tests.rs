@@ -86,7 +86,8 @@ fn compare(wire: &mut Wire, sources: &[IpAddr], destinations: &[IpAddr], context
             let told = if is_impossible(source, destination) { Some(Fate::Nothing) } else { fate(&holding[0].1) };
             let Some(told) = told else { continue };
             definite += 1;
-            if told != real {
+            // What is lost on a busy processor arrives when it is sent again.
+            if told != real && told != wire.fates(&[(source, destination)])[0] {
                 wrong.push(format!("from {source} to {destination}: {:?}, but {real:?}", holding[0].1));
             }
         }
@@ -244,4 +245,26 @@ fn policy_routing_that_asks_for_what_is_not_known_makes_answers_unknown() {
 
 fn all_unknown(pieces: &[(AddressSet, OutputRoute)]) -> bool {
     pieces.iter().all(|(_, route)| matches!(route, OutputRoute::Unknown(_)))
+}
+
+#[test]
+fn an_interface_can_be_forced_to_forward_ipv6() {
+    in_namespace("linux::routing::tests::an_interface_can_be_forced_to_forward_ipv6", || {
+        cable();
+        let setting = "ipv6/conf/eth0/force_forwarding";
+        // Before Linux 6.17 there is no such setting.
+        if std::path::Path::new("/proc/sys/net").join(setting).exists() {
+            let mut wire = Wire::new();
+            set("ipv6/conf/eth1/force_forwarding", "1");
+            compare(&mut wire, &addresses("fd09::2"), &addresses("fd77::9"), "on the other interface");
+            set(setting, "1");
+            compare(&mut wire, &addresses("fd09::2"), &addresses("fd77::9 fd09::9"), "on this interface");
+            assert!(
+                Now::read()
+                    .input("fd77::9".parse().unwrap())
+                    .iter()
+                    .any(|(_, route)| fate(route) == Some(Fate::Forward))
+            );
+        }
+    });
 }

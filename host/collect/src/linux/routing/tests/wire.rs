@@ -69,7 +69,7 @@ impl Wire {
         let hardware = hardware_of("eth0");
         let delivered = [Domain::IPV4, Domain::IPV6].map(|domain| {
             let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(EXPERIMENT)))).unwrap();
-            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
             socket.set_recv_buffer_size(1 << 24).unwrap();
             socket
         });
@@ -81,16 +81,24 @@ impl Wire {
 
     /// Sends a packet from each source to each destination, and tells what became of it.
     pub(super) fn fates(&mut self, pairs: &[(IpAddr, IpAddr)]) -> Vec<Fate> {
+        const ATTEMPTS: usize = 20;
+        let mut attempts = (0..ATTEMPTS).filter_map(|_| self.attempt(pairs));
+        attempts.next().expect("packets of a neighbour arrive")
+    }
+
+    /// `None` if a packet was lost that arrives for certain: the queue of a busy processor was full
+    /// (`net.core.netdev_max_backlog`).
+    fn attempt(&mut self, pairs: &[(IpAddr, IpAddr)]) -> Option<Vec<Fate>> {
         let first = self.sent;
         for (source, destination) in pairs {
             self.send(*source, *destination);
         }
         let mut fates = vec![Fate::Nothing; pairs.len()];
         for last in self.send_last() {
-            self.take_delivered(last, |number| note(&mut fates, number, first, Fate::Local));
+            self.take_delivered(last, |number| note(&mut fates, number, first, Fate::Local))?;
         }
         self.take_leaving(|number| note(&mut fates, number, first, Fate::Forward));
-        fates
+        Some(fates)
     }
 
     /// A packet of each version that arrives for certain, from a neighbour.
@@ -115,15 +123,15 @@ impl Wire {
         number
     }
 
-    fn take_delivered(&self, (version, last): (usize, u64), mut each: impl FnMut(u64)) {
+    fn take_delivered(&self, (version, last): (usize, u64), mut each: impl FnMut(u64)) -> Option<()> {
         loop {
             let mut buffer = [MaybeUninit::<u8>::uninit(); 256];
-            let (length, _) = self.delivered[version].recv_from(&mut buffer).expect("the last packet arrives");
+            let (length, _) = self.delivered[version].recv_from(&mut buffer).ok()?;
             let bytes: Vec<u8> = buffer[..length].iter().map(|byte| initialised(*byte)).collect();
             // A raw socket of IPv4 gives the header too (`raw(7)`), one of IPv6 does not.
             let number = number_at_end(&bytes);
             if number == last {
-                return;
+                return Some(());
             }
             each(number);
         }
