@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 
-use loopgate_facts::BlockReason;
+use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
 use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
 use crate::rule::Direction;
-use crate::ruleset::{ChainId, Hook};
+use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::{Flow, Flows};
 use super::hooks::{Hooks, Stop};
-use super::journal::{End, Fate, Journal, Step};
+use super::journal::{Doubt, End, Fate, Journal, Step};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
 use super::packet::{Place, State, TCP, Tracking};
@@ -209,18 +209,44 @@ impl<'m> Journey<'_, 'm> {
             if !flows.iter().any(|flow| flow.state.version == version) {
                 continue;
             }
-            for stop in hooks.at(version, place.hook) {
-                flows = match stop {
-                    Stop::Chain(chain) => self.chain(place, *chain, flows),
-                    Stop::Track => flows.change(tracked),
-                    Stop::Translate(chains) => self.translate(place, chains, flows),
-                };
-            }
+            flows = self.stops(place, hooks.at(version, place.hook), flows);
         }
         match place.hook {
             Hook::Input | Hook::Postrouting => flows.change(|state| State { confirmed: true, ..state.clone() }),
             _ => flows,
         }
+    }
+
+    fn stops(&mut self, place: Place<'m>, stops: &[Stop], flows: Flows) -> Flows {
+        stops.iter().fold(flows, |flows, stop| match stop {
+            Stop::Chain(chain) => self.chain(place, *chain, flows),
+            Stop::Track => flows.change(tracked),
+            Stop::Translate(chains) => self.translate(place, chains, flows),
+            Stop::Either(orders) => self.either(place, orders, &flows),
+            Stop::Unclear => {
+                self.end_all(flows, &Fate::Unknown("the order of many chains with one priority".into()));
+                Flows::default()
+            }
+        })
+    }
+
+    /// Every order that is possible. Packets with which they do the same are certain all the same.
+    fn either(&mut self, place: Place<'m>, orders: &[Vec<Stop>], flows: &Flows) -> Flows {
+        let mut all = Flows::default();
+        for order in orders {
+            for chain in order.iter().filter_map(|stop| if let Stop::Chain(chain) = stop { Some(*chain) } else { None })
+            {
+                let because: Untrusted = "the order of what has one priority".into();
+                let doubt = |flow: &Flow| Doubt {
+                    region: flow.region.clone(),
+                    rule: RuleId { chain, position: 0 },
+                    because: because.clone(),
+                };
+                self.journal.doubts.extend(flows.iter().map(doubt));
+            }
+            all.extend(self.stops(place, order, flows.clone()));
+        }
+        all
     }
 
     fn chain(&mut self, place: Place<'m>, chain: ChainId, flows: Flows) -> Flows {
