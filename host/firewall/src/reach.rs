@@ -37,9 +37,9 @@ pub fn of_socket(
     addresses: &Addresses,
 ) -> Vec<Reachability> {
     let mut found = Vec::new();
-    for destination in addresses.of(listener, others) {
+    for (destination, taken) in addresses.of(listener, others) {
         for interface in interfaces {
-            found.extend(at(evaluator, listener, destination, interface));
+            found.extend(at(evaluator, listener, (destination, taken), interface));
         }
     }
     found
@@ -48,7 +48,7 @@ pub fn of_socket(
 fn at(
     evaluator: &mut Evaluator<'_>,
     listener: &Listener,
-    destination: IpAddr,
+    (destination, taken): (IpAddr, bool),
     interface: &Interface,
 ) -> Vec<Reachability> {
     let whole = AddressSet::all(IpVersion::of(destination));
@@ -69,6 +69,9 @@ fn at(
     };
     if !takes_from(listener, destination, interface) {
         return vec![blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))];
+    }
+    if taken {
+        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))];
     }
     if is_group(destination) {
         let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();

@@ -1,5 +1,7 @@
 //! Random rulesets, weighted towards what real ones use, and the packets to try on them.
 
+#![allow(clippy::unnecessary_wraps, reason = "what stands in one table has one type")]
+
 mod actions;
 mod draw;
 mod iptables;
@@ -117,7 +119,9 @@ fn question(draw: &mut Draw, ports: &mut SourcePorts) -> Question {
 fn connections(draw: &mut Draw, ports: &mut SourcePorts, link: usize) -> Question {
     let version = if draw.chance(62) { Version::V4 } else { Version::V6 };
     let protocol = Protocol::Tcp;
-    let destination = SocketAddr::new(draw.own(version), draw.probed_port());
+    // For the client, loopback addresses are its own.
+    let address = if link == entry::CLIENT { draw.own_outside(version) } else { draw.own(version) };
+    let destination = SocketAddr::new(address, draw.probed_port());
     let addresses: Vec<IpAddr> = match (link, version) {
         (entry::CLIENT, Version::V4) => plan::CLIENT_V4.map(Into::into).to_vec(),
         (entry::CLIENT, Version::V6) => plan::CLIENT_V6.map(Into::into).to_vec(),

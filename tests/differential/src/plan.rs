@@ -78,7 +78,7 @@ pub const HOST_V4: [Ipv4Addr; 7] = [
     Ipv4Addr::new(10, 77, 0, 1),
     Ipv4Addr::new(10, 66, 0, 1),
     Ipv4Addr::new(10, 88, 0, 1), // on lo
-    Ipv4Addr::new(127, 0, 0, 1),
+    Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 0, 0, 9),
 ];
 
@@ -154,10 +154,10 @@ pub const SOURCES_V4: [Ipv4Addr; 34] = [
     Ipv4Addr::new(10, 9, 0, 1),
     Ipv4Addr::new(10, 77, 0, 1),
     Ipv4Addr::new(10, 9, 0, 255),
-    Ipv4Addr::new(0, 0, 0, 0),
+    Ipv4Addr::UNSPECIFIED,
     Ipv4Addr::new(224, 0, 0, 5),
     Ipv4Addr::new(240, 0, 0, 1),
-    Ipv4Addr::new(255, 255, 255, 255),
+    Ipv4Addr::BROADCAST,
 ];
 
 /// The same for IPv6.

@@ -1,6 +1,7 @@
 //! What loopgate says becomes of a probe. This is the only file that knows the evaluator.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 
 use loopgate_collect::linux::reach::Surroundings;
@@ -42,11 +43,10 @@ pub struct Predictor {
 impl Predictor {
     /// What is said about the rules that are loaded now, and the settings in effect now.
     pub fn predict(&mut self, settings: Settings, questions: &[Question]) -> Result<Vec<Vec<Prediction>>, String> {
-        if !self.surroundings.contains_key(&settings) {
-            let surroundings = Surroundings::this_machine().map_err(|error| error.to_string())?;
-            self.surroundings.insert(settings, surroundings);
-        }
-        let surroundings = &self.surroundings[&settings];
+        let surroundings = match self.surroundings.entry(settings) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Surroundings::this_machine().map_err(|error| error.to_string())?),
+        };
         let rules = Surroundings::rules();
         let mut asker = Asker { surroundings, evaluator: surroundings.evaluator(&rules) };
         questions.iter().map(|question| asker.ask(question)).collect()

@@ -89,36 +89,53 @@ impl Firing<'_> {
                 self.note_connections()?;
                 connect::finish(&sockets)?
             };
+            self.note_connections()?;
             for (position, connected) in positions.into_iter().zip(connected) {
-                self.observed[position].answered = connected;
+                self.observed[position].answered |= connected;
             }
         }
         Ok(())
     }
 
-    /// Real connections are known by where they come from.
+    /// The packets of real connections are known by where they come from and go to.
     fn note_connections(&mut self) -> io::Result<()> {
         for packet in self.arena.taps.delivered()? {
-            if let Some(position) = self.from(&packet) {
-                self.observed[position].delivered = Some(packet.destination);
+            match packet.direction {
+                Direction::Request => self.note_connection(&packet, |seen| seen.delivered = Some(packet.destination)),
+                Direction::Answer => self.note_answer(entry::HOST, &packet),
             }
         }
         for (link, packet) in self.arena.peer.receive()? {
-            if link == entry::CLIENT || packet.direction == Direction::Answer {
-                continue;
-            }
-            self.arena.peer.send(link, &packet.answer())?;
-            if let Some(position) = self.from(&packet) {
-                self.observed[position].forwarded = Some((link, packet.destination));
+            match packet.direction {
+                Direction::Answer => self.note_answer(link, &packet),
+                Direction::Request if link == entry::CLIENT => {}
+                Direction::Request => {
+                    self.arena.peer.send(link, &packet.answer())?;
+                    let forwarded = Some((link, packet.destination));
+                    self.note_connection(&packet, |seen| seen.forwarded = forwarded);
+                }
             }
         }
         Ok(())
     }
 
-    fn from(&self, packet: &Packet) -> Option<usize> {
-        let is_from = |probe: &Probe| probe.is_connection() && probe.source == packet.source;
-        let position = self.probes.iter().position(is_from)?;
-        (packet.direction == Direction::Request).then_some(position)
+    fn note_connection(&mut self, request: &Packet, note: impl FnOnce(&mut Observed)) {
+        let is_of = |probe: &Probe| probe.is_connection() && probe.source == request.source;
+        if let Some(position) = self.probes.iter().position(is_of) {
+            note(&mut self.observed[position]);
+        }
+    }
+
+    /// An answer counts when it gets to who asked, from where that was sent to; what follows may be refused again.
+    fn note_answer(&mut self, entry: usize, answer: &Packet) {
+        let is_of = |probe: &Probe| {
+            probe.is_connection()
+                && probe.link == entry
+                && (probe.source, probe.destination) == (answer.destination, answer.source)
+        };
+        if let Some(position) = self.probes.iter().position(is_of) {
+            self.observed[position].answered = true;
+        }
     }
 
     fn position(&self, packet: &Packet) -> Option<usize> {

@@ -6,6 +6,7 @@
 
 mod ask;
 mod cuts;
+mod rules;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,21 +19,34 @@ use loopgate_firewall::routing::{
 };
 use loopgate_firewall::rule::FibResult;
 
+use super::bypass::bridges_ask_netfilter;
 use super::interfaces::Devices;
 use super::netlink::NetlinkError;
+use super::root::Root;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
+use rules::Selector;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use cuts::kinds;
 
 const TCP: u8 = 6;
+
+/// Why it is not known by which interface a packet leaves.
+const SPLIT: &str = "a route shares packets among several interfaces";
 
 /// Answers from the kernel that the program runs on.
 pub(super) struct KernelRouting {
     tables: Tables,
     /// IPv6 packets are forwarded at all (`net.ipv6.conf.all.forwarding`): the kernel looks at it after the route.
     forwards_ipv6: Option<bool>,
+    /// Interfaces that forward all the same (`force_forwarding`).
+    forced: Vec<u32>,
     loopback: u32,
+    /// Bridges that hand their frames to netfilter (`br_netfilter`).
+    bridges: Vec<u32>,
     asker: Mutex<Asker>,
     memory: Mutex<Memory>,
 }
@@ -88,11 +102,14 @@ struct FibKey {
 
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
-    pub(super) fn new(devices: &Devices, interfaces: &[Interface]) -> Result<Self, NetlinkError> {
+    pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
+        let bridges = devices.bridges().filter(|_| bridges_ask_netfilter(root));
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
+            forced: devices.force_forwarding().collect(),
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
+            bridges: bridges.map(|link| link.index).collect(),
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),
         })
@@ -113,14 +130,25 @@ impl KernelRouting {
         self.asker.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
 
-    /// The mark to ask with, `None` where the answer depends on one that is not known.
-    fn mark(&self, mark: Option<u32>) -> Option<u32> {
-        mark.or_else(|| (!self.tables.rules_use_marks()).then_some(0))
+    /// The mark to ask with, or why there is no answer: policy routing asks for something that is not known.
+    fn known(&self, version: IpVersion, mark: Option<u32>, hidden: &[Selector]) -> Result<u32, Untrusted> {
+        let unmarked = if mark.is_none() { self.tables.asks_for(version, &[Selector::Mark]) } else { None };
+        let missing = unmarked.or_else(|| self.tables.asks_for(version, hidden));
+        missing.map_or(Ok(mark.unwrap_or_default()), |selector| Err(selector.reason()))
     }
 
     fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
-        // `ip_route_input_slow` refuses it; in a question it would mean no source at all.
-        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+        match self.routed(key, source) {
+            InputRoute::Blocked(BlockReason::NotRouted) if self.bridges_back(&key) => {
+                InputRoute::Unknown("the bridge may send it on by itself (br_netfilter)".into())
+            }
+            route => route,
+        }
+    }
+
+    fn routed(&self, key: InputKey, source: IpAddr) -> InputRoute {
+        // `ip_route_input_slow` takes it to broadcast addresses alone; in a question it would mean no source at all.
+        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && !is_broadcast(key.destination) {
             return InputRoute::Blocked(BlockReason::Martian);
         }
         let request = RouteRequest {
@@ -148,6 +176,9 @@ impl KernelRouting {
     }
 
     fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
+        if self.tables.is_split(key.destination) {
+            return InputRoute::Unknown(SPLIT.into());
+        }
         // `ip6_forward`: packets that leave by the interface they came in by take another way around this check.
         let local_source = matches!(source, IpAddr::V6(source) if stays_on_link(source));
         if local_source && interface != key.interface {
@@ -155,16 +186,36 @@ impl KernelRouting {
         }
         match (key.destination, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
+            (IpAddr::V6(_), _) if self.forced.contains(&key.interface) => InputRoute::Forward { interface },
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
             (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
             _ => InputRoute::Forward { interface },
         }
     }
 
+    /// Whether the way to a destination is the bridge that the packet came in by. Where its destination was translated the
+    /// bridge then sends it there, even if the machine forwards nothing (`br_nf_pre_routing_finish`,
+    /// `net/bridge/br_netfilter_hooks.c`).
+    fn bridges_back(&self, key: &InputKey) -> bool {
+        let request = || RouteRequest {
+            destination: key.destination,
+            source: None,
+            input: None,
+            output: None,
+            mark: key.mark,
+            transport: None,
+            fib_match: false,
+        };
+        self.bridges.contains(&key.interface)
+            && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
+    }
+
     fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
         if destination.is_multicast() || destination.is_unspecified() && !self.answers_nobody(key, destination) {
             return OutputRoute::None;
         }
+        let version = IpVersion::of(destination);
+        let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         // A route may depend on the source, which has to be an address of this machine to ask with.
         let source = self.tables.is_local(key.source).then_some(key.source);
         let request = RouteRequest {
@@ -173,11 +224,16 @@ impl KernelRouting {
             input: None,
             output: key.interface,
             mark: key.mark,
-            transport: self.tables.rules_use_ports().then_some((key.protocol, 0)),
+            transport: by_protocol.then_some((key.protocol, 0)),
             fib_match: false,
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => OutputRoute::Leaves { interface: self.loopback },
+            Reply::Route { kind: kinds::UNICAST, .. }
+                if key.interface.is_none() && self.tables.is_split(destination) =>
+            {
+                OutputRoute::Unknown(SPLIT.into())
+            }
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
                 OutputRoute::Leaves { interface }
             }
@@ -188,7 +244,8 @@ impl KernelRouting {
                 OutputRoute::Leaves { interface }
             }
             Reply::Route { .. } => OutputRoute::None,
-            Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
+            // `__mkroute_output` refuses to send from a loopback address by another interface.
+            Reply::Refused(refusal) if refusal.is_no_route() || refusal.is_martian() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
         }
     }
@@ -219,31 +276,46 @@ impl KernelRouting {
         if address.is_multicast() {
             return FibAnswer::AddressType(kinds::MULTICAST);
         }
-        if address.is_unspecified() {
-            return FibAnswer::AddressType(kinds::UNSPECIFIED);
-        }
-        if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
-            return FibAnswer::AddressType(kinds::LOCAL);
-        }
-        match self.ask(&Self::fib_request(key, address)) {
-            // With an interface only its own addresses are local.
-            Reply::Route { kind: kinds::LOCAL, .. } if key.interface.is_some() => {
-                FibAnswer::AddressType(kinds::UNICAST)
+        let kind = match self.ask(&Self::fib_request(key, address)) {
+            Reply::Route { kind: kind @ (kinds::LOCAL | kinds::UNICAST | kinds::ANYCAST), .. } => kind,
+            Reply::Route { kind, .. } => return FibAnswer::AddressType(kind),
+            Reply::Refused(refusal) => {
+                let kind = refusal.address_type().map(FibAnswer::AddressType);
+                return kind.unwrap_or_else(|| FibAnswer::Unknown(refusal.to_string().into()));
             }
-            Reply::Route { kind, .. } => FibAnswer::AddressType(kind),
-            Reply::Refused(refusal) => refusal
-                .address_type()
-                .map_or_else(|| FibAnswer::Unknown(refusal.to_string().into()), FibAnswer::AddressType),
+        };
+        FibAnswer::AddressType(self.reachable_type(key, address, kind))
+    }
+
+    /// The type of an address that there is a way to. With an interface only its own addresses are local.
+    fn reachable_type(&self, key: FibKey, address: IpAddr, kind: u8) -> u8 {
+        let carried = key.interface.is_some_and(|interface| self.tables.carries(interface, address));
+        match kind {
+            _ if self.tables.is_first_of_link(address) => kinds::ANYCAST,
+            kinds::LOCAL if key.interface.is_none() || carried => kinds::LOCAL,
+            kinds::ANYCAST => kinds::ANYCAST,
+            _ if carried => kinds::LOCAL,
+            _ if !is_unicast(address) => kinds::UNSPECIFIED,
+            _ => kinds::UNICAST,
         }
     }
 
     /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface, and broadcast ones of IPv4.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
-        if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::UNSPECIFIED) {
+        if address.is_ipv6() && address.is_multicast() {
             return FibAnswer::Interface(None);
+        }
+        // In a question the kernel treats these apart, in a rule like any other.
+        if (address.is_unspecified() || address.is_multicast()) && self.tables.has_way_to(address) && address.is_ipv4()
+        {
+            return FibAnswer::Unknown("the way to an address that is nobody's".into());
         }
         if is_link_local(address) && key.interface.is_none() {
             return FibAnswer::Unknown("the interface of a link-local address".into());
+        }
+        // `nft_fib6_eval` looks at the one that the packet would take.
+        if address.is_ipv6() && self.tables.is_split(address) {
+            return FibAnswer::Unknown(SPLIT.into());
         }
         match self.ask(&Self::fib_request(key, address)) {
             Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
@@ -261,37 +333,32 @@ impl KernelRouting {
 
 impl Routing for KernelRouting {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        let Some(mark) = self.mark(question.mark) else {
-            return vec![(
-                question.sources.clone(),
-                InputRoute::Unknown("a policy rule asks for a mark that is not known".into()),
-            )];
+        let version = IpVersion::of(question.destination);
+        let mark = match self.known(version, question.mark, &[Selector::SourcePort, Selector::Service]) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
-        let (protocol, port) = if self.tables.rules_use_ports() { (question.protocol, question.port) } else { (0, 0) };
+        let by_port = self.tables.asks_for(version, &[Selector::Protocol, Selector::DestinationPort]).is_some();
+        let (protocol, port) = if by_port { (question.protocol, question.port) } else { (0, 0) };
         let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
-        let pieces = |this: &Self| {
-            let version = IpVersion::of(key.destination);
-            let Some(cuts) = this.tables.input_cuts(version) else {
-                return vec![(AddressSet::all(version), InputRoute::Unknown(this.tables.too_large()))];
-            };
-            cuts.pieces(|source| this.input_of(key, source))
+        let pieces = || match self.tables.input_cuts(version) {
+            Some(cuts) => cuts.pieces(|source| self.input_of(key, source)),
+            None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
         };
-        let found = recall(&self.memory, |memory| &mut memory.input, key, || pieces(self));
-        within(found, question.sources)
+        within(recall(&self.memory, |memory| &mut memory.input, key, pieces), question.sources)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
-        let Some(mark) = self.mark(question.mark) else {
-            let why = "a policy rule asks for a mark that is not known";
-            return vec![(question.destinations.clone(), OutputRoute::Unknown(why.into()))];
-        };
-        let key = OutputKey {
-            source: question.source,
-            interface: question.bound_interface,
-            mark,
-            protocol: question.protocol,
-        };
         let version = question.destinations.version();
+        // A question can have no source but an own one.
+        let hidden =
+            if self.tables.is_local(question.source) { &HIDDEN_FROM_OUTPUT } else { &HIDDEN_FROM_FORWARDED[..] };
+        let mark = match self.known(version, question.mark, hidden) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.destinations.clone(), OutputRoute::Unknown(why))],
+        };
+        let OutputQuestion { source, bound_interface: interface, protocol, .. } = *question;
+        let key = OutputKey { source, interface, mark, protocol };
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
             None => vec![(AddressSet::all(version), OutputRoute::Unknown(self.tables.too_large()))],
@@ -300,19 +367,39 @@ impl Routing for KernelRouting {
     }
 
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
-        let Some(mark) = self.mark(question.mark) else {
-            let why = "a policy rule asks for a mark that is not known";
-            return vec![(question.addresses.clone(), FibAnswer::Unknown(why.into()))];
-        };
         let version = question.addresses.version();
-        let key =
-            FibKey { version, interface: question.interface, mark, kind: question.result == FibResult::AddressType };
+        let kind = question.result == FibResult::AddressType;
+        // Types of IPv4 addresses are a matter of the local table alone.
+        let (asked, hidden) =
+            if kind && version == IpVersion::V4 { (Some(0), &[][..]) } else { (question.mark, &HIDDEN_FROM_FIB[..]) };
+        let mark = match self.known(version, asked, hidden) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.addresses.clone(), FibAnswer::Unknown(why))],
+        };
+        let key = FibKey { version, interface: question.interface, mark, kind };
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|address| self.fib_of(key, address)),
             None => vec![(AddressSet::all(version), FibAnswer::Unknown(self.tables.too_large()))],
         };
         within(recall(&self.memory, |memory| &mut memory.fib, key, pieces), question.addresses)
     }
+}
+
+// What questions do not say of a packet.
+const HIDDEN_FROM_OUTPUT: [Selector; 4] =
+    [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
+const HIDDEN_FROM_FORWARDED: [Selector; 5] =
+    [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User, Selector::Source];
+const HIDDEN_FROM_FIB: [Selector; 4] = [Selector::Source, Selector::Protocol, Selector::Service, Selector::User];
+
+/// The broadcast addresses that are so on every link.
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_broadcast() || address.is_unspecified())
+}
+
+/// `IPV6_ADDR_UNICAST` (`__ipv6_addr_type`, `net/ipv6/addrconf_core.c`), of an address that is not multicast.
+fn is_unicast(address: IpAddr) -> bool {
+    !address.is_unspecified() && !matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
 }
 
 fn is_link_local(address: IpAddr) -> bool {

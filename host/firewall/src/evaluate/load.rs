@@ -160,7 +160,7 @@ pub(super) fn status_bits(state: &State) -> (u32, u32) {
     let translated = if state.is_translated() { DST_NAT } else { 0 };
     let done = SRC_NAT_DONE | DST_NAT_DONE;
     match state.connection_direction() {
-        Direction::Original => (translated, done),
+        Direction::Original => (translated | if state.confirmed { CONFIRMED } else { 0 }, done),
         Direction::Reply => (translated | SEEN_REPLY | CONFIRMED, done | ASSURED | SRC_NAT),
     }
 }

@@ -1,5 +1,7 @@
 //! The way of a packet through the machine, hook by hook, and of its answer.
 
+use std::net::IpAddr;
+
 use loopgate_facts::BlockReason;
 
 use crate::address_set::{AddressSet, IpVersion};
@@ -66,7 +68,7 @@ impl<'m> Journey<'_, 'm> {
 
     fn own_addresses(&self, flow: &Flow) -> Region {
         let version = flow.region.version();
-        let of_version = |address: &&std::net::IpAddr| IpVersion::of(**address) == version;
+        let of_version = |address: &&IpAddr| IpVersion::of(**address) == version;
         let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
         let loopback = match version {
             IpVersion::V4 => AddressSet::from_range(version, 0x7f00_0000..=0x7fff_ffff),
@@ -81,32 +83,37 @@ impl<'m> Journey<'_, 'm> {
         let mut routed: Vec<(&Device, Flows)> = Vec::new();
         for flow in flows {
             let address = flow.state.endpoint.address;
-            let output = if flow.state.is_translated() && !self.machine.is_own(address) {
-                let destinations = AddressSet::single(address);
+            if !flow.state.is_translated() || self.machine.is_own(address) {
+                self.leave(OutputRoute::Leaves { interface: loopback.index }, flow, &mut routed);
+                continue;
+            }
+            for (source, flow) in by_own_source(&flow) {
                 let question = OutputQuestion {
-                    source: address,
+                    source,
                     bound_interface: None,
-                    destinations: &destinations,
+                    destinations: &AddressSet::single(address),
                     mark: flow.state.mark,
                     protocol: flow.state.protocol,
                 };
-                self.output(&question).into_iter().next().map(|(_, route)| route)
-            } else {
-                Some(OutputRoute::Leaves { interface: loopback.index })
-            };
-            match output {
-                Some(OutputRoute::Leaves { interface }) => match self.machine.device(interface) {
-                    Some(device) => match routed.iter_mut().find(|(known, _)| known.index == interface) {
-                        Some((_, flows)) => flows.add(flow),
-                        None => routed.push((device, Flows::one(flow))),
-                    },
-                    None => self.end(flow, Fate::Unknown("an interface that was not seen".into())),
-                },
-                Some(OutputRoute::Unknown(why)) => self.end(flow, Fate::Unknown(why)),
-                Some(OutputRoute::None) | None => self.end(flow, Fate::Blocked(BlockReason::NotRouted)),
+                let route = self.output(&question).into_iter().next();
+                self.leave(route.map_or(OutputRoute::None, |(_, route)| route), flow, &mut routed);
             }
         }
         routed
+    }
+
+    fn leave(&mut self, route: OutputRoute, flow: Flow, routed: &mut Vec<(&'m Device, Flows)>) {
+        match route {
+            OutputRoute::Leaves { interface } => match self.machine.device(interface) {
+                Some(device) => match routed.iter_mut().find(|(known, _)| known.index == interface) {
+                    Some((_, flows)) => flows.add(flow),
+                    None => routed.push((device, Flows::one(flow))),
+                },
+                None => self.end(flow, Fate::Unknown("an interface that was not seen".into())),
+            },
+            OutputRoute::Unknown(why) => self.end(flow, Fate::Unknown(why)),
+            OutputRoute::None => self.end(flow, Fate::Blocked(BlockReason::NotRouted)),
+        }
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -140,7 +147,8 @@ impl<'m> Journey<'_, 'm> {
     }
 
     /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses
-    /// from outside, and sources that are multicast or IPv4-mapped.
+    /// from outside, and multicast sources. TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`,
+    /// `net/ipv6/tcp_ipv6.c`), which other protocols do.
     fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
         let mut possible = Flows::default();
         for flow in flows {
@@ -151,7 +159,7 @@ impl<'m> Journey<'_, 'm> {
             let impossible = if flow.state.endpoint.address.is_loopback() {
                 flow.region.clone()
             } else {
-                flow.region.within(&impossible_sources())
+                flow.region.within(&impossible_sources(flow.state.protocol))
             };
             possible.add(flow.with_region(flow.region.difference(&impossible)));
             self.end(flow.with_region(impossible), Fate::Blocked(BlockReason::Martian));
@@ -209,7 +217,10 @@ impl<'m> Journey<'_, 'm> {
                 };
             }
         }
-        flows
+        match place.hook {
+            Hook::Input | Hook::Postrouting => flows.change(|state| State { confirmed: true, ..state.clone() }),
+            _ => flows,
+        }
     }
 
     fn chain(&mut self, place: Place<'m>, chain: ChainId, flows: Flows) -> Flows {
@@ -238,19 +249,22 @@ impl<'m> Journey<'_, 'm> {
     /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
     fn translate(&mut self, place: Place<'m>, chains: &[ChainId], flows: Flows) -> Flows {
         let destination = matches!(place.hook, Hook::Prerouting | Hook::Output);
-        let flows = if destination { flows.change(translated_back) } else { flows };
-        let (mut open, mut done) =
-            flows.partition(|state| state.tracking == Tracking::New && !(destination && state.mapped));
+        let flows = match place.hook {
+            Hook::Prerouting | Hook::Output => flows.change(to_the_sender),
+            Hook::Postrouting => flows.change(from_where_it_was_sent),
+            _ => flows,
+        };
+        let is_mapped = |state: &State| if destination { state.mapped } else { state.source_mapped };
+        let (mut open, mut done) = flows.partition(|state| state.tracking == Tracking::New && !is_mapped(state));
         for chain in chains {
-            let accepted = self.chain(place, *chain, open);
-            let (mapped, others) = accepted.partition(|state| destination && state.mapped);
+            let (mapped, others) = self.chain(place, *chain, open).partition(is_mapped);
             done.extend(mapped);
             open = others;
         }
-        if destination {
-            open = open.change(|state| State { mapped: true, ..state.clone() });
-        }
-        done.extend(open);
+        done.extend(open.change(|state| match destination {
+            true => State { mapped: true, ..state.clone() },
+            false => State { source_mapped: true, ..state.clone() },
+        }));
         done
     }
 
@@ -282,16 +296,39 @@ impl<'m> Journey<'_, 'm> {
 
     /// Answers within this machine go over the loopback device and come in again.
     fn answer_here(&mut self, loopback: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
-        let device = output.and_then(|index| self.machine.device(index));
-        let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
         // From a container or another machine, back to this one.
-        if let Some(device) = device {
-            return reply_arrives(self, device, reply);
+        if let Some(device) = output.and_then(|index| self.machine.device(index)) {
+            return self.answer_comes_back(device, flow);
         }
+        let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
         let place = |hook| Place { hook, input: None, output: Some(loopback) };
         let flows = self.hook(place(Hook::Output), reply);
         let flows = self.hook(place(Hook::Postrouting), flows);
         reply_arrives(self, loopback, flows)
+    }
+
+    /// An answer from elsewhere to an address of this machine, which has to be let in as any other packet is.
+    fn answer_comes_back(&mut self, device: &'m Device, flow: &Flow) -> Flows {
+        let mut let_in = Flows::default();
+        let answering = AddressSet::single(flow.state.endpoint.address);
+        for (destination, flow) in by_own_source(flow) {
+            let question = InputQuestion {
+                interface: device.index,
+                destination,
+                sources: &answering,
+                mark: Some(0),
+                protocol: flow.state.protocol,
+                port: flow.state.endpoint.port,
+            };
+            let route = self.machine.routing.input(&question).into_iter().next();
+            let reply = Flow::new(flow.state.reply(), flow.region);
+            match route.map(|(_, route)| route) {
+                Some(InputRoute::Local) => let_in.add(reply),
+                Some(InputRoute::Unknown(why)) => self.end(reply, Fate::Unknown(why)),
+                _ => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
+            }
+        }
+        reply_arrives(self, device, let_in)
     }
 
     fn answer_outside(&mut self, input: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
@@ -375,6 +412,20 @@ impl<'m> Journey<'_, 'm> {
     }
 }
 
+/// Packets of this machine, by the address that they come from: they are routed by it. The loopback addresses of IPv4
+/// are one.
+fn by_own_source(flow: &Flow) -> Vec<(IpAddr, Flow)> {
+    let loopback = match flow.state.version {
+        IpVersion::V4 => AddressSet::from_range(IpVersion::V4, 0x7f00_0000..=0x7fff_ffff),
+        IpVersion::V6 => AddressSet::empty(IpVersion::V6),
+    };
+    let sources = flow.region.addresses();
+    let others = sources.difference(&loopback);
+    let each = others.ranges().map(|range| AddressSet::from_range(others.version(), range));
+    let groups = each.chain([sources.intersection(&loopback)]);
+    groups.filter_map(|group| Some((group.first()?, flow.with_region(flow.region.within(&group))))).collect()
+}
+
 /// An answer that comes in by a device for a client on this machine.
 fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: Flows) -> Flows {
     let place = |hook| Place { hook, input: Some(device), output: None };
@@ -396,9 +447,17 @@ fn tracked(state: &State) -> State {
 }
 
 /// The destination of an answer is the sender again (`nf_nat_packet`, `net/netfilter/nf_nat_core.c`).
-fn translated_back(state: &State) -> State {
-    let is_answer = state.direction == Direction::Reply && state.tracking == Tracking::Established;
-    State { sender_hidden: state.sender_hidden && !is_answer, ..state.clone() }
+fn to_the_sender(state: &State) -> State {
+    State { sender_hidden: state.sender_hidden && !is_known_answer(state), ..state.clone() }
+}
+
+/// The source of an answer is what the packet was sent to again.
+fn from_where_it_was_sent(state: &State) -> State {
+    State { source_restored: state.source_restored || is_known_answer(state), ..state.clone() }
+}
+
+fn is_known_answer(state: &State) -> bool {
+    state.direction == Direction::Reply && state.tracking == Tracking::Established
 }
 
 /// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
@@ -415,10 +474,11 @@ fn of_answer(fate: Fate) -> Fate {
     }
 }
 
-fn impossible_sources() -> AddressSet {
+fn impossible_sources(protocol: u8) -> AddressSet {
     const V4_MAPPED: u128 = 0xffff << 32;
     const MULTICAST: u128 = 0xff << 120;
-    let ranges = [1..=1, V4_MAPPED..=V4_MAPPED | 0xffff_ffff, MULTICAST..=u128::MAX];
+    let mapped = (protocol == TCP).then_some(V4_MAPPED..=V4_MAPPED | 0xffff_ffff);
+    let ranges = [1..=1, MULTICAST..=u128::MAX].into_iter().chain(mapped);
     AddressSet::from_ranges(IpVersion::V6, ranges)
 }
 

@@ -294,7 +294,8 @@ impl Run<'_, '_, '_> {
             piece.opaque = Some("an address that was translated".into());
             return self.write(to, &symbols, piece);
         }
-        let asked = if sender { thread.flow.region.addresses() } else { AddressSet::single(state.endpoint.address) };
+        let asked =
+            if sender { thread.flow.region.addresses() } else { AddressSet::single(state.shown_endpoint().address) };
         let device = match (fib.input_interface, fib.output_interface) {
             (true, _) => self.runner.place.input,
             (false, true) => self.runner.place.output,

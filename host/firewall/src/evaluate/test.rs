@@ -119,8 +119,11 @@ impl View<'_, '_> {
         if sender && self.state.sender_hidden {
             return Condition::unknown(self.version());
         }
-        let asked =
-            if sender { AddressSet::all(self.version()) } else { AddressSet::single(self.state.endpoint.address) };
+        let asked = if sender {
+            AddressSet::all(self.version())
+        } else {
+            AddressSet::single(self.state.shown_endpoint().address)
+        };
         let question = FibQuestion { addresses: &asked, interface, mark: Some(0), result };
         let mut condition = Condition::Known(false);
         for (addresses, answer) in self.machine.routing.fib(&question) {

@@ -37,7 +37,11 @@ pub(super) fn translate(
     if translation.end == End::Source {
         return match place.hook {
             Hook::Input => Err(unknown("a translation of the source on input")),
-            _ => Ok(vec![flow.clone().with_state(State { sender_hidden: true, ..(*flow.state).clone() })]),
+            _ => Ok(vec![flow.clone().with_state(State {
+                sender_hidden: true,
+                source_mapped: true,
+                ..(*flow.state).clone()
+            })]),
         };
     }
     let state = &flow.state;
