@@ -287,9 +287,10 @@ impl<'m> Journey<'_, 'm> {
             done.extend(mapped);
             open = others;
         }
-        done.extend(open.change(|state| match destination {
-            true => State { mapped: true, ..state.clone() },
-            false => State { source_mapped: true, ..state.clone() },
+        done.extend(open.change(|state| State {
+            mapped: state.mapped || destination,
+            source_mapped: state.source_mapped || !destination,
+            ..state.clone()
         }));
         done
     }

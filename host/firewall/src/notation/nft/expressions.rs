@@ -236,7 +236,7 @@ pub(super) fn split(base: PayloadBase, offset: u32, length: u32, context: &Conte
     let (mut at, end) = (offset, offset.checked_add(length)?);
     while at < end {
         let covers = |(header, field): (&'static Header, &'static Field)| {
-            (field.offset == at * 8 && field.bits % 8 == 0 && at + field.bits / 8 <= end)
+            (at.checked_mul(8) == Some(field.offset) && field.bits % 8 == 0 && field.bits / 8 <= end - at)
                 .then(|| in_field(header, field, at, field.bits / 8, None))
                 .flatten()
         };
