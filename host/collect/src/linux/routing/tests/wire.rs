@@ -53,6 +53,17 @@ pub(super) fn cable() {
             run("ip", &[&["address", "add", address, "dev", device], nodad].concat());
         }
     }
+    ["fd09::1", "fd77::1"].into_iter().for_each(wait_until_local);
+}
+
+/// The kernel makes the local route of an IPv6 address when it has noticed the carrier of its link, which it does by and
+/// by.
+fn wait_until_local(address: &str) {
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while !run("ip", &["-6", "route", "show", "table", "local", "to", address]).contains("local") {
+        assert!(std::time::Instant::now() < patience, "{address} has no local route");
+        std::thread::yield_now();
+    }
 }
 
 /// Sets a kernel setting of this network namespace.
