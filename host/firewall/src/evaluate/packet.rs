@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use loopgate_facts::Untrusted;
+
 use crate::address_set::IpVersion;
 use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
@@ -64,6 +66,10 @@ pub(super) struct State {
     pub(super) sender_hidden: bool,
     /// For an answer: its source is what the packet was sent to again, as the asker expects.
     pub(super) source_restored: bool,
+    /// The zone of connections that a rule chose for the packet before its connection was looked for, as it is shown.
+    pub(super) zone: Option<Untrusted>,
+    /// For an answer: that of the packet that it answers.
+    pub(super) request_zone: Option<Untrusted>,
     /// For an answer: the packet that it answers was not tracked.
     pub(super) untracked_request: bool,
     /// The packet's mark; `None` where it is not known.
@@ -95,6 +101,8 @@ impl State {
             confirmed: false,
             sender_hidden: false,
             source_restored: false,
+            zone: None,
+            request_zone: None,
             untracked_request: false,
             mark: Some(0),
             ct_mark: Some(0),
@@ -111,6 +119,8 @@ impl State {
             direction: Direction::Reply,
             untracked_request: self.tracking == Tracking::Untracked,
             tracking: Tracking::None,
+            zone: None,
+            request_zone: self.zone.clone(),
             confirmed: false,
             mark: Some(0),
             written: false,

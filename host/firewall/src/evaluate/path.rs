@@ -226,7 +226,7 @@ impl<'m> Journey<'_, 'm> {
     fn stops(&mut self, place: Place<'m>, stops: &[Stop], flows: Flows) -> Flows {
         stops.iter().fold(flows, |flows, stop| match stop {
             Stop::Chain(chain) => self.chain(place, *chain, flows),
-            Stop::Track => flows.change(tracked),
+            Stop::Track => self.track(flows),
             Stop::Translate(chains) => self.translate(place, chains, flows),
             Stop::Either(orders) => self.either(place, orders, &flows),
             Stop::Unclear => {
@@ -234,6 +234,14 @@ impl<'m> Journey<'_, 'm> {
                 Flows::default()
             }
         })
+    }
+
+    /// Conntrack looks for the connection in the zone of the packet. For the answer that may be another.
+    fn track(&mut self, flows: Flows) -> Flows {
+        let is_open = |state: &State| state.direction == Direction::Reply && state.zone != state.request_zone;
+        let (open, flows) = flows.partition(is_open);
+        self.end_all(open, &Fate::Unknown("the zones of a connection".into()));
+        flows.change(tracked)
     }
 
     /// Every order that is possible. Packets with which they do the same are certain all the same.

@@ -433,6 +433,11 @@ impl Run<'_, '_, '_> {
                 State { tracking: Tracking::Untracked, ..state.clone() }
             }
             Effect::RestoreMark { .. } | Effect::NoTrack => state.clone(),
+            Effect::Write { payload: None, name }
+                if name.as_str().starts_with("ct zone") && state.tracking == Tracking::None =>
+            {
+                State { zone: Some(name.clone()), written: true, ..state.clone() }
+            }
             Effect::Write { payload: None, .. } => State { written: true, ..state.clone() },
             Effect::Write { payload: Some(bytes), .. } => {
                 let mut state = state.clone();
