@@ -40,6 +40,11 @@ pub struct Settings {
 impl Arena {
     /// Makes the arena, in the network namespace of this process.
     pub fn new() -> io::Result<Self> {
+        Ok(Self { listeners: Listeners::open()?, ..Self::without_listeners()? })
+    }
+
+    /// An arena in which nothing listens.
+    pub fn without_listeners() -> io::Result<Self> {
         quiet_settings()?;
         let (tell, told) = mpsc::channel();
         let peer = Peer::start(tell);
@@ -47,7 +52,7 @@ impl Arena {
         ip(&devices(thread))?;
         set("ipv4/conf/eth0/rp_filter", 0)?;
         ip(&neighbours())?;
-        Ok(Self { peer: peer.connect()?, taps: Taps::open()?, listeners: Listeners::open()?, settings: None })
+        Ok(Self { peer: peer.connect()?, taps: Taps::open()?, listeners: Listeners::default(), settings: None })
     }
 
     /// Forgets every connection, also those that are half open.

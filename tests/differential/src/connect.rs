@@ -12,6 +12,7 @@ use crate::packet::Packet;
 use crate::plan;
 
 /// The sockets of the host, on every address and port of the plan.
+#[derive(Default)]
 pub struct Listeners {
     tcp: Vec<Socket>,
     udp: HashMap<SocketAddr, Socket>,
@@ -40,6 +41,9 @@ impl Listeners {
 
     /// Closes the TCP sockets with all their connections, and opens them again.
     pub fn reopen(&mut self) -> io::Result<()> {
+        if self.tcp.is_empty() {
+            return Ok(());
+        }
         self.tcp.clear();
         self.tcp = plan::PORTS.into_iter().map(listen).collect::<io::Result<_>>()?;
         Ok(())

@@ -25,6 +25,7 @@ pub mod probe;
 pub mod report;
 pub mod ruleset;
 pub mod run;
+pub mod scenario;
 pub mod shrink;
 pub mod taps;
 pub mod wire;
