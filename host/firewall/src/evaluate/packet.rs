@@ -206,6 +206,17 @@ impl Headers {
         (offset as usize..offset as usize + length as usize).map(at).collect()
     }
 
+    /// Whether bytes of a header differ from a value whatever is not known of them.
+    pub(super) fn differ(&self, base: PayloadBase, offset: u32, value: &[u8]) -> bool {
+        let header = match base {
+            PayloadBase::Network => self.network.as_slice(),
+            PayloadBase::Transport => self.transport.as_slice(),
+            PayloadBase::Link | PayloadBase::Inner => &[],
+        };
+        let bytes = header.get(offset as usize..).unwrap_or_default();
+        bytes.iter().zip(value).any(|(symbol, byte)| (symbol.xor ^ byte) & !symbol.and != 0)
+    }
+
     /// The bytes of an address of the packet.
     pub(super) fn address(&self, version: IpVersion, end: End) -> &[Symbol] {
         let length = version.address_length();
