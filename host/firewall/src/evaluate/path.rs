@@ -244,21 +244,27 @@ impl<'m> Journey<'_, 'm> {
         flows.change(tracked)
     }
 
-    /// Every order that is possible. Packets with which they do the same are certain all the same.
+    /// Every order that is possible. Where all do the same, the first stands for them.
     fn either(&mut self, place: Place<'m>, orders: &[Vec<Stop>], flows: &Flows) -> Flows {
-        let mut all = Flows::default();
+        let before = self.journal.length();
+        let mut outcomes: Vec<(Flows, Journal)> = Vec::new();
         for order in orders {
-            for chain in order.iter().filter_map(|stop| if let Stop::Chain(chain) = stop { Some(*chain) } else { None })
-            {
-                let because: Untrusted = "the order of what has one priority".into();
-                let doubt = |flow: &Flow| Doubt {
-                    region: flow.region.clone(),
-                    rule: RuleId { chain, position: 0 },
-                    because: because.clone(),
-                };
-                self.journal.doubts.extend(flows.iter().map(doubt));
-            }
-            all.extend(self.stops(place, order, flows.clone()));
+            let after = self.stops(place, order, flows.clone());
+            outcomes.push((after, self.journal.split_off(&before)));
+        }
+        let mut outcomes = outcomes.into_iter();
+        let Some((mut all, first)) = outcomes.next() else { return flows.clone() };
+        let differing: Vec<_> =
+            outcomes.filter(|(after, journal)| !(after.is_same(&all) && journal.ends_as(&first))).collect();
+        self.journal.append(first);
+        if let (false, Some(rule)) = (differing.is_empty(), first_rule(orders)) {
+            let because = Untrusted::from("the order of what has one priority");
+            let doubt = |flow: &Flow| Doubt { region: flow.region.clone(), rule, because: because.clone() };
+            self.journal.doubts.extend(flows.iter().map(doubt));
+        }
+        for (after, journal) in differing {
+            all.extend(after);
+            self.journal.append(journal);
         }
         all
     }
@@ -473,6 +479,16 @@ fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: F
     let flows = journey.hook(place(Hook::Ingress), flows);
     let flows = journey.hook(place(Hook::Prerouting), flows);
     journey.hook(place(Hook::Input), flows)
+}
+
+/// A rule to name where the order of chains is in doubt.
+fn first_rule(orders: &[Vec<Stop>]) -> Option<RuleId> {
+    let chain = orders.iter().flatten().find_map(|stop| match stop {
+        Stop::Chain(chain) => Some(*chain),
+        Stop::Translate(chains) => chains.first().copied(),
+        _ => None,
+    })?;
+    Some(RuleId { chain, position: 0 })
 }
 
 /// What conntrack says of a packet (`nf_conntrack_in`). An answer to a packet that was not tracked begins a connection

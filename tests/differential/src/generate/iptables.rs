@@ -109,7 +109,7 @@ const MATCHES: [(u32, Match); 18] = [
     (5, limit),
     (6, comment),
     (4, mac),
-    (9, unusual),
+    (6, unusual),
 ];
 
 impl Making<'_> {

@@ -100,7 +100,7 @@ fn network_header(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
 
 fn transport_header(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
     let text = match scope.transport? {
-        Protocol::Tcp => making.draw.pick(&["tcp doff 5", "tcp window > 0", "tcp sequence 0", "tcp urgptr 0"]),
+        Protocol::Tcp => making.draw.pick(&["tcp doff 10", "tcp window > 0", "tcp sequence 0", "tcp urgptr 0"]),
         Protocol::Udp => making.draw.pick(&["udp length 16", "udp length > 8", "udp checksum != 0"]),
     };
     Some(Part::new("transport header", text))
