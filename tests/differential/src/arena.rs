@@ -40,7 +40,8 @@ pub struct Settings {
 impl Arena {
     /// Makes the arena, in the network namespace of this process.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { listeners: Listeners::open()?, ..Self::without_listeners()? })
+        let arena = Self::without_listeners()?;
+        Ok(Self { listeners: Listeners::open()?, ..arena })
     }
 
     /// An arena in which nothing listens.

@@ -50,7 +50,12 @@ fn opaque(length: u32) -> Loaded {
 
 /// Packets that this machine sends have no link header yet (`nft_payload_eval`, `net/netfilter/nft_payload.c`).
 fn link(length: u32, place: &Place<'_>) -> Loaded {
-    if place.hook == Hook::Output { Loaded::Nothing } else { opaque(length) }
+    let has_none = match place.hook {
+        Hook::Output => true,
+        Hook::Postrouting => place.input.is_none(),
+        _ => false,
+    };
+    if has_none { Loaded::Nothing } else { opaque(length) }
 }
 
 /// Ordinary clients send no extension headers and no IP options; which TCP options they send differs.

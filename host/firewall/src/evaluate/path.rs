@@ -53,7 +53,7 @@ impl<'m> Journey<'_, 'm> {
         let flows = self.hook(place, flows);
         for (device, flows) in self.reroute(loopback, flows) {
             let place = Place { hook: Hook::Postrouting, input: None, output: Some(device) };
-            let flows = self.hook(place, flows);
+            let flows = self.out(place, flows);
             if device.index == loopback.index {
                 for arrived in self.receive(loopback, flows) {
                     self.answer(loopback, arrived);
@@ -140,7 +140,7 @@ impl<'m> Journey<'_, 'm> {
                 continue;
             };
             let flows = self.hook(place(Hook::Forward, Some(output)), flows);
-            let flows = self.hook(place(Hook::Postrouting, Some(output)), flows);
+            let flows = self.out(place(Hook::Postrouting, Some(output)), flows);
             arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
         }
         arrived
@@ -200,6 +200,12 @@ impl<'m> Journey<'_, 'm> {
                 InputRoute::Unknown(why) => self.end(flow, Fate::Unknown(why)),
             }
         }
+    }
+
+    /// After routing, and on to the device.
+    fn out(&mut self, postrouting: Place<'m>, flows: Flows) -> Flows {
+        let flows = self.hook(postrouting, flows);
+        self.hook(Place { hook: Hook::Egress, ..postrouting }, flows)
     }
 
     /// Everything that happens at a hook.
@@ -330,7 +336,7 @@ impl<'m> Journey<'_, 'm> {
         let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
         let place = |hook| Place { hook, input: None, output: Some(loopback) };
         let flows = self.hook(place(Hook::Output), reply);
-        let flows = self.hook(place(Hook::Postrouting), flows);
+        let flows = self.out(place(Hook::Postrouting), flows);
         reply_arrives(self, loopback, flows)
     }
 
@@ -423,7 +429,7 @@ impl<'m> Journey<'_, 'm> {
                 self.hook(place(Hook::Forward, Some(device)), flows)
             }
         };
-        self.hook(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
+        self.out(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
     }
 
     fn end(&mut self, flow: Flow, fate: Fate) {

@@ -188,7 +188,7 @@ fn source_map(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {
 
 fn state_map(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {
     filters(scope)?;
-    if scope.place.hook == Hook::Ingress {
+    if scope.place.hook.is_of_device() {
         return None;
     }
     let new = verdict(making, scope);
@@ -240,7 +240,7 @@ fn set_mark(making: &mut Making<'_>, _: &Scope) -> Option<Vec<Part>> {
 
 /// Connections have marks only where they are tracked.
 fn tracked(scope: &Scope) -> Option<()> {
-    (scope.place.hook != Hook::Ingress).then_some(())
+    (!scope.place.hook.is_of_device()).then_some(())
 }
 
 fn set_connection_mark(making: &mut Making<'_>, scope: &Scope) -> Option<Vec<Part>> {

@@ -142,7 +142,7 @@ fn width(version: Version) -> u8 {
 
 /// For the senders of the answers, `daddr` is what `saddr` is for requests.
 fn sender(scope: &Scope) -> &'static str {
-    if matches!(scope.place.hook, Hook::Output | Hook::Postrouting) { "daddr" } else { "saddr" }
+    if matches!(scope.place.hook, Hook::Output | Hook::Postrouting | Hook::Egress) { "daddr" } else { "saddr" }
 }
 
 fn source_address(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
@@ -242,7 +242,7 @@ fn input_type(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
 
 /// Conntrack has not seen packets at the ingress hook.
 fn tracked(scope: &Scope, part: impl FnOnce() -> Part) -> Option<Part> {
-    (scope.place.hook != Hook::Ingress).then(part)
+    (!scope.place.hook.is_of_device()).then(part)
 }
 
 fn connection_state(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
@@ -352,7 +352,7 @@ fn address_type(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
         ],
         Hook::Output | Hook::Postrouting => &["daddr type local", "daddr type unicast", "saddr type local"],
         Hook::Forward => &["daddr type local", "saddr type unicast", "daddr type unicast"],
-        Hook::Ingress => return None,
+        Hook::Ingress | Hook::Egress => return None,
     };
     let form = making.draw.pick(forms);
     Some(Part::new("fib type", format!("fib {form}")))

@@ -38,6 +38,7 @@ impl Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hook {
     Ingress,
+    Egress,
     Prerouting,
     Input,
     Forward,
@@ -48,7 +49,8 @@ pub(crate) enum Hook {
 impl Hook {
     fn word(self) -> &'static str {
         match self {
-            Self::Ingress => "ingress device \"eth0\"",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
             Self::Prerouting => "prerouting",
             Self::Input => "input",
             Self::Forward => "forward",
@@ -64,7 +66,12 @@ impl Hook {
 
     /// Packets will leave by a device.
     pub(crate) fn has_output(self) -> bool {
-        matches!(self, Self::Forward | Self::Output | Self::Postrouting)
+        matches!(self, Self::Forward | Self::Output | Self::Postrouting | Self::Egress)
+    }
+
+    /// Conntrack has not seen packets at the hooks of devices.
+    pub(crate) fn is_of_device(self) -> bool {
+        matches!(self, Self::Ingress | Self::Egress)
     }
 }
 
@@ -77,6 +84,8 @@ pub(crate) struct Place {
     pub(crate) priority: i32,
     /// In how many of a hundred its policy is to drop.
     drops: u32,
+    /// For hooks of devices, which ones.
+    devices: &'static str,
 }
 
 /// A rule that is being made: what its parts must agree on.
@@ -128,7 +137,7 @@ const SITES: [Site; 22] = [
 
 /// A table with base chains, chains that they jump to, and sets.
 pub(crate) fn table(draw: &mut Draw, number: usize) -> Table {
-    let family = draw.weighted(&[(60, Family::Inet), (18, Family::Ip), (14, Family::Ip6), (3, Family::Netdev)]);
+    let family = draw.weighted(&[(60, Family::Inet), (18, Family::Ip), (14, Family::Ip6), (6, Family::Netdev)]);
     let mut making = Making { draw, sets: Vec::new(), targets: Vec::new() };
     let bases = 1 + making.draw.count(55, 4);
     let mut chains = Vec::new();
@@ -149,7 +158,7 @@ pub(crate) fn table(draw: &mut Draw, number: usize) -> Table {
 
 impl Place {
     fn header(&self) -> String {
-        format!("type {} hook {} priority {}", self.kind, self.hook.word(), self.priority)
+        format!("type {} hook {}{} priority {}", self.kind, self.hook.word(), self.devices, self.priority)
     }
 }
 
@@ -158,14 +167,28 @@ impl Making<'_> {
         loop {
             let (hook, kind, priority, drops) = self.draw.weighted(&SITES);
             let fits = match family {
-                Family::Netdev => return Place { family, kind: "filter", hook: Hook::Ingress, priority: 0, drops: 4 },
+                Family::Netdev => {
+                    let hook = self.draw.weighted(&[(65, Hook::Ingress), (35, Hook::Egress)]);
+                    return Place { family, kind: "filter", hook, priority: 0, drops: 4, devices: self.devices() };
+                }
                 Family::Ip | Family::Ip6 => hook != Hook::Ingress,
                 Family::Inet => true,
             };
             if fits {
-                return Place { family, kind, hook, priority, drops };
+                let devices = if hook == Hook::Ingress { self.devices() } else { "" };
+                return Place { family, kind, hook, priority, drops, devices };
             }
         }
+    }
+
+    fn devices(&mut self) -> &'static str {
+        let one = " device \"eth0\"";
+        self.draw.weighted(&[
+            (6, one),
+            (2, " device \"eth1\""),
+            (3, " devices = { \"eth0\", \"eth1\" }"),
+            (1, " device \"lo\""),
+        ])
     }
 
     fn rules(&mut self, place: Place) -> Vec<Rule> {
