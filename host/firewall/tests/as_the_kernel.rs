@@ -266,3 +266,13 @@ fn nothing_tells_which_backend_translates_first() {
     ruleset.append(refused.unwrap().ruleset);
     assert_eq!(becomes(&ruleset, packet).0, ReachVerdict::Unknown);
 }
+
+#[test]
+fn a_packet_with_a_template_is_new_before_it_is_tracked() {
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT" "-A PREROUTING -p tcp -j CT --helper ftp"
+        "-A PREROUTING -m conntrack --ctstate NEW -j DROP" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Blocked(BlockReason::Dropped));
+    expect(rules, (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}

@@ -139,7 +139,7 @@ impl<'m> Journey<'_, 'm> {
                 self.end_all(flows, &Fate::Unknown("an interface that was not seen".into()));
                 continue;
             };
-            let flows = self.hook(place(Hook::Forward, Some(output)), flows);
+            let flows = self.hook(place(Hook::Forward, Some(output)), flows.change(sent_on));
             let flows = self.out(place(Hook::Postrouting, Some(output)), flows);
             arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
         }
@@ -440,7 +440,7 @@ impl<'m> Journey<'_, 'm> {
                 let place = |hook, output| Place { hook, input: Some(input), output };
                 let flows = self.hook(place(Hook::Ingress, None), flows);
                 let flows = self.hook(place(Hook::Prerouting, None), flows);
-                self.hook(place(Hook::Forward, Some(device)), flows)
+                self.hook(place(Hook::Forward, Some(device)), flows.change(sent_on))
             }
         };
         self.out(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
@@ -479,6 +479,10 @@ fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: F
     let flows = journey.hook(place(Hook::Ingress), flows);
     let flows = journey.hook(place(Hook::Prerouting), flows);
     journey.hook(place(Hook::Input), flows)
+}
+
+fn sent_on(state: &State) -> State {
+    State { sent_on: true, ..state.clone() }
 }
 
 /// A rule to name where the order of chains is in doubt.

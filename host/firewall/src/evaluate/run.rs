@@ -429,8 +429,8 @@ impl Run<'_, '_, '_> {
             Effect::RestoreMark { keep, mask } if is_tracked(state) => {
                 State { mark: blend(state.mark, *keep, state.ct_mark.map(|mark| mark & mask)), ..state.clone() }
             }
-            // What has a zone has a connection by then (`nft_notrack_eval`, `xt_ct_target`).
-            Effect::NoTrack if state.tracking == Tracking::None && state.zone.is_none() => {
+            // What has a template has a connection by then (`nft_notrack_eval`, `xt_ct_target`).
+            Effect::NoTrack if state.tracking == Tracking::None && !state.template => {
                 State { tracking: Tracking::Untracked, ..state.clone() }
             }
             Effect::RestoreMark { .. } | Effect::NoTrack => state.clone(),
@@ -438,7 +438,10 @@ impl Run<'_, '_, '_> {
                 return self.end(thread.flow, Fate::Unknown("a zone for what is not tracked".into()));
             }
             Effect::Write { payload: None, name } if is_zone(name) && state.tracking == Tracking::None => {
-                State { zone: Some(name.clone()), written: true, ..state.clone() }
+                State { zone: Some(name.clone()), template: true, written: true, ..state.clone() }
+            }
+            Effect::Write { payload: None, name } if is_helper(name) && state.tracking == Tracking::None => {
+                State { template: true, ..state.clone() }
             }
             Effect::Write { payload: None, name } if is_seen_by_no_rule(name) => state.clone(),
             Effect::Write { payload: None, .. } => State { written: true, ..state.clone() },
@@ -552,6 +555,12 @@ fn of_connection(state: &State, ct_mark: Option<u32>) -> State {
 fn is_zone(name: &Untrusted) -> bool {
     let name = name.as_str().to_ascii_lowercase();
     name.starts_with("ct ") && name.contains("zone")
+}
+
+/// `ct helper ftp` or `CT --helper ftp`.
+fn is_helper(name: &Untrusted) -> bool {
+    let name = name.as_str().to_ascii_lowercase();
+    name.starts_with("ct ") && name.contains("helper")
 }
 
 /// Nothing that is modelled depends on it.

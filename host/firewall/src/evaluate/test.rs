@@ -233,7 +233,7 @@ impl View<'_, '_> {
     fn connection_state(&self) -> u32 {
         const DNAT: u32 = 256;
         let tracked = matches!(self.state.tracking, Tracking::New | Tracking::Established);
-        state_bits(self.state.tracking) | if tracked && self.state.is_translated() { DNAT } else { 0 }
+        state_bits(self.state) | if tracked && self.state.is_translated() { DNAT } else { 0 }
     }
 
     fn connection_status(&self, mask: u32) -> Condition {

@@ -413,7 +413,7 @@ impl Making<'_> {
         let (key, text) = self.draw.weighted(&[
             (35, ("CT", "-j CT --notrack")),
             (20, ("NOTRACK", "-j NOTRACK")),
-            (3, ("CT --zone", "-j CT --zone 3")),
+            (1, ("CT --zone", "-j CT --zone 3")),
             (20, ("DROP", "-j DROP")),
             (25, ("ACCEPT", "-j ACCEPT")),
             (10, ("RETURN", "-j RETURN")),
@@ -461,7 +461,9 @@ impl Making<'_> {
         }
         let target = if self.draw.chance(55) { self.draw.own(self.version) } else { self.draw.behind(self.version) };
         let port = self.draw.port();
-        let key = self.draw.weighted(&[(55, "DNAT"), (25, "REDIRECT"), (12, "ACCEPT"), (10, "RETURN"), (1, "NETMAP")]);
+        let key = self.draw.weighted(&[(55, "DNAT"), (25, "REDIRECT"), (12, "ACCEPT"), (10, "RETURN")]);
+        // The kernel's form of it is not understood, and it takes whatever comes.
+        let key = if self.draw.chance(1) { "NETMAP" } else { key };
         let text = match (key, scope.transport, self.draw.chance(75)) {
             ("DNAT", Some(_), true) => format!("-j DNAT --to-destination {}", std::net::SocketAddr::new(target, port)),
             ("DNAT", ..) => format!("-j DNAT --to-destination {target}"),
