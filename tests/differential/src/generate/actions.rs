@@ -30,7 +30,7 @@ const FILTER: [(u32, Action); 19] = [
     (60, no_track),
     (15, remember),
     (20, count),
-    (50, unusual::action),
+    (35, unusual::action),
 ];
 
 const DESTINATION_NAT: [(u32, Action); 9] = [

@@ -109,7 +109,7 @@ const MATCHES: [(u32, Match); 18] = [
     (5, limit),
     (6, comment),
     (4, mac),
-    (6, unusual),
+    (4, unusual),
 ];
 
 impl Making<'_> {

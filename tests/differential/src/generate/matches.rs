@@ -44,7 +44,7 @@ const MATCHES: [(u32, Match); 33] = [
     (6, protocol_of_connection),
     (6, input_type),
     (4, raw_payload),
-    (40, unusual::any),
+    (20, unusual::any),
 ];
 
 /// A match. `None` where the one that chance wants does not fit the rule.
