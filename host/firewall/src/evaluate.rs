@@ -7,7 +7,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `path` | the hooks in the order of the kernel, routing between them, and the way of the answer |
+//! | `path`, `way_back` | the hooks in the order of the kernel and routing between them, and the way of the answer |
 //! | `hooks` | which chains are at a hook, in which order |
 //! | `walk` | one base chain, with jumps and gotos |
 //! | `run` | one rule, operation by operation |
@@ -33,6 +33,7 @@ mod symbol;
 mod test;
 mod translate;
 mod walk;
+mod way_back;
 
 use loopgate_facts::Untrusted;
 

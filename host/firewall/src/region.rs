@@ -192,6 +192,11 @@ impl Region {
         !self.intersection(other).is_empty()
     }
 
+    /// Whether both are the same senders.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.difference(other).is_empty() && other.difference(self).is_empty()
+    }
+
     /// The senders whose address is in a set.
     #[must_use]
     pub fn within(&self, addresses: &AddressSet) -> Self {

@@ -229,3 +229,50 @@ fn at_the_priority_of_conntrack_nothing_tells_what_runs_first() {
         assert_eq!(becomes(&ruleset, packet).0, verdict, "priority {priority}");
     }
 }
+
+#[test]
+fn an_answer_is_looked_for_in_the_zone_that_its_own_rules_choose() {
+    let zone = "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -j CT --zone 3\n";
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    expect(&format!("{zone}COMMIT\n"), packet, &Outcome::To("10.9.0.1:80"));
+    let nat = save!("*nat" ":PREROUTING ACCEPT" "-A PREROUTING -p tcp -j DNAT --to-destination 10.9.0.1:8080" "COMMIT");
+    expect(&format!("{zone}COMMIT\n{nat}"), packet, &Outcome::Unknown);
+    let both = format!("{zone}:OUTPUT ACCEPT\n-A OUTPUT -j CT --zone 3\nCOMMIT\n{nat}");
+    expect(&both, packet, &Outcome::To("10.9.0.1:8080"));
+}
+
+#[test]
+fn what_has_a_zone_stays_tracked() {
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT" ":OUTPUT ACCEPT"
+        "-A PREROUTING -j CT --zone 3" "-A PREROUTING -j CT --notrack" "-A OUTPUT -j CT --zone 3" "COMMIT"
+        "*filter" ":INPUT DROP" "-A INPUT -m conntrack --ctstate NEW -j ACCEPT" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}
+
+#[test]
+fn nothing_tells_which_backend_translates_first() {
+    let text = |target: &str| format!("*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p tcp -j {target}\nCOMMIT\n");
+    let rules = |target| parse(text(target).as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    let mut ruleset = rules("DNAT --to-destination 10.9.0.1:8080");
+    for table in &mut ruleset.tables {
+        table.backend = Backend::NfTables;
+    }
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    assert_eq!(becomes(&ruleset, packet), (ReachVerdict::Reachable, "10.9.0.1:8080".into()));
+    ruleset.append(rules("REDIRECT --to-ports 8081"));
+    let refused = parse(b"*filter\n:INPUT ACCEPT\n-A INPUT -p tcp --dport 8081 -j DROP\nCOMMIT\n", Some(Family::Ip));
+    ruleset.append(refused.unwrap().ruleset);
+    assert_eq!(becomes(&ruleset, packet).0, ReachVerdict::Unknown);
+}
+
+#[test]
+fn a_packet_with_a_template_is_new_before_it_is_tracked() {
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT" "-A PREROUTING -p tcp -j CT --helper ftp"
+        "-A PREROUTING -m conntrack --ctstate NEW -j DROP" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Blocked(BlockReason::Dropped));
+    expect(rules, (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}

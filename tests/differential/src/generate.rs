@@ -7,6 +7,7 @@ mod draw;
 mod iptables;
 mod matches;
 mod native;
+mod unusual;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -58,6 +58,9 @@ const ACK: u8 = 16;
 const REQUEST_MARK: u32 = 0x5155_4552;
 const ANSWER_MARK: u32 = 0x414e_5357;
 
+/// What an ordinary client sends: the largest segment, selective acknowledgement, time stamps, window scale.
+const OPTIONS: [u8; 20] = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+
 impl Packet {
     /// The packet that answers this one.
     #[must_use]
@@ -133,7 +136,8 @@ impl Packet {
         };
         let mut rest = sequence.to_be_bytes().to_vec();
         rest.extend(acknowledged.to_be_bytes());
-        rest.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        rest.extend([0xa0, flags, 0xfa, 0xf0, 0, 0, 0, 0]);
+        rest.extend(OPTIONS);
         rest
     }
 

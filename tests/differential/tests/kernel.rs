@@ -10,7 +10,7 @@ use loopgate_test_differential::report::Report;
 use loopgate_test_differential::run::{Amount, run};
 
 /// Rulesets to try, and for how long at most: `LOOPGATE_RULESETS` and `LOOPGATE_SECONDS` say otherwise.
-const RULESETS: u64 = 800;
+const RULESETS: u64 = 1500;
 const SECONDS: u64 = 90;
 
 /// The share of probes that may be unknown, in thousandths of a percent.

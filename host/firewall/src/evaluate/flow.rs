@@ -95,6 +95,14 @@ impl Flows {
         changed
     }
 
+    /// Whether they are the same packets in the same states.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let is_among = |flow: &Flow, others: &Self| {
+            others.0.iter().any(|known| known.state == flow.state && known.region.is_same(&flow.region))
+        };
+        self.0.len() == other.0.len() && self.0.iter().all(|flow| is_among(flow, other))
+    }
+
     /// Parts the flows by a property of their states.
     pub(super) fn partition(self, property: impl Fn(&State) -> bool) -> (Self, Self) {
         let (with, without) = self.0.into_iter().partition(|flow| property(&flow.state));

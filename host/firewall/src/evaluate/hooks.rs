@@ -99,16 +99,45 @@ fn stops(ruleset: &Ruleset, version: IpVersion, hook: Hook, tracks: bool) -> Vec
         stops.push((CONNTRACK, Stop::Track));
     }
     if tracks && translates(ruleset, version) {
-        let chains = Stop::Translate(nat.into_iter().map(|(_, id)| id).collect());
+        let translate = translate(ruleset, &nat);
         match hook {
-            Hook::Prerouting | Hook::Output => stops.push((NAT_DESTINATION, chains)),
-            Hook::Input | Hook::Postrouting => stops.push((NAT_SOURCE, chains)),
+            Hook::Prerouting | Hook::Output => stops.push((NAT_DESTINATION, translate)),
+            Hook::Input | Hook::Postrouting => stops.push((NAT_SOURCE, translate)),
             Hook::Ingress | Hook::Forward | Hook::Egress => {}
         }
     }
     stops.sort_by_key(|(priority, _)| *priority);
     let same_priority = stops.chunk_by(|(one, _), (other, _)| one == other);
     same_priority.flat_map(|group| in_order(ruleset, group.iter().map(|(_, stop)| stop.clone()).collect())).collect()
+}
+
+/// The chains that translate, in the order of their own priorities, and of registration where these are equal.
+fn translate(ruleset: &Ruleset, chains: &[(&Base, ChainId)]) -> Stop {
+    let same_priority = chains.chunk_by(|(one, _), (other, _)| one.priority == other.priority);
+    let mut orders = vec![Vec::new()];
+    for group in same_priority {
+        let ids: Vec<ChainId> = group.iter().map(|(_, id)| *id).collect();
+        let Some(of_group) = orders_of_backends(ruleset, &ids) else { return Stop::Unclear };
+        orders = orders.iter().flat_map(|order| of_group.iter().map(move |more| [&order[..], more].concat())).collect();
+        if orders.len() > MAX_ORDERS {
+            return Stop::Unclear;
+        }
+    }
+    match orders.as_slice() {
+        [only] => Stop::Translate(only.clone()),
+        orders => Stop::Either(orders.iter().map(|order| vec![Stop::Translate(order.clone())]).collect()),
+    }
+}
+
+/// Nothing tells when the chains of one backend were registered relative to those of the other.
+fn orders_of_backends(ruleset: &Ruleset, chains: &[ChainId]) -> Option<Vec<Vec<ChainId>>> {
+    let is_legacy = |chain: &ChainId| ruleset.table_of(*chain).is_some_and(|table| table.backend == Backend::Legacy);
+    let (legacy, others): (Vec<_>, Vec<_>) = chains.iter().copied().partition(is_legacy);
+    match legacy.as_slice() {
+        _ if legacy.is_empty() || others.is_empty() => Some(vec![chains.to_vec()]),
+        [one] if others.len() < MAX_ORDERS => Some((0..=others.len()).map(|at| with(&others, one, at)).collect()),
+        _ => None,
+    }
 }
 
 /// What has one priority runs in the order of registration, the last first. For conntrack, for address translation, and
@@ -135,9 +164,9 @@ fn in_order(ruleset: &Ruleset, group: Vec<Stop>) -> Vec<Stop> {
     vec![Stop::Either(orders)]
 }
 
-fn with(order: &[Stop], stop: &Stop, at: usize) -> Vec<Stop> {
+fn with<T: Clone>(order: &[T], one: &T, at: usize) -> Vec<T> {
     let (before, after) = order.split_at_checked(at).unwrap_or((order, &[]));
-    [before, std::slice::from_ref(stop), after].concat()
+    [before, std::slice::from_ref(one), after].concat()
 }
 
 /// Whether a rule of the chain's table does something that a rule elsewhere can see.

@@ -163,4 +163,61 @@ impl Journal {
             steps.push(step());
         }
     }
+
+    /// How much was noted so far.
+    pub(super) fn length(&self) -> Length {
+        Length {
+            ends: self.ends.len(),
+            acceptances: self.acceptances.len(),
+            doubts: self.doubts.len(),
+            limits: self.limits.len(),
+            narrowings: self.narrowings.len(),
+            steps: self.steps.as_ref().map_or(0, Vec::len),
+        }
+    }
+
+    /// Takes out what was noted since.
+    pub(super) fn split_off(&mut self, since: &Length) -> Self {
+        Self {
+            ends: self.ends.split_off(since.ends),
+            acceptances: self.acceptances.split_off(since.acceptances),
+            doubts: self.doubts.split_off(since.doubts),
+            limits: self.limits.split_off(since.limits),
+            narrowings: self.narrowings.split_off(since.narrowings),
+            steps: self.steps.as_mut().map(|steps| steps.split_off(since.steps)),
+        }
+    }
+
+    /// Adds what was taken out.
+    pub(super) fn append(&mut self, other: Self) {
+        self.ends.extend(other.ends);
+        self.acceptances.extend(other.acceptances);
+        self.doubts.extend(other.doubts);
+        self.limits.extend(other.limits);
+        self.narrowings.extend(other.narrowings);
+        if let (Some(steps), Some(others)) = (&mut self.steps, other.steps) {
+            steps.extend(others);
+        }
+    }
+
+    /// Whether the same packets end in the same way, whatever decides it.
+    pub(super) fn ends_as(&self, other: &Self) -> bool {
+        let who = |journal: &Self, wanted: &End| {
+            let same = journal.ends.iter().filter(|end| (&end.fate, end.rare) == (&wanted.fate, wanted.rare));
+            same.fold(Region::empty(wanted.region.version()), |sum, end| sum.union(&end.region))
+        };
+        let agree = |end: &End| who(self, end).is_same(&who(other, end));
+        self.ends.iter().chain(&other.ends).all(agree)
+    }
+}
+
+/// How much was noted in a journal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length {
+    ends: usize,
+    acceptances: usize,
+    doubts: usize,
+    limits: usize,
+    narrowings: usize,
+    steps: usize,
 }

@@ -144,8 +144,9 @@ fn group(device: &Device) -> Loaded {
 }
 
 /// State bits (`NF_CT_STATE_BIT`, `include/uapi/linux/netfilter/nf_conntrack_common.h`).
-pub(super) fn state_bits(tracking: Tracking) -> u32 {
-    match tracking {
+pub(super) fn state_bits(state: &State) -> u32 {
+    match state.tracking {
+        Tracking::None if state.template => 8,
         Tracking::None | Tracking::Invalid => 1,
         Tracking::Established => 2,
         Tracking::New => 8,
@@ -173,11 +174,19 @@ pub(super) fn status_bits(state: &State) -> (u32, u32) {
 /// `nft_ct_get_eval` (`net/netfilter/nft_ct.c`): the state is always there, the rest only for a tracked packet.
 fn conntrack(key: ConntrackKey, direction: Option<Direction>, state: &State) -> Loaded {
     if key == ConntrackKey::State {
-        return bytes(state_bits(state.tracking).to_ne_bytes());
+        return bytes(state_bits(state).to_ne_bytes());
     }
-    if !matches!(state.tracking, Tracking::New | Tracking::Established) {
-        return Loaded::Nothing;
+    match state.tracking {
+        Tracking::New | Tracking::Established => of_connection(key, direction, state),
+        Tracking::None if state.template => match of_connection(key, direction, state) {
+            Loaded::Bytes(symbols) => Loaded::Bytes(vec![Symbol::OPAQUE; symbols.len()]),
+            other => other,
+        },
+        Tracking::None | Tracking::Invalid | Tracking::Untracked => Loaded::Nothing,
     }
+}
+
+fn of_connection(key: ConntrackKey, direction: Option<Direction>, state: &State) -> Loaded {
     let tuple = |end| tuple_end(state, direction.unwrap_or(Direction::Original), end);
     match key {
         ConntrackKey::Direction => bytes([u8::from(state.connection_direction() == Direction::Reply)]),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use loopgate_facts::Untrusted;
+
 use crate::address_set::IpVersion;
 use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
@@ -64,6 +66,15 @@ pub(super) struct State {
     pub(super) sender_hidden: bool,
     /// For an answer: its source is what the packet was sent to again, as the asker expects.
     pub(super) source_restored: bool,
+    /// A rule said how it is to be tracked, and until it is it has a connection of its own that is new
+    /// (`nf_ct_tmpl_alloc`).
+    pub(super) template: bool,
+    /// This machine sends it on, and has counted its time to live down (`ip_forward`, `ip6_forward`).
+    pub(super) sent_on: bool,
+    /// The zone of connections that a rule chose for the packet before its connection was looked for, as it is shown.
+    pub(super) zone: Option<Untrusted>,
+    /// For an answer: that of the packet that it answers.
+    pub(super) request_zone: Option<Untrusted>,
     /// For an answer: the packet that it answers was not tracked.
     pub(super) untracked_request: bool,
     /// The packet's mark; `None` where it is not known.
@@ -95,6 +106,10 @@ impl State {
             confirmed: false,
             sender_hidden: false,
             source_restored: false,
+            template: false,
+            sent_on: false,
+            zone: None,
+            request_zone: None,
             untracked_request: false,
             mark: Some(0),
             ct_mark: Some(0),
@@ -111,6 +126,10 @@ impl State {
             direction: Direction::Reply,
             untracked_request: self.tracking == Tracking::Untracked,
             tracking: Tracking::None,
+            template: false,
+            sent_on: false,
+            zone: None,
+            request_zone: self.zone.clone(),
             confirmed: false,
             mark: Some(0),
             written: false,
@@ -260,6 +279,7 @@ pub(super) fn address_bytes(address: IpAddr) -> Vec<u8> {
 
 /// What an ordinary client sends: no options, not a fragment, a usual time to live (RFC 791, RFC 8200).
 fn network(state: &State) -> Vec<Symbol> {
+    let time_to_live = if state.sent_on { 63 } else { 64 };
     let mut header = match state.version {
         IpVersion::V4 => vec![
             Symbol::rare(0x45, 0x0f), // version, header length
@@ -270,7 +290,7 @@ fn network(state: &State) -> Vec<Symbol> {
             Symbol::OPAQUE,
             Symbol::rare(0x40, 0x40), // flags: whether it may be fragmented is the sender's choice
             Symbol::known(0),         // fragment offset
-            Symbol::rare(64, 0xff),   // time to live
+            Symbol::rare(time_to_live, 0xff), // time to live
             Symbol::known(state.protocol),
             Symbol::OPAQUE, // checksum
             Symbol::OPAQUE,
@@ -283,7 +303,7 @@ fn network(state: &State) -> Vec<Symbol> {
             Symbol::OPAQUE, // payload length
             Symbol::OPAQUE,
             Symbol::rare(state.protocol, 0xff), // next header: an extension header can stand before the transport's
-            Symbol::rare(64, 0xff),             // hop limit
+            Symbol::rare(time_to_live, 0xff),   // hop limit
         ],
     };
     header.extend(address_symbols(state, End::Source));

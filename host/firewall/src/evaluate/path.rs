@@ -1,4 +1,4 @@
-//! The way of a packet through the machine, hook by hook, and of its answer.
+//! The way of a packet through the machine, hook by hook.
 
 use std::net::IpAddr;
 
@@ -29,9 +29,9 @@ pub(super) struct Journey<'a, 'm> {
 }
 
 /// Packets that have arrived: at a socket of this machine, or at the interface they leave by.
-struct Arrived {
-    flow: Flow,
-    output: Option<u32>,
+pub(super) struct Arrived {
+    pub(super) flow: Flow,
+    pub(super) output: Option<u32>,
 }
 
 impl<'m> Journey<'_, 'm> {
@@ -116,7 +116,7 @@ impl<'m> Journey<'_, 'm> {
         }
     }
 
-    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+    pub(super) fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
         self.machine.routing.output(question)
     }
 
@@ -139,7 +139,7 @@ impl<'m> Journey<'_, 'm> {
                 self.end_all(flows, &Fate::Unknown("an interface that was not seen".into()));
                 continue;
             };
-            let flows = self.hook(place(Hook::Forward, Some(output)), flows);
+            let flows = self.hook(place(Hook::Forward, Some(output)), flows.change(sent_on));
             let flows = self.out(place(Hook::Postrouting, Some(output)), flows);
             arrived.extend(flows.into_iter().map(|flow| Arrived { flow, output: Some(interface) }));
         }
@@ -203,13 +203,13 @@ impl<'m> Journey<'_, 'm> {
     }
 
     /// After routing, and on to the device.
-    fn out(&mut self, postrouting: Place<'m>, flows: Flows) -> Flows {
+    pub(super) fn out(&mut self, postrouting: Place<'m>, flows: Flows) -> Flows {
         let flows = self.hook(postrouting, flows);
         self.hook(Place { hook: Hook::Egress, ..postrouting }, flows)
     }
 
     /// Everything that happens at a hook.
-    fn hook(&mut self, place: Place<'m>, mut flows: Flows) -> Flows {
+    pub(super) fn hook(&mut self, place: Place<'m>, mut flows: Flows) -> Flows {
         let hooks = self.hooks;
         for version in [IpVersion::V4, IpVersion::V6] {
             if !flows.iter().any(|flow| flow.state.version == version) {
@@ -226,7 +226,7 @@ impl<'m> Journey<'_, 'm> {
     fn stops(&mut self, place: Place<'m>, stops: &[Stop], flows: Flows) -> Flows {
         stops.iter().fold(flows, |flows, stop| match stop {
             Stop::Chain(chain) => self.chain(place, *chain, flows),
-            Stop::Track => flows.change(tracked),
+            Stop::Track => self.track(flows),
             Stop::Translate(chains) => self.translate(place, chains, flows),
             Stop::Either(orders) => self.either(place, orders, &flows),
             Stop::Unclear => {
@@ -236,21 +236,35 @@ impl<'m> Journey<'_, 'm> {
         })
     }
 
-    /// Every order that is possible. Packets with which they do the same are certain all the same.
+    /// Conntrack looks for the connection in the zone of the packet. For the answer that may be another.
+    fn track(&mut self, flows: Flows) -> Flows {
+        let is_open = |state: &State| state.direction == Direction::Reply && state.zone != state.request_zone;
+        let (open, flows) = flows.partition(is_open);
+        self.end_all(open, &Fate::Unknown("the zones of a connection".into()));
+        flows.change(tracked)
+    }
+
+    /// Every order that is possible. Where all do the same, the first stands for them.
     fn either(&mut self, place: Place<'m>, orders: &[Vec<Stop>], flows: &Flows) -> Flows {
-        let mut all = Flows::default();
+        let before = self.journal.length();
+        let mut outcomes: Vec<(Flows, Journal)> = Vec::new();
         for order in orders {
-            for chain in order.iter().filter_map(|stop| if let Stop::Chain(chain) = stop { Some(*chain) } else { None })
-            {
-                let because: Untrusted = "the order of what has one priority".into();
-                let doubt = |flow: &Flow| Doubt {
-                    region: flow.region.clone(),
-                    rule: RuleId { chain, position: 0 },
-                    because: because.clone(),
-                };
-                self.journal.doubts.extend(flows.iter().map(doubt));
-            }
-            all.extend(self.stops(place, order, flows.clone()));
+            let after = self.stops(place, order, flows.clone());
+            outcomes.push((after, self.journal.split_off(&before)));
+        }
+        let mut outcomes = outcomes.into_iter();
+        let Some((mut all, first)) = outcomes.next() else { return flows.clone() };
+        let differing: Vec<_> =
+            outcomes.filter(|(after, journal)| !(after.is_same(&all) && journal.ends_as(&first))).collect();
+        self.journal.append(first);
+        if let (false, Some(rule)) = (differing.is_empty(), first_rule(orders)) {
+            let because = Untrusted::from("the order of what has one priority");
+            let doubt = |flow: &Flow| Doubt { region: flow.region.clone(), rule, because: because.clone() };
+            self.journal.doubts.extend(flows.iter().map(doubt));
+        }
+        for (after, journal) in differing {
+            all.extend(after);
+            self.journal.append(journal);
         }
         all
     }
@@ -301,138 +315,7 @@ impl<'m> Journey<'_, 'm> {
         done
     }
 
-    /// The answer to packets that have arrived has to leave too.
-    fn answer(&mut self, input: &'m Device, arrived: Arrived) {
-        let Arrived { flow, output } = arrived;
-        let fate = match output {
-            None => Fate::Delivered(flow.state.endpoint),
-            Some(interface) => Fate::Forwarded { endpoint: flow.state.endpoint, interface },
-        };
-        let forwarded = output.is_some();
-        let outer = std::mem::take(&mut self.journal.ends);
-        let answered = if input.is_loopback() {
-            self.answer_here(input, output, &flow)
-        } else {
-            self.answer_outside(input, output, &flow)
-        };
-        let blocked = std::mem::replace(&mut self.journal.ends, outer);
-        let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
-        self.journal.ends.extend(blocked);
-        for answer in answered {
-            let rare = answer.state.rare;
-            let fate =
-                if is_from_elsewhere(&answer.state) { Fate::Blocked(BlockReason::AnswerBlocked) } else { fate.clone() };
-            let arrived = Flow { region: answer.region, ..flow.clone() };
-            self.journal.ends.push(End { rare, ..End::new(arrived, fate, None, forwarded) });
-        }
-    }
-
-    /// Answers within this machine go over the loopback device and come in again.
-    fn answer_here(&mut self, loopback: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
-        // From a container or another machine, back to this one.
-        if let Some(device) = output.and_then(|index| self.machine.device(index)) {
-            return self.answer_comes_back(device, flow);
-        }
-        let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
-        let place = |hook| Place { hook, input: None, output: Some(loopback) };
-        let flows = self.hook(place(Hook::Output), reply);
-        let flows = self.out(place(Hook::Postrouting), flows);
-        reply_arrives(self, loopback, flows)
-    }
-
-    /// An answer from elsewhere to an address of this machine, which has to be let in as any other packet is.
-    fn answer_comes_back(&mut self, device: &'m Device, flow: &Flow) -> Flows {
-        let mut let_in = Flows::default();
-        let answering = AddressSet::single(flow.state.endpoint.address);
-        for (destination, flow) in by_own_source(flow) {
-            let question = InputQuestion {
-                interface: device.index,
-                destination,
-                sources: &answering,
-                mark: Some(0),
-                protocol: flow.state.protocol,
-                port: flow.state.endpoint.port,
-            };
-            let route = self.machine.routing.input(&question).into_iter().next();
-            let reply = Flow::new(flow.state.reply(), flow.region);
-            match route.map(|(_, route)| route) {
-                Some(InputRoute::Local) => let_in.add(reply),
-                Some(InputRoute::Unknown(why)) => self.end(reply, Fate::Unknown(why)),
-                _ => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
-            }
-        }
-        reply_arrives(self, device, let_in)
-    }
-
-    fn answer_outside(&mut self, input: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
-        let endpoint = flow.state.endpoint.address;
-        // Whoever gets it there, the answer comes back with a source that `without_impossible` says is dropped.
-        if output.is_some() && flow.state.version == IpVersion::V6 && endpoint.is_loopback() {
-            self.end(flow.clone(), Fate::Blocked(BlockReason::AnswerNotRouted));
-            return Flows::default();
-        }
-        // Link-local addresses are answered by the interface they were seen on (RFC 4007, 6).
-        let link_local = link_local(flow.state.version);
-        let (near, far) = (flow.region.within(&link_local), flow.region.within(&link_local.complement()));
-        let mut answered = Flows::default();
-        for (region, bound_interface) in [(near, Some(input.index)), (far, None)] {
-            answered.extend(self.answer_to(output, bound_interface, &flow.with_region(region)));
-        }
-        answered
-    }
-
-    fn answer_to(&mut self, output: Option<u32>, bound_interface: Option<u32>, flow: &Flow) -> Flows {
-        let destinations = flow.region.addresses();
-        let mut answered = Flows::default();
-        if destinations.is_empty() {
-            return answered;
-        }
-        let question = OutputQuestion {
-            source: flow.state.endpoint.address,
-            bound_interface,
-            destinations: &destinations,
-            mark: Some(0),
-            protocol: flow.state.protocol,
-        };
-        let from = output.and_then(|index| self.machine.device(index));
-        for (addresses, route) in self.output(&question) {
-            let region = flow.region.within(&addresses);
-            if region.is_empty() {
-                continue;
-            }
-            let reply = Flow::new(flow.state.reply(), region);
-            match route {
-                OutputRoute::Leaves { interface } => match self.machine.device(interface) {
-                    // To an address of this machine, whoever used it outside: the answer stays here.
-                    Some(device) if device.is_loopback() => {
-                        self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
-                    }
-                    Some(device) => answered.extend(self.answer_by(from, device, reply)),
-                    None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
-                },
-                OutputRoute::None => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
-                OutputRoute::Unknown(why) => self.end(reply, Fate::Unknown(why)),
-            }
-        }
-        answered
-    }
-
-    /// An answer that leaves by a device: of this machine, or forwarded from another.
-    fn answer_by(&mut self, from: Option<&'m Device>, device: &'m Device, reply: Flow) -> Flows {
-        let flows = Flows::one(reply);
-        let flows = match from {
-            None => self.hook(Place { hook: Hook::Output, input: None, output: Some(device) }, flows),
-            Some(input) => {
-                let place = |hook, output| Place { hook, input: Some(input), output };
-                let flows = self.hook(place(Hook::Ingress, None), flows);
-                let flows = self.hook(place(Hook::Prerouting, None), flows);
-                self.hook(place(Hook::Forward, Some(device)), flows)
-            }
-        };
-        self.out(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
-    }
-
-    fn end(&mut self, flow: Flow, fate: Fate) {
+    pub(super) fn end(&mut self, flow: Flow, fate: Fate) {
         if !flow.region.is_empty() {
             self.journal.ends.push(End::new(flow, fate, None, false));
         }
@@ -447,7 +330,7 @@ impl<'m> Journey<'_, 'm> {
 
 /// Packets of this machine, by the address that they come from: they are routed by it. The loopback addresses of IPv4
 /// are one.
-fn by_own_source(flow: &Flow) -> Vec<(IpAddr, Flow)> {
+pub(super) fn by_own_source(flow: &Flow) -> Vec<(IpAddr, Flow)> {
     let loopback = match flow.state.version {
         IpVersion::V4 => AddressSet::from_range(IpVersion::V4, 0x7f00_0000..=0x7fff_ffff),
         IpVersion::V6 => AddressSet::empty(IpVersion::V6),
@@ -459,12 +342,18 @@ fn by_own_source(flow: &Flow) -> Vec<(IpAddr, Flow)> {
     groups.filter_map(|group| Some((group.first()?, flow.with_region(flow.region.within(&group))))).collect()
 }
 
-/// An answer that comes in by a device for a client on this machine.
-fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: Flows) -> Flows {
-    let place = |hook| Place { hook, input: Some(device), output: None };
-    let flows = journey.hook(place(Hook::Ingress), flows);
-    let flows = journey.hook(place(Hook::Prerouting), flows);
-    journey.hook(place(Hook::Input), flows)
+pub(super) fn sent_on(state: &State) -> State {
+    State { sent_on: true, ..state.clone() }
+}
+
+/// A rule to name where the order of chains is in doubt.
+fn first_rule(orders: &[Vec<Stop>]) -> Option<RuleId> {
+    let chain = orders.iter().flatten().find_map(|stop| match stop {
+        Stop::Chain(chain) => Some(*chain),
+        Stop::Translate(chains) => chains.first().copied(),
+        _ => None,
+    })?;
+    Some(RuleId { chain, position: 0 })
 }
 
 /// What conntrack says of a packet (`nf_conntrack_in`). An answer to a packet that was not tracked begins a connection
@@ -493,35 +382,12 @@ fn is_known_answer(state: &State) -> bool {
     state.direction == Direction::Reply && state.tracking == Tracking::Established
 }
 
-/// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
-fn is_from_elsewhere(answer: &State) -> bool {
-    (answer.is_translated() || answer.sender_hidden) && answer.tracking != Tracking::Established
-}
-
-/// What keeps an answer from leaving keeps the packet from being answered.
-fn of_answer(fate: Fate) -> Fate {
-    match fate {
-        Fate::Blocked(BlockReason::AnswerNotRouted) => Fate::Blocked(BlockReason::AnswerNotRouted),
-        Fate::Blocked(_) => Fate::Blocked(BlockReason::AnswerBlocked),
-        other => other,
-    }
-}
-
 fn impossible_sources(protocol: u8) -> AddressSet {
     const V4_MAPPED: u128 = 0xffff << 32;
     const MULTICAST: u128 = 0xff << 120;
     let mapped = (protocol == TCP).then_some(V4_MAPPED..=V4_MAPPED | 0xffff_ffff);
     let ranges = [1..=1, MULTICAST..=u128::MAX].into_iter().chain(mapped);
     AddressSet::from_ranges(IpVersion::V6, ranges)
-}
-
-/// The link-local addresses of IPv6; IPv4 has none of which a machine has one for each of its interfaces.
-fn link_local(version: IpVersion) -> AddressSet {
-    const FIRST: u128 = 0xfe80 << 112;
-    match version {
-        IpVersion::V4 => AddressSet::empty(version),
-        IpVersion::V6 => AddressSet::from_range(version, FIRST..=FIRST | u128::MAX >> 10),
-    }
 }
 
 fn route_words(route: &InputRoute) -> String {

@@ -429,10 +429,21 @@ impl Run<'_, '_, '_> {
             Effect::RestoreMark { keep, mask } if is_tracked(state) => {
                 State { mark: blend(state.mark, *keep, state.ct_mark.map(|mark| mark & mask)), ..state.clone() }
             }
-            Effect::NoTrack if state.tracking == Tracking::None => {
+            // What has a template has a connection by then (`nft_notrack_eval`, `xt_ct_target`).
+            Effect::NoTrack if state.tracking == Tracking::None && !state.template => {
                 State { tracking: Tracking::Untracked, ..state.clone() }
             }
             Effect::RestoreMark { .. } | Effect::NoTrack => state.clone(),
+            Effect::Write { payload: None, name } if is_zone(name) && state.tracking == Tracking::Untracked => {
+                return self.end(thread.flow, Fate::Unknown("a zone for what is not tracked".into()));
+            }
+            Effect::Write { payload: None, name } if is_zone(name) && state.tracking == Tracking::None => {
+                State { zone: Some(name.clone()), template: true, written: true, ..state.clone() }
+            }
+            Effect::Write { payload: None, name } if is_helper(name) && state.tracking == Tracking::None => {
+                State { template: true, ..state.clone() }
+            }
+            Effect::Write { payload: None, name } if is_seen_by_no_rule(name) => state.clone(),
             Effect::Write { payload: None, .. } => State { written: true, ..state.clone() },
             Effect::Write { payload: Some(bytes), .. } => {
                 let mut state = state.clone();
@@ -540,6 +551,25 @@ fn of_connection(state: &State, ct_mark: Option<u32>) -> State {
 }
 
 /// Whether bytes of the packet say where it comes from or goes to.
+/// `ct zone 3` or `CT --zone 3`, as it is shown.
+fn is_zone(name: &Untrusted) -> bool {
+    let name = name.as_str().to_ascii_lowercase();
+    name.starts_with("ct ") && name.contains("zone")
+}
+
+/// `ct helper ftp` or `CT --helper ftp`.
+fn is_helper(name: &Untrusted) -> bool {
+    let name = name.as_str().to_ascii_lowercase();
+    name.starts_with("ct ") && name.contains("helper")
+}
+
+/// Nothing that is modelled depends on it.
+fn is_seen_by_no_rule(name: &Untrusted) -> bool {
+    const HARMLESS: [&str; 5] = ["meta priority", "meta nftrace", "ct event", "ct helper", "classify"];
+    let name = name.as_str().to_ascii_lowercase();
+    HARMLESS.iter().any(|harmless| name.starts_with(harmless))
+}
+
 fn is_endpoint((base, offset, length): (PayloadBase, u32, u32), version: IpVersion) -> bool {
     let (first, last) = match (base, version) {
         (PayloadBase::Network, IpVersion::V4) => (9, 20),

@@ -1,6 +1,6 @@
 //! The matches of iptables.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
@@ -169,7 +169,15 @@ impl View<'_, '_> {
         let route = self.fib(End::Source, interface, FibResult::Interface, |answer| {
             matches!(answer, FibAnswer::Interface(Some(_)))
         });
-        kind.and(route)
+        kind.and(route).or(self.sender_is_nobody())
+    }
+
+    /// `rpfilter_mt` of IPv6 leaves `::` to those who route it (`net/ipv6/netfilter/ip6t_rpfilter.c`).
+    fn sender_is_nobody(&self) -> Condition {
+        if self.version() == IpVersion::V4 || !self.state.is_sender(End::Source) {
+            return Condition::Known(false);
+        }
+        Condition::Exact(Region::of_addresses(AddressSet::single(Ipv6Addr::UNSPECIFIED.into())))
     }
 
     fn in_set(&self, id: crate::ruleset::SetId, parts: &[SetPart], lookups: &mut Lookups) -> Condition {
@@ -225,7 +233,7 @@ impl View<'_, '_> {
     fn connection_state(&self) -> u32 {
         const DNAT: u32 = 256;
         let tracked = matches!(self.state.tracking, Tracking::New | Tracking::Established);
-        state_bits(self.state.tracking) | if tracked && self.state.is_translated() { DNAT } else { 0 }
+        state_bits(self.state) | if tracked && self.state.is_translated() { DNAT } else { 0 }
     }
 
     fn connection_status(&self, mask: u32) -> Condition {

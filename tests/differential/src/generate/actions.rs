@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use crate::generate::draw::Version;
 use crate::generate::matches::transport_word;
 use crate::generate::native::{Family, Hook, Making, Place, Scope};
+use crate::generate::unusual;
 use crate::packet::Protocol;
 use crate::ruleset::Part;
 
 type Action = fn(&mut Making<'_>, &Scope) -> Option<Vec<Part>>;
 
-const FILTER: [(u32, Action); 18] = [
+const FILTER: [(u32, Action); 19] = [
     (430, accept),
     (170, drop),
     (60, reject),
@@ -29,9 +30,10 @@ const FILTER: [(u32, Action); 18] = [
     (60, no_track),
     (15, remember),
     (20, count),
+    (35, unusual::action),
 ];
 
-const DESTINATION_NAT: [(u32, Action); 8] = [
+const DESTINATION_NAT: [(u32, Action); 9] = [
     (55, destination_nat),
     (30, redirect),
     (25, destination_map),
@@ -40,6 +42,7 @@ const DESTINATION_NAT: [(u32, Action); 8] = [
     (8, back),
     (25, jump),
     (4, port_map),
+    (16, unusual::action),
 ];
 
 const SOURCE_NAT: [(u32, Action); 4] = [(30, masquerade), (15, source_nat), (20, accept), (10, back)];
@@ -143,7 +146,7 @@ fn count(_: &mut Making<'_>, _: &Scope) -> Option<Vec<Part>> {
     one("counter", "counter")
 }
 
-fn verdict(making: &mut Making<'_>, scope: &Scope) -> String {
+pub(crate) fn verdict(making: &mut Making<'_>, scope: &Scope) -> String {
     let plain = [(40, "accept"), (25, "drop"), (6, "return"), (4, "continue")];
     if making.draw.chance(30)
         && let Some(chain) = target(making, scope.place)

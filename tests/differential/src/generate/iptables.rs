@@ -91,7 +91,7 @@ struct Scope {
 
 type Match = fn(&mut Making<'_>, &Scope) -> Option<Part>;
 
-const MATCHES: [(u32, Match); 17] = [
+const MATCHES: [(u32, Match); 18] = [
     (40, source),
     (25, destination),
     (30, input_interface),
@@ -109,6 +109,7 @@ const MATCHES: [(u32, Match); 17] = [
     (5, limit),
     (6, comment),
     (4, mac),
+    (4, unusual),
 ];
 
 impl Making<'_> {
@@ -319,13 +320,52 @@ fn mac(making: &mut Making<'_>, _: &Scope) -> Option<Part> {
         .then(|| Part::new("mac", format!("-m mac {not}--mac-source 02:00:00:00:09:02")))
 }
 
+/// What real rulesets use now and then. Many are not understood in full.
+fn unusual(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
+    let not = making.not(20);
+    let tcp = scope.transport == Some(Protocol::Tcp);
+    let port = making.draw.port();
+    let (key, text) = match making.draw.number(0..16) {
+        0 => {
+            ("recent", format!("-m recent --name seen{} --rcheck --seconds 60 --hitcount 4", making.draw.number(0..3)))
+        }
+        1 => ("connlimit", "-m connlimit --connlimit-above 60000".into()),
+        2 => (
+            "hashlimit",
+            "-m hashlimit --hashlimit-upto 10000/sec --hashlimit-burst 10000 --hashlimit-mode srcip --hashlimit-name h"
+                .into(),
+        ),
+        3 => ("length", format!("-m length {not}--length 40:1500")),
+        4 if making.version == Version::V4 => ("ttl", "-m ttl --ttl-gt 1".into()),
+        4 => ("hl", "-m hl --hl-eq 64".into()),
+        5 => ("dscp", format!("-m dscp {not}--dscp 0")),
+        6 if making.place.chain == "PREROUTING" && making.place.table != "nat" => {
+            ("rpfilter", format!("-m rpfilter {}", making.draw.pick(&["", "--loose", "--invert"])))
+        }
+        7 if making.has_input() => ("devgroup", format!("-m devgroup {not}--src-group 0")),
+        8 if scope.transport.is_none() && making.version == Version::V4 => {
+            ("-p icmp", "-p icmp -m icmp --icmp-type echo-request".into())
+        }
+        8 if scope.transport.is_none() => ("-p icmpv6", "-p ipv6-icmp -m icmp6 --icmpv6-type echo-request".into()),
+        9 if making.version == Version::V4 => ("-f", format!("{not}-f")),
+        10 if tcp => ("tcp-option", "--tcp-option 2".into()),
+        11 => ("statistic", "-m statistic --mode random --probability 0.5".into()),
+        12 => ("helper", "-m helper --helper ftp".into()),
+        13 => ("connbytes", "-m connbytes --connbytes 1000: --connbytes-dir both --connbytes-mode packets".into()),
+        14 if scope.transport.is_some() => ("--dport", format!("{not}--dport {port}:65535")),
+        15 if making.place.chain == "OUTPUT" => ("owner", format!("-m owner {not}--uid-owner 0")),
+        _ => return None,
+    };
+    Some(Part::new(key, text))
+}
+
 impl Making<'_> {
     fn target(&mut self, scope: &Scope) -> Option<Part> {
         match (self.place.table, self.place.chain) {
             ("nat", "PREROUTING" | "OUTPUT") => self.destination_nat(scope),
             ("nat", _) => self.source_nat(),
             ("raw", _) => self.raw(),
-            ("mangle", _) => self.mangle(),
+            ("mangle", _) => self.mangle(scope),
             _ => self.filter(scope),
         }
     }
@@ -352,6 +392,7 @@ impl Making<'_> {
             (8, ("REJECT", "-j REJECT")),
             (7, ("RETURN", "-j RETURN")),
             (3, ("LOG", "-j LOG --log-prefix \"seen \"")),
+            (1, ("NFLOG", "-j NFLOG --nflog-group 5")),
             (3, ("", "")),
         ]);
         match key {
@@ -372,6 +413,7 @@ impl Making<'_> {
         let (key, text) = self.draw.weighted(&[
             (35, ("CT", "-j CT --notrack")),
             (20, ("NOTRACK", "-j NOTRACK")),
+            (1, ("CT --zone", "-j CT --zone 3")),
             (20, ("DROP", "-j DROP")),
             (25, ("ACCEPT", "-j ACCEPT")),
             (10, ("RETURN", "-j RETURN")),
@@ -379,7 +421,7 @@ impl Making<'_> {
         Some(Part::new(key, text))
     }
 
-    fn mangle(&mut self) -> Option<Part> {
+    fn mangle(&mut self, scope: &Scope) -> Option<Part> {
         if self.draw.chance(20)
             && let Some(jump) = self.jump()
         {
@@ -396,8 +438,19 @@ impl Making<'_> {
             (12, ("DROP", "-j DROP")),
             (18, ("ACCEPT", "-j ACCEPT")),
             (5, ("RETURN", "-j RETURN")),
+            (2, ("DSCP", "-j DSCP --set-dscp 8")),
+            (2, ("CLASSIFY", "-j CLASSIFY --set-class 1:2")),
+            (1, ("TPROXY", "TPROXY")),
         ]);
-        Some(Part::new(key, text))
+        match key {
+            "TPROXY" => self.transparent_proxy(scope),
+            _ => Some(Part::new(key, text)),
+        }
+    }
+
+    fn transparent_proxy(&mut self, scope: &Scope) -> Option<Part> {
+        (scope.transport.is_some() && self.place.chain == "PREROUTING").then_some(())?;
+        Some(Part::new("TPROXY", format!("-j TPROXY --on-port {} --tproxy-mark 0x1/0x1", self.draw.port())))
     }
 
     fn destination_nat(&mut self, scope: &Scope) -> Option<Part> {
@@ -409,9 +462,13 @@ impl Making<'_> {
         let target = if self.draw.chance(55) { self.draw.own(self.version) } else { self.draw.behind(self.version) };
         let port = self.draw.port();
         let key = self.draw.weighted(&[(55, "DNAT"), (25, "REDIRECT"), (12, "ACCEPT"), (10, "RETURN")]);
+        // The kernel's form of it is not understood, and it takes whatever comes.
+        let key = if self.draw.chance(1) { "NETMAP" } else { key };
         let text = match (key, scope.transport, self.draw.chance(75)) {
             ("DNAT", Some(_), true) => format!("-j DNAT --to-destination {}", std::net::SocketAddr::new(target, port)),
             ("DNAT", ..) => format!("-j DNAT --to-destination {target}"),
+            ("NETMAP", ..) if self.version == Version::V4 => "-j NETMAP --to 10.77.0.0/24".into(),
+            ("NETMAP", ..) => "-j NETMAP --to fd77::/64".into(),
             ("REDIRECT", Some(_), true) => format!("-j REDIRECT --to-ports {port}"),
             _ => format!("-j {key}"),
         };

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use crate::generate::draw::Version;
 use crate::generate::native::{Family, Hook, Making, Scope};
+use crate::generate::unusual;
 use crate::packet::Protocol;
 use crate::ruleset::Part;
 
 type Match = fn(&mut Making<'_>, &Scope) -> Option<Part>;
 
-const MATCHES: [(u32, Match); 32] = [
+const MATCHES: [(u32, Match); 33] = [
     (480, destination_port),
     (330, input_name),
     (330, source_address),
@@ -43,6 +44,7 @@ const MATCHES: [(u32, Match); 32] = [
     (6, protocol_of_connection),
     (6, input_type),
     (4, raw_payload),
+    (20, unusual::any),
 ];
 
 /// A match. `None` where the one that chance wants does not fit the rule.
@@ -120,7 +122,7 @@ fn source_port(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
 }
 
 /// `ip` or `ip6`, for a rule of one version.
-fn network_word(version: Version) -> &'static str {
+pub(crate) fn network_word(version: Version) -> &'static str {
     match version {
         Version::V4 => "ip",
         Version::V6 => "ip6",
@@ -141,7 +143,7 @@ fn width(version: Version) -> u8 {
 }
 
 /// For the senders of the answers, `daddr` is what `saddr` is for requests.
-fn sender(scope: &Scope) -> &'static str {
+pub(crate) fn sender(scope: &Scope) -> &'static str {
     if matches!(scope.place.hook, Hook::Output | Hook::Postrouting | Hook::Egress) { "daddr" } else { "saddr" }
 }
 

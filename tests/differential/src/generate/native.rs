@@ -110,7 +110,7 @@ pub(crate) struct Making<'d> {
 type Site = (u32, (Hook, &'static str, i32, u32));
 
 /// Where base chains are, as real rulesets have them, and then some.
-const SITES: [Site; 22] = [
+const SITES: [Site; 24] = [
     (60, (Hook::Input, "filter", 0, 40)),
     (6, (Hook::Input, "filter", -1, 20)),
     (5, (Hook::Input, "filter", 10, 30)),
@@ -121,7 +121,9 @@ const SITES: [Site; 22] = [
     (8, (Hook::Prerouting, "filter", -300, 4)),
     (3, (Hook::Prerouting, "filter", -450, 4)),
     (6, (Hook::Prerouting, "filter", -150, 4)),
-    (4, (Hook::Prerouting, "filter", -100, 4)),
+    (1, (Hook::Prerouting, "filter", -100, 4)),
+    (3, (Hook::Prerouting, "filter", -99, 4)),
+    (2, (Hook::Prerouting, "filter", -199, 4)),
     (4, (Hook::Prerouting, "filter", 0, 8)),
     (1, (Hook::Prerouting, "filter", -200, 4)),
     (22, (Hook::Prerouting, "nat", -100, 1)),
@@ -166,6 +168,11 @@ impl Making<'_> {
     fn place(&mut self, family: Family) -> Place {
         loop {
             let (hook, kind, priority, drops) = self.draw.weighted(&SITES);
+            // The priorities of conntrack and of address translation themselves, where the order is not known.
+            let is_unclear = kind == "filter" && matches!(priority, -100 | -200);
+            if is_unclear && self.draw.chance(60) {
+                continue;
+            }
             let fits = match family {
                 Family::Netdev => {
                     let hook = self.draw.weighted(&[(65, Hook::Ingress), (35, Hook::Egress)]);
