@@ -1,0 +1,1 @@
+//! firewalld, with a configuration, a message bus and a folder of run-time files of its own.
