@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test bench setup setup-test lint fmt doc clean
+.PHONY: help run test soak fuzz bench setup setup-test lint fmt doc clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,12 +21,19 @@ run: setup ## build loopgate and audit this machine with the embedded default po
 test: setup setup-test lint ## set up, then run every lint and every test
 	tools/test
 
+soak: setup setup-test ## try random rulesets on the kernel: LOOPGATE_SECONDS (600), LOOPGATE_RULESETS, LOOPGATE_SEED
+	$(CARGO) run --release --locked --package loopgate-test-differential --bin loopgate-soak
+	@$(MAKE) --no-print-directory fuzz
+
+fuzz: setup-test ## run every fuzz target for LOOPGATE_FUZZ_SECONDS (60) each, where cargo-fuzz is installed
+	tools/fuzz
+
 lint: setup ## formatter, clippy and documentation, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items
 
-bench: setup ## print speed as ratios against ss, measured in the same run
+bench: setup ## print speed as ratios against ss and nft, measured in the same run
 	$(CARGO) build --release --locked --package loopgate
 	tools/bench
 

@@ -177,14 +177,14 @@ fn servers_are_found_with_owner_scope_and_rule_until_they_stop() {
 }
 
 #[test]
-fn the_table_of_listeners_names_address_port_owner_and_scope() {
-    in_namespace("servers::the_table_of_listeners_names_address_port_owner_and_scope", || {
+fn the_table_of_listeners_names_address_port_owner_and_reach() {
+    in_namespace("servers::the_table_of_listeners_names_address_port_owner_and_reach", || {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         assert_eq!(address.ip(), IpAddr::from([127, 0, 0, 1]));
         let table = run(["listeners"]);
         let row = table.stdout.lines().find(|line| line.contains(&address.port().to_string())).unwrap();
-        for cell in ["tcp", "127.0.0.1", "loopback", &std::process::id().to_string()] {
+        for cell in ["tcp", "127.0.0.1", "host", &std::process::id().to_string()] {
             assert!(row.contains(cell), "{cell} is missing in: {row}");
         }
         assert_eq!(table.code, 0);

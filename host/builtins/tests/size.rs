@@ -76,7 +76,7 @@ fn regions() -> Vec<Reachability> {
     let mut regions = Vec::new();
     for (number, last) in (1..=INTERFACES).flat_map(|number| (1..=ADDRESSES).map(move |last| (number, last))) {
         for (part, verdict) in many.chunks(334).zip(verdicts) {
-            let (sources, unlisted_sources) = Reachability::shortened(part.to_vec());
+            let (sources, unlisted_sources) = Reachability::shortened(part.iter().copied());
             regions.push(Reachability {
                 interface: format!("eth{number}").into(),
                 destination: IpAddr::from([10, number, 0, last]),

@@ -1,19 +1,24 @@
 //! Reads the rules of this network namespace and prints the model of them, a line for each element and operation.
 //!
-//! With `--time` only how long it took and how much there is; with `--record` the messages, for tests and fuzzing.
+//! With `--legacy` those of legacy iptables; with `--time` only how long it took and how much there is; with `--record`
+//! the messages, for tests and fuzzing.
 
 use std::io::{self, Write};
 use std::time::Instant;
 
+use loopgate_collect::linux::firewall::legacy;
 use loopgate_collect::linux::firewall::nf_tables::{self, Reading};
 use loopgate_firewall::Ruleset;
-use loopgate_firewall::ruleset::Set;
+use loopgate_firewall::ruleset::{Family, Set};
 
 fn main() -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let choice = std::env::args().nth(1);
     if choice.as_deref() == Some("--record") {
         return out.write_all(&nf_tables::record().map_err(io::Error::other)?);
+    }
+    if choice.as_deref() == Some("--legacy") {
+        return print_legacy(&mut out);
     }
     let begin = Instant::now();
     let reading = nf_tables::read().map_err(io::Error::other)?;
@@ -29,6 +34,16 @@ fn main() -> io::Result<()> {
         Reading::Absent => writeln!(out, "the kernel has no nf_tables")?,
     }
     out.flush()
+}
+
+fn print_legacy(out: &mut impl Write) -> io::Result<()> {
+    for family in [Family::Ip, Family::Ip6] {
+        match legacy::read_here(family).map_err(io::Error::other)? {
+            legacy::Reading::Read(ruleset) => print(out, &ruleset)?,
+            legacy::Reading::Absent => writeln!(out, "no legacy tables of {family:?}")?,
+        }
+    }
+    Ok(())
 }
 
 fn print(out: &mut impl Write, ruleset: &Ruleset) -> io::Result<()> {

@@ -25,11 +25,12 @@ impl Gaps {
         self.push(area, Some(subject.into()), reason, leaves_unknown.into());
     }
 
-    /// Records that nobody looks at the firewall yet: every listener is judged by what it is bound to.
+    /// Records that nobody looks at the firewall on this system: every listener is judged by what it is bound to.
+    #[cfg(any(test, not(target_os = "linux")))]
     pub(crate) fn firewall(&mut self) {
         self.area(
             Area::Firewall,
-            "this version of loopgate does not read the firewall",
+            "the firewall of this system is not read",
             "whether a packet filter blocks a listener; every listener is judged by what it is bound to",
         );
     }

@@ -12,6 +12,7 @@
 //! Asking `sock_diag` for TCP and UDP can make the kernel load its own `inet_diag`, `tcp_diag` and `udp_diag` modules,
 //! as `ss(8)` does. Nothing else on the machine changes.
 
+mod bypass;
 mod cgroup;
 mod descriptors;
 pub mod firewall;
@@ -95,6 +96,7 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
     let local_routes = routes::observe(&devices, gaps);
     let mut sockets = gaps.take(sockets::observe(&queries.plain()));
     sockets::add_multipath(&mut sockets, multipath.map_or_else(Vec::new, |multipath| multipath.finish(gaps)));
+    let transparent = bypass::transparent(&sockets, &devices);
     // Not before the sockets are listed, so that those of the probes are not among them.
     let probes = Aside::start(scope, Area::Probes, move || loopback::probe_all(Some(&loopback)));
     let names = Aside::start(scope, Area::Resolver, || names::observe(root));
@@ -110,7 +112,7 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
         local_routes,
         firewall: Firewall::default(),
         routing: Vec::new(),
-        bypasses: Vec::new(),
+        bypasses: transparent,
         gaps: Vec::new(),
     };
     reach::observe(&mut facts, &devices, root, gaps);

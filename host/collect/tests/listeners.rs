@@ -247,7 +247,12 @@ fn check_ipv6_only(facts: &Facts, sockets: &[Socket]) {
         expected.insert(inode, socket.only_v6().unwrap());
     }
     // Bound to one address, the TCP socket within a Multipath TCP socket is IPv6 only whatever that one says.
-    let comparable = |listener: &&Listener| !listener.multipath || listener.address.is_unspecified();
+    let is_multipath = |socket: &&Socket| socket.protocol().unwrap() == Some(Transport::from(MPTCP));
+    let multipath: BTreeSet<u64> = sockets.iter().filter(is_multipath).map(inode).collect();
+    let comparable = |listener: &&Listener| {
+        let mut inodes = listener.sockets.iter().map(|socket| socket.inode);
+        listener.address.is_unspecified() || !inodes.any(|inode| multipath.contains(&inode))
+    };
     for listener in facts.listeners.iter().filter(comparable) {
         let sockets = listener.sockets.iter().filter_map(|socket| expected.get(&socket.inode));
         assert_eq!(listener.ipv6_only, sockets.copied().reduce(|one, other| one && other), "{listener:?}");

@@ -90,7 +90,7 @@ pub struct InterfaceSettings {
     /// IPv4 packets that arrive here are forwarded (`conf.<interface>.forwarding`).
     pub ipv4_forwarding: Option<bool>,
     /// IPv6 packets are forwarded: `conf.all.forwarding`, which decides for every interface (`ip6_forward`,
-    /// `net/ipv6/ip6_output.c`). `force_forwarding` of Linux 6.17 is not looked at.
+    /// `net/ipv6/ip6_output.c`), but for those with `force_forwarding` (Linux 6.17), which is not looked at here.
     pub ipv6_forwarding: Option<bool>,
     /// IPv6 is disabled here (`conf.<interface>.disable_ipv6`; writing `conf.all` copies to every interface).
     pub disable_ipv6: Option<bool>,

@@ -326,10 +326,10 @@ mod tests {
         let single = |last: u32| Prefix::new(IpAddr::V4(last.into()), 32).unwrap();
         let mut prefixes: Vec<_> = (0..200).map(single).collect();
         prefixes.push("10.0.0.0/8".parse().unwrap());
-        let (kept, unlisted) = Reachability::shortened(prefixes);
+        let (kept, unlisted) = Reachability::shortened(prefixes.into_iter());
         assert_eq!((kept.len(), unlisted), (crate::MAX_SOURCES, 201 - crate::MAX_SOURCES as u64));
         assert!(kept.contains(&"10.0.0.0/8".parse().unwrap()) && kept.is_sorted());
-        assert_eq!(Reachability::shortened(vec![single(2), single(1)]), (vec![single(1), single(2)], 0));
+        assert_eq!(Reachability::shortened([single(2), single(1)].into_iter()), (vec![single(1), single(2)], 0));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Who can reach a listener, and which rule decides.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -54,14 +55,30 @@ pub const MAX_NARROWED_BY: usize = 16;
 impl Reachability {
     /// A list of prefixes as [`Reachability::sources`] and [`Reachability::unlisted_sources`] hold it: all of them, or the
     /// widest [`MAX_SOURCES`] and the number of the others.
-    pub fn shortened(mut prefixes: Vec<Prefix>) -> (Vec<Prefix>, u64) {
-        let unlisted = prefixes.len().saturating_sub(MAX_SOURCES);
-        if unlisted > 0 {
-            prefixes.sort_by_key(|prefix| prefix.length());
-            prefixes.truncate(MAX_SOURCES);
+    ///
+    /// The prefixes are counted first and listed then, because there can be millions.
+    pub fn shortened(prefixes: impl Iterator<Item = Prefix> + Clone) -> (Vec<Prefix>, u64) {
+        let mut counts = [0_usize; 129];
+        for prefix in prefixes.clone() {
+            if let Some(count) = counts.get_mut(usize::from(prefix.length())) {
+                *count += 1;
+            }
         }
-        prefixes.sort_unstable();
-        (prefixes, unlisted as u64)
+        // The longest prefixes that still fit, and how many of those that follow them.
+        let mut room = MAX_SOURCES;
+        let fitting =
+            counts.iter().take_while(|count| room.checked_sub(**count).inspect(|left| room = *left).is_some());
+        let fitting = fitting.count();
+        let mut listed: Vec<_> = prefixes
+            .filter(|prefix| match usize::from(prefix.length()).cmp(&fitting) {
+                Ordering::Less => true,
+                Ordering::Equal => room.checked_sub(1).inspect(|left| room = *left).is_some(),
+                Ordering::Greater => false,
+            })
+            .collect();
+        listed.sort_unstable();
+        let unlisted = counts.iter().sum::<usize>() - listed.len();
+        (listed, unlisted as u64)
     }
 
     /// Whether another region is the same but for its destination.

@@ -155,7 +155,7 @@ impl AddressSet {
     }
 
     /// The disjoint ranges of its numbers, in order.
-    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u128>> + '_ {
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u128>> + Clone + '_ {
         self.shared.ranges.ranges()
     }
 
@@ -214,8 +214,7 @@ impl AddressSet {
             return self.combined(other, operation);
         }
         let key = (operation, Arc::as_ptr(&self.shared) as usize, Arc::as_ptr(&other.shared) as usize);
-        if let Some(known) = MEMORY.with_borrow(|memory| memory.results.get(&key).map(|(_, _, result)| result.clone()))
-        {
+        if let Some(known) = MEMORY.with_borrow_mut(|memory| memory.recall(&key)) {
             return known;
         }
         let result = self.combined(other, operation);
@@ -225,24 +224,33 @@ impl AddressSet {
 
     fn combined(&self, other: &Self, operation: Operation) -> Self {
         let (a, b) = (&self.shared.ranges, &other.shared.ranges);
-        Self::new(
-            self.version,
-            match operation {
-                Operation::Intersection => a & b,
-                Operation::Difference => a - b,
-                Operation::Union => a | b,
-            },
-        )
+        let result = match operation {
+            Operation::Intersection => a & b,
+            Operation::Difference => a - b,
+            Operation::Union => a | b,
+        };
+        // An operand again is the operand itself, so that what is remembered of it holds.
+        if result == *a {
+            self.clone()
+        } else if result == *b {
+            other.clone()
+        } else {
+            Self::new(self.version, result)
+        }
     }
 
     /// The widest prefixes of the set, as facts list them, and the number of the others.
     pub fn shortened(&self) -> &(Vec<Prefix>, u64) {
-        self.shared.shortened.get_or_init(|| Reachability::shortened(self.prefixes()))
+        self.shared.shortened.get_or_init(|| Reachability::shortened(self.each_prefix()))
     }
 
     /// The fewest prefixes that cover exactly this set, in order.
     pub fn prefixes(&self) -> Vec<Prefix> {
-        self.ranges().flat_map(|range| self.subnets(&range)).filter_map(to_prefix).collect()
+        self.each_prefix().collect()
+    }
+
+    fn each_prefix(&self) -> impl Iterator<Item = Prefix> + Clone + '_ {
+        self.ranges().flat_map(|range| self.subnets(&range)).filter_map(to_prefix)
     }
 
     fn subnets(&self, range: &RangeInclusive<u128>) -> IpSubnets {
@@ -264,23 +272,47 @@ enum Operation {
 /// the same large sets in the same way.
 const WORTH_REMEMBERING: usize = 64;
 
-/// The most ranges that are remembered, which bounds the memory to about 100 MiB.
-const MOST_REMEMBERED: usize = 1 << 21;
+/// The most ranges that a generation of results holds. With its 32 bytes a range, and two generations, that bounds the
+/// memory to about 200 MiB.
+const GENERATION: usize = 5 << 19;
 
-/// Results by the places of their operands, which it keeps alive.
+type Key = (Operation, usize, usize);
+
+/// Results by the places of their operands, which it keeps alive. When a generation is full the one before it is
+/// forgotten, but for what was asked for since.
 #[derive(Default)]
 struct Memory {
-    results: HashMap<(Operation, usize, usize), (AddressSet, AddressSet, AddressSet)>,
+    young: HashMap<Key, [AddressSet; 3]>,
+    old: HashMap<Key, [AddressSet; 3]>,
     ranges: usize,
 }
 
 impl Memory {
-    fn remember(&mut self, key: (Operation, usize, usize), a: &AddressSet, b: &AddressSet, result: &AddressSet) {
-        self.ranges += result.ranges_len() + 1;
-        if self.ranges > MOST_REMEMBERED {
-            *self = Self::default();
+    fn recall(&mut self, key: &Key) -> Option<AddressSet> {
+        if let Some([_, _, result]) = self.young.get(key) {
+            return Some(result.clone());
         }
-        self.results.insert(key, (a.clone(), b.clone(), result.clone()));
+        let sets = self.old.remove(key)?;
+        let [_, _, result] = &sets;
+        let result = result.clone();
+        self.insert(*key, sets);
+        Some(result)
+    }
+
+    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: &AddressSet) {
+        self.insert(key, [a.clone(), b.clone(), result.clone()]);
+    }
+
+    fn insert(&mut self, key: Key, sets: [AddressSet; 3]) {
+        let [a, b, result] = &sets;
+        if !Arc::ptr_eq(&result.shared, &a.shared) && !Arc::ptr_eq(&result.shared, &b.shared) {
+            self.ranges += result.ranges_len();
+        }
+        if self.ranges > GENERATION {
+            self.old = std::mem::take(&mut self.young);
+            self.ranges = 0;
+        }
+        self.young.insert(key, sets);
     }
 }
 

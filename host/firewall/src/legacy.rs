@@ -9,13 +9,12 @@ mod chains;
 mod entry;
 mod header;
 mod info;
-mod loops;
 mod lower;
 
 use loopgate_facts::Untrusted;
 
-use crate::Ruleset;
 use crate::ruleset::{Backend, Family, Notation, Table};
+use crate::{Ruleset, loops};
 
 use chains::Chains;
 use info::Info;
@@ -107,8 +106,12 @@ pub fn decode(info: &[u8], entries: &[u8], family: Family) -> Result<Ruleset, Le
     let entries = entry::all(info.entries(entries)?, info.count, family)?;
     let chains = Chains::find(&info, &entries)?;
     let chains = lower::chains(&chains)?;
-    loops::check(&chains)?;
-    Ok(Ruleset { tables: vec![table], chains: chains.into_iter().map(|(chain, _)| chain).collect(), sets: Vec::new() })
+    let (chains, offsets): (_, Vec<_>) = chains.into_iter().unzip();
+    let ruleset = Ruleset { tables: vec![table], chains, sets: Vec::new() };
+    match loops::find(&ruleset) {
+        Some(chain) => Err(Flaw::Loop.at(offsets.get(chain.0 as usize).copied().unwrap_or_default())),
+        None => Ok(ruleset),
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub mod attribute;
 pub mod evaluate;
 pub mod iptables_save;
 pub mod legacy;
+mod loops;
 pub mod nf_tables;
 pub mod nft_json;
 pub mod notation;

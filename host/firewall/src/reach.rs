@@ -37,9 +37,9 @@ pub fn of_socket(
     addresses: &Addresses,
 ) -> Vec<Reachability> {
     let mut found = Vec::new();
-    for destination in addresses.of(listener, others) {
+    for (destination, taken) in addresses.of(listener, others) {
         for interface in interfaces {
-            found.extend(at(evaluator, listener, destination, interface));
+            found.extend(at(evaluator, listener, (destination, taken), interface));
         }
     }
     found
@@ -48,7 +48,7 @@ pub fn of_socket(
 fn at(
     evaluator: &mut Evaluator<'_>,
     listener: &Listener,
-    destination: IpAddr,
+    (destination, taken): (IpAddr, bool),
     interface: &Interface,
 ) -> Vec<Reachability> {
     let whole = AddressSet::all(IpVersion::of(destination));
@@ -70,6 +70,9 @@ fn at(
     if !takes_from(listener, destination, interface) {
         return vec![blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))];
     }
+    if taken {
+        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))];
+    }
     if is_group(destination) {
         let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
         return vec![Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }];
@@ -87,13 +90,14 @@ fn at(
 
 /// Whether the socket gets what is delivered to an endpoint.
 fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
-    let any = match listener.address {
+    let bound = listener.address.to_canonical();
+    let any = match bound {
         IpAddr::V4(address) => address.is_unspecified() && endpoint.address.is_ipv4(),
         IpAddr::V6(address) => {
             address.is_unspecified() && (endpoint.address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false))
         }
     };
-    endpoint.port == listener.port && (any || endpoint.address == listener.address.to_canonical())
+    endpoint.port == listener.port && (any || endpoint.address == bound)
 }
 
 /// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the address

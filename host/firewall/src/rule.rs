@@ -435,6 +435,8 @@ pub enum Predicate {
     },
     /// A fragment behind the first (`-f`).
     Fragment,
+    /// An extension header that ordinary packets do not have (`rt`, `hbh`, `dst`, `frag`) is there: the match that asks.
+    HeaderPresent(Untrusted),
     /// The name of the interface (`-i`, `-o`): equal under a mask over `IFNAMSIZ` bytes.
     Interface {
         /// In or out.

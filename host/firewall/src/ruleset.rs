@@ -143,6 +143,9 @@ pub enum Backend {
     NfTables,
     /// The older `ip_tables` and `ip6_tables`.
     Legacy,
+    /// No rules, but something beside netfilter that takes packets at one of its hooks: policies of `IPsec`, services of IP
+    /// virtual server, BPF programs. Its rules have unknown effects.
+    Beside,
 }
 
 /// The tool whose notation an administrator knows a table in.

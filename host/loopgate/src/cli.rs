@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Observe this machine and print the facts as JSON, to be judged anywhere with `check --facts`
     Facts(Facts),
-    /// List who listens where, and who owns it
+    /// List who listens where, who owns it, who can reach it, and which rule decides
     Listeners(Listeners),
     /// Say who can reach a port, and which rule decides; also for a port on which nothing listens
     #[command(after_help = REACH_HELP)]

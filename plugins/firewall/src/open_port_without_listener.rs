@@ -1,5 +1,8 @@
 //! Ports that the firewall opens for nobody.
 
+use std::collections::BTreeMap;
+
+use loopgate_plugin::describe_prefixes;
 use loopgate_plugin::prelude::*;
 
 /// The rule.
@@ -7,23 +10,35 @@ pub(crate) const RULE: Rule<NoParameters> =
     Rule::new("open-port-without-listener", include_str!("open-port-without-listener.md"), check);
 
 fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
+    let mut openings: BTreeMap<(u32, String), Vec<&OpenedPort>> = BTreeMap::new();
     for opened in &facts.firewall.opened {
-        report.fail(finding(facts, opened));
+        openings.entry((opened.rule, ports(opened))).or_default().push(opened);
+    }
+    for ((rule, ports), opened) in openings {
+        report.fail(finding(facts, rule, ports, &opened));
     }
 }
 
-fn finding(facts: &Facts, opened: &OpenedPort) -> Finding {
-    let ports = ports(opened);
-    let over = opened.interface.map(|index| format!(" over {}", facts.interface_name(index))).unwrap_or_default();
-    let sources: Vec<_> = opened.sources.iter().take(MOST_SOURCES).map(ToString::to_string).collect();
-    let hidden = opened.unlisted_sources.saturating_add(opened.sources.len().saturating_sub(MOST_SOURCES) as u64);
-    let more = if hidden == 0 { String::new() } else { format!(" and {hidden} more") };
-    let by = facts.rule(Some(opened.rule)).map(ToString::to_string).unwrap_or_default();
-    let message = format!("{ports} is open{over}, and nothing listens there: {by}");
-    Finding::new(Subject::Other(ports), message).evidence("lets in", format!("{}{more}", sources.join(" ")))
+/// One rule opens a port over many interfaces.
+fn finding(facts: &Facts, rule: u32, ports: String, opened: &[&OpenedPort]) -> Finding {
+    let by = facts.rule(Some(rule)).map(ToString::to_string).unwrap_or_default();
+    let message = format!("{ports} is open, and nothing listens there: {by}");
+    let finding = Finding::new(Subject::Other(ports), message);
+    let shown = opened.iter().take(MOST_INTERFACES);
+    let finding = shown.fold(finding, |finding, opened| finding.evidence("lets in", describe(facts, opened)));
+    match opened.len().saturating_sub(MOST_INTERFACES) {
+        0 => finding,
+        more => finding.evidence("lets in", format!("the same over {more} more interfaces")),
+    }
 }
 
-const MOST_SOURCES: usize = 4;
+const MOST_INTERFACES: usize = 4;
+
+/// `10.0.0.0/8 over eth0`.
+fn describe(facts: &Facts, opened: &OpenedPort) -> String {
+    let over = opened.interface.map(|index| format!(" over {}", facts.interface_name(index))).unwrap_or_default();
+    format!("{}{over}", describe_prefixes(&opened.sources, opened.unlisted_sources))
+}
 
 /// `tcp/8080`, `udp/60000-61000`.
 fn ports(opened: &OpenedPort) -> String {

@@ -25,8 +25,9 @@ fn judge(
     let default = |region: &Reachability| defaults.get(&(region.interface, region.is_ipv4()));
     let is_past_input = |region: &&Reachability| region.path != ReachPath::Input && region.farthest > Reach::Host;
     let bypass = |verdict: ReachVerdict| {
-        let mut regions = facts.from_outside(&listener.reachability).filter(is_past_input);
-        regions.find(|region| region.verdict == verdict && default(region).is_some_and(|way| way.filtered.is_some()))
+        let regions = facts.from_outside(&listener.reachability).filter(is_past_input);
+        let is_closed = |region: &&Reachability| default(region).is_some_and(|way| way.filtered.is_some());
+        facts.most_telling(regions.filter(|region| region.verdict == verdict).filter(is_closed))
     };
     if let Some(region) = bypass(ReachVerdict::Reachable) {
         let closed = default(region).and_then(|way| way.filtered);

@@ -1,11 +1,12 @@
 //! Questions that many rules ask about who can reach a listener, and why.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::prelude::{
-    Area, BlockReason, Decision, Facts, Finding, IpAddress, Listener, NetworkInterface, Origin, Reach, ReachVerdict,
-    Reachability, RuleReference,
+    Area, BlockReason, Decision, Facts, Finding, InterfaceKind, IpAddress, Listener, NetworkInterface, Origin, Prefix,
+    Reach, ReachVerdict, Reachability, RuleReference, Scope,
 };
 
 /// Whether packets of other machines arrive at a listener.
@@ -131,26 +132,44 @@ impl Facts {
         }
     }
 
-    /// The region of packets from outside with a verdict that tells most: of the farthest sources, and decided by a
-    /// rule rather than by nothing.
+    /// The region of packets from outside with a verdict that tells most.
     fn farthest<'facts>(
         &'facts self,
         listener: &'facts Listener,
         verdict: ReachVerdict,
     ) -> Option<&'facts Reachability> {
-        let regions = self.from_outside(&listener.reachability).filter(|region| region.verdict == verdict);
-        // Of equals the first: `max_by_key` gives the last, so the order is turned.
-        regions
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .max_by_key(|region| (region.farthest, region.decided_by.is_some(), self.is_at_home(region)))
+        self.telling(listener, verdict).first().copied()
     }
 
-    /// Whether an address is reached by the very interface that carries it.
-    fn is_at_home(&self, region: &Reachability) -> bool {
-        let entries = self.interface(region.interface).map(|interface| interface.addresses.as_slice());
-        entries.unwrap_or_default().iter().any(|entry| region.destinations.contains(&entry.address))
+    /// For each interface to the outside the region with a verdict that tells most, and those first that tell most.
+    fn telling<'facts>(&'facts self, listener: &'facts Listener, verdict: ReachVerdict) -> Vec<&'facts Reachability> {
+        let regions = self.from_outside(&listener.reachability).filter(|region| region.verdict == verdict);
+        let mut regions: Vec<_> = regions.collect();
+        regions.sort_by_key(|region| std::cmp::Reverse(self.weight(region)));
+        let mut seen = BTreeSet::new();
+        regions.retain(|region| seen.insert(region.interface));
+        regions
+    }
+
+    /// Of some regions the one that tells most.
+    pub fn most_telling<'facts>(
+        &self,
+        regions: impl IntoIterator<Item = &'facts Reachability>,
+    ) -> Option<&'facts Reachability> {
+        // Of equals the first, while `max_by_key` gives the last.
+        let regions: Vec<_> = regions.into_iter().collect();
+        regions.into_iter().rev().max_by_key(|region| self.weight(region))
+    }
+
+    /// How much a region tells: far sources more than near ones, a rule more than none, and an address on the interface
+    /// that carries it, a public one and a real network before those that only this machine has.
+    fn weight(&self, region: &Reachability) -> impl Ord + use<> {
+        let interface = self.interface(region.interface);
+        let entries = interface.map(|interface| interface.addresses.as_slice()).unwrap_or_default();
+        let own = || entries.iter().filter(|entry| region.destinations.contains(&entry.address));
+        let is_public = own().any(|entry| entry.scope == Scope::Public);
+        let is_real = interface.is_some_and(|it| !matches!(it.kind, InterfaceKind::Bridge | InterfaceKind::Veth));
+        (region.farthest, region.decided_by.is_some(), own().next().is_some(), is_public, is_real)
     }
 
     /// A region in words: `10.0.0.5:80 over eth0 from 0.0.0.0/0: reachable, by ...`.
@@ -189,13 +208,9 @@ impl Reachability {
         }
     }
 
-    /// Its sources: the first of many, and how many more there are.
+    /// Its sources in words.
     pub fn describe_sources(&self) -> String {
-        const SHOWN: usize = 4;
-        let shown: Vec<_> = self.sources.iter().take(SHOWN).map(ToString::to_string).collect();
-        let more = self.unlisted_sources.saturating_add(self.sources.len().saturating_sub(SHOWN) as u64);
-        let shown = shown.join(" ");
-        if more == 0 { shown } else { format!("{shown} and {more} more") }
+        describe_prefixes(&self.sources, self.unlisted_sources)
     }
 }
 
@@ -207,17 +222,13 @@ impl Finding {
             Exposure::Unknown => ReachVerdict::Unknown,
             Exposure::Shielded => ReachVerdict::Blocked,
         };
-        let mut regions: Vec<_> =
-            facts.from_outside(&listener.reachability).filter(|it| it.verdict == wanted).collect();
-        regions.sort_by_key(|region| std::cmp::Reverse((region.farthest, facts.is_at_home(region))));
+        let regions = facts.telling(listener, wanted);
         let label = wanted.as_str();
-        let finding = regions
-            .iter()
-            .take(MOST_REGIONS)
-            .fold(self, |finding, region| finding.evidence(label, facts.describe_region(region)));
+        let shown = regions.iter().take(MOST_REGIONS);
+        let finding = shown.fold(self, |finding, region| finding.evidence(label, facts.describe_region(region)));
         match regions.len().saturating_sub(MOST_REGIONS) {
             0 => finding,
-            more => finding.evidence(label, format!("and {more} more")),
+            more => finding.evidence(label, format!("over {more} more interfaces")),
         }
     }
 }
@@ -239,7 +250,25 @@ impl Finding {
     }
 }
 
-/// A machine with hundreds of bridges is shown with the first ways.
+/// A set of addresses in words: its prefixes, of many the first and how many more there are, or that it is most of all
+/// addresses.
+pub fn describe_prefixes(prefixes: &[Prefix], unlisted: u64) -> String {
+    const SHOWN: usize = 4;
+    let share = |prefix: &Prefix| 1_u128.checked_shl(127_u32.saturating_sub(prefix.length.into())).unwrap_or(0);
+    let is_most = prefixes.iter().map(share).fold(0, u128::saturating_add) >= 1 << 126;
+    if prefixes.len() > SHOWN && is_most {
+        let is_ipv4 = prefixes.iter().all(|prefix| prefix.address.is_ipv4());
+        return format!("most of {}", if is_ipv4 { "0.0.0.0/0" } else { "::/0" });
+    }
+    let shown: Vec<_> = prefixes.iter().take(SHOWN).map(ToString::to_string).collect();
+    let shown = shown.join(" ");
+    match unlisted.saturating_add(prefixes.len().saturating_sub(SHOWN) as u64) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A machine with hundreds of bridges is shown with the ways that tell most.
 const MOST_REGIONS: usize = 4;
 
 impl Reach {
@@ -337,6 +366,17 @@ mod tests {
             text: text.to_owned(),
             extra: Vec::new(),
         }
+    }
+
+    #[test]
+    fn sets_of_addresses_are_short() {
+        let prefix = |last: u8, length| Prefix { address: IpAddress::Ipv4((last, 0, 0, 0)), length };
+        assert_eq!(describe_prefixes(&[prefix(0, 0)], 0), "0.0.0.0/0");
+        assert_eq!(describe_prefixes(&[prefix(10, 8), prefix(11, 8)], 3), "10.0.0.0/8 11.0.0.0/8 and 3 more");
+        let small: Vec<_> = (1..=6).map(|last| prefix(last, 8)).collect();
+        assert_eq!(describe_prefixes(&small, 0), "1.0.0.0/8 2.0.0.0/8 3.0.0.0/8 4.0.0.0/8 and 2 more");
+        let large = [prefix(0, 2), prefix(64, 3), prefix(96, 4), prefix(112, 5), prefix(128, 2)];
+        assert_eq!(describe_prefixes(&large, 100), "most of 0.0.0.0/0");
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Rules {
         self.states.push((kind, BackendState::Unreadable(why)));
     }
 
+    /// Adds what is beside the rules.
+    pub(super) fn append(&mut self, rules: Ruleset) {
+        self.ruleset.append(rules);
+    }
+
     pub(super) fn ruleset(&self) -> &Ruleset {
         &self.ruleset
     }

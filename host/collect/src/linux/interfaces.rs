@@ -10,6 +10,7 @@ use loopgate_facts::{
 
 use loopgate_firewall::evaluate::Device;
 
+use super::bypass::blinds;
 use super::netlink::NetlinkError;
 use super::root::Root;
 use super::rtnetlink::{Address, Link, addresses, links};
@@ -99,6 +100,16 @@ impl Devices {
         self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
     }
 
+    /// The interfaces that forward IPv6 packets whatever `conf.all` says.
+    pub(super) fn force_forwarding(&self) -> impl Iterator<Item = u32> + '_ {
+        self.links.iter().filter(|link| link.ipv6.is_some_and(|conf| conf.force_forwarding)).map(|link| link.index)
+    }
+
+    /// The bridges.
+    pub(super) fn bridges(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| link.kind.as_ref().is_some_and(|kind| kind.as_str() == "bridge"))
+    }
+
     /// Every address with the index of the interface that carries it, in the order of the kernel.
     pub(super) fn carried(&self) -> Vec<(u32, IpAddr)> {
         self.addresses.iter().map(|address| (address.link, address.ip)).collect()
@@ -111,7 +122,9 @@ impl Devices {
 
     fn evaluated_device(&self, link: &Link, bypasses: &[Bypass]) -> Device {
         let name = Untrusted::from_bytes(&link.name);
-        let concerned = bypasses.iter().filter(|bypass| bypass.interface.as_ref().is_none_or(|on| *on == name));
+        let concerned = bypasses
+            .iter()
+            .filter(|bypass| blinds(bypass.kind) && bypass.interface.as_ref().is_none_or(|on| *on == name));
         let words = |bypass: &Bypass| {
             format!("{} handles packets here: {}", bypass.kind.as_str(), bypass.detail.as_str()).into()
         };

@@ -93,6 +93,7 @@ mod tests {
             port: 80,
             ipv6_only: address.contains(':').then_some(true),
             interface: 0,
+            transparent: false,
             uid: 0,
             inode,
         }

@@ -3,25 +3,31 @@
 
 use std::path::Path;
 
-use loopgate_facts::{Area, Facts};
+use loopgate_facts::{Area, Facts, ReachVerdict, Reachability};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
 use loopgate_firewall::reach::{Addresses, of_socket, published, summarise};
+use loopgate_firewall::rule::{Op, Verdict};
 
 use super::LinuxCollector;
+use super::bypass;
 use super::firewall::{self, Rules};
 use super::interfaces::Devices;
 use super::root::Root;
 use super::routing::KernelRouting;
+use super::settings::{self, Conf};
 use crate::Collector as _;
 use crate::gaps::Gaps;
 
 /// Fills in the firewall, the routing, and who can reach each listener.
 pub(super) fn observe(facts: &mut Facts, devices: &Devices, root: &Root, gaps: &mut Gaps) {
-    let rules = firewall::read(root);
+    let mut rules = firewall::read(root);
+    let beside = bypass::observe(devices, root, gaps);
+    facts.bypasses.extend(beside.found);
+    rules.append(beside.rules);
     rules.report(gaps);
     facts.firewall.backends = rules.backends();
-    match KernelRouting::new(devices, &facts.interfaces) {
+    match KernelRouting::new(devices, &facts.interfaces, root) {
         Ok(routing) => join(facts, devices, &rules, &routing),
         Err(error) => gaps.area(Area::Firewall, error, "how packets are routed, and so who can reach a listener"),
     }
@@ -33,12 +39,63 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
     let mut evaluator = Evaluator::new(machine);
     let addresses = Addresses::new(&facts.interfaces, &facts.local_routes);
     let sockets = facts.listeners.clone();
+    let proxies = hands_over(machine.ruleset);
     for listener in &mut facts.listeners {
         listener.reachability = of_socket(&mut evaluator, listener, &sockets, &facts.interfaces, &addresses);
+        if proxies && bypass::is_transparent(&facts.bypasses, listener) {
+            listener.reachability.iter_mut().for_each(doubt);
+        }
     }
     facts.listeners.extend(published(&mut evaluator, &facts.interfaces, &addresses, &sockets));
     summarise(&mut evaluator, &facts.interfaces, &facts.listeners, &mut facts.firewall);
     facts.routing = routing.facts(devices);
+}
+
+/// What does not arrive by itself may still be handed to a transparent socket, if some rule hands packets over.
+fn doubt(entry: &mut Reachability) {
+    if entry.verdict == ReachVerdict::Blocked {
+        entry.verdict = ReachVerdict::Unknown;
+        entry.reason = None;
+        entry.unknown_because = vec!["a rule may hand it packets that are sent elsewhere (tproxy)".into()];
+    }
+}
+
+fn hands_over(ruleset: &Ruleset) -> bool {
+    let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+    ops.into_iter().any(|op| matches!(op, Op::Verdict(Verdict::TransparentProxy { .. })))
+}
+
+/// What the answers about a machine depend on besides its rules.
+pub struct Surroundings {
+    devices: Vec<Device>,
+    routing: KernelRouting,
+}
+
+impl Surroundings {
+    /// Those of this machine. They hold until a device, a route or a setting changes.
+    pub fn this_machine() -> Result<Self, InquiryError> {
+        let (root, mut gaps) = (Root::new(Path::new("/")), Gaps::default());
+        let devices = Devices::observe(&mut gaps);
+        let all = Conf::of(&settings::observe(&root, &mut gaps), &mut gaps);
+        let routing = KernelRouting::new(&devices, &devices.interfaces(all, &root), &root);
+        let routing = routing.map_err(|error| InquiryError(error.to_string()))?;
+        Ok(Self { devices: devices.evaluated(&[]), routing })
+    }
+
+    /// The rules that this machine has now.
+    pub fn rules() -> Ruleset {
+        firewall::read(&Root::new(Path::new("/"))).into_ruleset()
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// Answers questions about them with some rules.
+    pub fn evaluator<'a>(&'a self, ruleset: &'a Ruleset) -> Evaluator<'a> {
+        Evaluator::new(Machine { ruleset, devices: &self.devices, routing: &self.routing })
+    }
 }
 
 /// A machine to ask questions about.
@@ -59,9 +116,11 @@ impl Inquiry {
     pub fn this_machine(rules: Option<Ruleset>) -> Result<Self, InquiryError> {
         let facts = LinuxCollector::new().collect();
         let devices = Devices::observe(&mut Gaps::default());
-        let ruleset = rules.unwrap_or_else(|| firewall::read(&Root::new(Path::new("/"))).into_ruleset());
+        let root = Root::new(Path::new("/"));
+        let mut ruleset = rules.unwrap_or_else(|| firewall::read(&root).into_ruleset());
+        ruleset.append(bypass::observe(&devices, &root, &mut Gaps::default()).rules);
         let routing =
-            KernelRouting::new(&devices, &facts.interfaces).map_err(|error| InquiryError(error.to_string()))?;
+            KernelRouting::new(&devices, &facts.interfaces, &root).map_err(|error| InquiryError(error.to_string()))?;
         Ok(Self { devices: devices.evaluated(&facts.bypasses), facts, ruleset, routing })
     }
 

@@ -6,9 +6,10 @@
 
 mod ask;
 mod cuts;
+mod rules;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
@@ -18,19 +19,34 @@ use loopgate_firewall::routing::{
 };
 use loopgate_firewall::rule::FibResult;
 
+use super::bypass::bridges_ask_netfilter;
 use super::interfaces::Devices;
 use super::netlink::NetlinkError;
+use super::root::Root;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
+use rules::Selector;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use cuts::kinds;
+
+const TCP: u8 = 6;
+
+/// Why it is not known by which interface a packet leaves.
+const SPLIT: &str = "a route shares packets among several interfaces";
 
 /// Answers from the kernel that the program runs on.
 pub(super) struct KernelRouting {
     tables: Tables,
     /// IPv6 packets are forwarded at all (`net.ipv6.conf.all.forwarding`): the kernel looks at it after the route.
     forwards_ipv6: Option<bool>,
+    /// Interfaces that forward all the same (`force_forwarding`).
+    forced: Vec<u32>,
     loopback: u32,
+    /// Bridges that hand their frames to netfilter (`br_netfilter`).
+    bridges: Vec<u32>,
     asker: Mutex<Asker>,
     memory: Mutex<Memory>,
 }
@@ -86,11 +102,14 @@ struct FibKey {
 
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
-    pub(super) fn new(devices: &Devices, interfaces: &[Interface]) -> Result<Self, NetlinkError> {
+    pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
+        let bridges = devices.bridges().filter(|_| bridges_ask_netfilter(root));
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
+            forced: devices.force_forwarding().collect(),
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
+            bridges: bridges.map(|link| link.index).collect(),
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),
         })
@@ -111,14 +130,26 @@ impl KernelRouting {
         self.asker.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
 
-    /// The mark to ask with, `None` where the answer depends on one that is not known.
-    fn mark(&self, mark: Option<u32>) -> Option<u32> {
-        mark.or_else(|| (!self.tables.rules_use_marks()).then_some(0))
+    /// The mark to ask with, or why there is no answer: policy routing asks for something that is not known.
+    fn known(&self, version: IpVersion, mark: Option<u32>, hidden: &[Selector]) -> Result<u32, Untrusted> {
+        let unmarked = if mark.is_none() { self.tables.asks_for(version, &[Selector::Mark]) } else { None };
+        let missing = unmarked.or_else(|| self.tables.asks_for(version, hidden));
+        missing.map_or(Ok(mark.unwrap_or_default()), |selector| Err(selector.reason()))
     }
 
     fn input_of(&self, key: InputKey, source: IpAddr) -> InputRoute {
-        if let Some(reason) = self.dropped_before_routing(&key, source) {
-            return InputRoute::Blocked(reason);
+        match self.routed(key, source) {
+            InputRoute::Blocked(BlockReason::NotRouted) if self.bridges_back(&key) => {
+                InputRoute::Unknown("the bridge may send it on by itself (br_netfilter)".into())
+            }
+            route => route,
+        }
+    }
+
+    fn routed(&self, key: InputKey, source: IpAddr) -> InputRoute {
+        // `ip_route_input_slow` takes it to broadcast addresses alone; in a question it would mean no source at all.
+        if source == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && !is_broadcast(key.destination) {
+            return InputRoute::Blocked(BlockReason::Martian);
         }
         let request = RouteRequest {
             destination: key.destination,
@@ -131,7 +162,9 @@ impl KernelRouting {
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
-            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => self.forward(&key, interface),
+            Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => {
+                self.forward(&key, source, interface)
+            }
             Reply::Route { kind: kinds::BLACKHOLE | kinds::UNREACHABLE | kinds::PROHIBIT | kinds::THROW, .. } => {
                 InputRoute::Blocked(BlockReason::NotRouted)
             }
@@ -142,29 +175,47 @@ impl KernelRouting {
         }
     }
 
-    fn forward(&self, key: &InputKey, interface: u32) -> InputRoute {
+    fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
+        if self.tables.is_split(key.destination) {
+            return InputRoute::Unknown(SPLIT.into());
+        }
+        // `ip6_forward`: packets that leave by the interface they came in by take another way around this check.
+        let local_source = matches!(source, IpAddr::V6(source) if stays_on_link(source));
+        if local_source && interface != key.interface {
+            return InputRoute::Blocked(BlockReason::Martian);
+        }
         match (key.destination, self.forwards_ipv6) {
             // `ip6_forward`, `net/ipv6/ip6_output.c`; for IPv4 the answer holds it.
+            (IpAddr::V6(_), _) if self.forced.contains(&key.interface) => InputRoute::Forward { interface },
             (IpAddr::V6(_), Some(false)) => InputRoute::Blocked(BlockReason::NotRouted),
             (IpAddr::V6(_), None) => InputRoute::Unknown("whether IPv6 packets are forwarded".into()),
             _ => InputRoute::Forward { interface },
         }
     }
 
-    /// What IPv6 drops before it asks for a route (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses from
-    /// outside, and sources that are multicast or IPv4-mapped.
-    fn dropped_before_routing(&self, key: &InputKey, source: IpAddr) -> Option<BlockReason> {
-        let (IpAddr::V6(source), IpAddr::V6(destination)) = (source, key.destination) else { return None };
-        let from_outside = key.interface != self.loopback;
-        let loopback = source.is_loopback() || destination.is_loopback();
-        let dropped = source.is_multicast() || source.to_ipv4_mapped().is_some() || from_outside && loopback;
-        dropped.then_some(BlockReason::Martian)
+    /// Whether the way to a destination is the bridge that the packet came in by. Where its destination was translated the
+    /// bridge then sends it there, even if the machine forwards nothing (`br_nf_pre_routing_finish`,
+    /// `net/bridge/br_netfilter_hooks.c`).
+    fn bridges_back(&self, key: &InputKey) -> bool {
+        let request = || RouteRequest {
+            destination: key.destination,
+            source: None,
+            input: None,
+            output: None,
+            mark: key.mark,
+            transport: None,
+            fib_match: false,
+        };
+        self.bridges.contains(&key.interface)
+            && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
     }
 
     fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
-        if destination.is_unspecified() || destination.is_multicast() {
+        if destination.is_multicast() || destination.is_unspecified() && !self.answers_nobody(key, destination) {
             return OutputRoute::None;
         }
+        let version = IpVersion::of(destination);
+        let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         // A route may depend on the source, which has to be an address of this machine to ask with.
         let source = self.tables.is_local(key.source).then_some(key.source);
         let request = RouteRequest {
@@ -173,18 +224,36 @@ impl KernelRouting {
             input: None,
             output: key.interface,
             mark: key.mark,
-            transport: self.tables.rules_use_ports().then_some((key.protocol, 0)),
+            transport: by_protocol.then_some((key.protocol, 0)),
             fib_match: false,
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => OutputRoute::Leaves { interface: self.loopback },
+            Reply::Route { kind: kinds::UNICAST, .. }
+                if key.interface.is_none() && self.tables.is_split(destination) =>
+            {
+                OutputRoute::Unknown(SPLIT.into())
+            }
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
                 OutputRoute::Leaves { interface }
             }
+            // The kernel itself answers a segment from a broadcast address; programs may not (`EACCES`, `ip(7)`).
+            Reply::Route { kind: kinds::BROADCAST, interface: Some(interface), .. }
+                if key.protocol == TCP && self.tables.is_local(key.source) =>
+            {
+                OutputRoute::Leaves { interface }
+            }
             Reply::Route { .. } => OutputRoute::None,
-            Reply::Refused(refusal) if refusal.is_no_route() => OutputRoute::None,
+            // `__mkroute_output` refuses to send from a loopback address by another interface.
+            Reply::Refused(refusal) if refusal.is_no_route() || refusal.is_martian() => OutputRoute::None,
             Reply::Refused(refusal) => OutputRoute::Unknown(refusal.to_string().into()),
         }
+    }
+
+    /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`, `net/ipv6/tcp_ipv6.c`),
+    /// and forwards answers so; for a program that sends, `::` is this machine (`udpv6_sendmsg`, `net/ipv6/udp.c`).
+    fn answers_nobody(&self, key: OutputKey, destination: IpAddr) -> bool {
+        destination.is_ipv6() && (key.protocol == TCP || !self.tables.is_local(key.source))
     }
 
     fn fib_of(&self, key: FibKey, address: IpAddr) -> FibAnswer {
@@ -196,7 +265,9 @@ impl KernelRouting {
     }
 
     fn fib_request(key: FibKey, destination: IpAddr) -> RouteRequest {
-        let (source, input, output, transport) = (None, None, None, None);
+        let (source, input, transport) = (None, None, None);
+        // `nft_fib6_flowi_init`: link-local addresses are looked for on one interface.
+        let output = key.interface.filter(|_| is_link_local(destination));
         RouteRequest { destination, source, input, output, mark: key.mark, transport, fib_match: destination.is_ipv4() }
     }
 
@@ -205,28 +276,49 @@ impl KernelRouting {
         if address.is_multicast() {
             return FibAnswer::AddressType(kinds::MULTICAST);
         }
-        if key.interface.is_some_and(|interface| self.tables.carries(interface, address)) {
-            return FibAnswer::AddressType(kinds::LOCAL);
-        }
-        match self.ask(&Self::fib_request(key, address)) {
-            // With an interface only its own addresses are local.
-            Reply::Route { kind: kinds::LOCAL, .. } if key.interface.is_some() => {
-                FibAnswer::AddressType(kinds::UNICAST)
+        let kind = match self.ask(&Self::fib_request(key, address)) {
+            Reply::Route { kind: kind @ (kinds::LOCAL | kinds::UNICAST | kinds::ANYCAST), .. } => kind,
+            Reply::Route { kind, .. } => return FibAnswer::AddressType(kind),
+            Reply::Refused(refusal) => {
+                let kind = refusal.address_type().map(FibAnswer::AddressType);
+                return kind.unwrap_or_else(|| FibAnswer::Unknown(refusal.to_string().into()));
             }
-            Reply::Route { kind, .. } => FibAnswer::AddressType(kind),
-            Reply::Refused(refusal) => refusal
-                .address_type()
-                .map_or_else(|| FibAnswer::Unknown(refusal.to_string().into()), FibAnswer::AddressType),
+        };
+        FibAnswer::AddressType(self.reachable_type(key, address, kind))
+    }
+
+    /// The type of an address that there is a way to. With an interface only its own addresses are local.
+    fn reachable_type(&self, key: FibKey, address: IpAddr, kind: u8) -> u8 {
+        let carried = key.interface.is_some_and(|interface| self.tables.carries(interface, address));
+        match kind {
+            _ if self.tables.is_first_of_link(address) => kinds::ANYCAST,
+            kinds::LOCAL if key.interface.is_none() || carried => kinds::LOCAL,
+            kinds::ANYCAST => kinds::ANYCAST,
+            _ if carried => kinds::LOCAL,
+            _ if !is_unicast(address) => kinds::UNSPECIFIED,
+            _ => kinds::UNICAST,
         }
     }
 
-    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface.
+    /// `nft_fib4_eval` and `nft_fib6_eval`: only unicast routes lead over an interface, and broadcast ones of IPv4.
     fn fib_interface(&self, key: FibKey, address: IpAddr) -> FibAnswer {
-        if address.is_multicast() || address.is_unspecified() {
+        if address.is_ipv6() && address.is_multicast() {
             return FibAnswer::Interface(None);
         }
+        // In a question the kernel treats these apart, in a rule like any other.
+        if (address.is_unspecified() || address.is_multicast()) && self.tables.has_way_to(address) && address.is_ipv4()
+        {
+            return FibAnswer::Unknown("the way to an address that is nobody's".into());
+        }
+        if is_link_local(address) && key.interface.is_none() {
+            return FibAnswer::Unknown("the interface of a link-local address".into());
+        }
+        // `nft_fib6_eval` looks at the one that the packet would take.
+        if address.is_ipv6() && self.tables.is_split(address) {
+            return FibAnswer::Unknown(SPLIT.into());
+        }
         match self.ask(&Self::fib_request(key, address)) {
-            Reply::Route { kind: kinds::UNICAST, interface, others } => match key.interface {
+            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
                 None => FibAnswer::Interface(interface),
                 Some(wanted) => {
                     FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))
@@ -241,33 +333,32 @@ impl KernelRouting {
 
 impl Routing for KernelRouting {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        let Some(mark) = self.mark(question.mark) else {
-            return vec![(
-                question.sources.clone(),
-                InputRoute::Unknown("a policy rule asks for a mark that is not known".into()),
-            )];
+        let version = IpVersion::of(question.destination);
+        let mark = match self.known(version, question.mark, &[Selector::SourcePort, Selector::Service]) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
-        let (protocol, port) = if self.tables.rules_use_ports() { (question.protocol, question.port) } else { (0, 0) };
+        let by_port = self.tables.asks_for(version, &[Selector::Protocol, Selector::DestinationPort]).is_some();
+        let (protocol, port) = if by_port { (question.protocol, question.port) } else { (0, 0) };
         let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
-        let pieces = |this: &Self| {
-            let version = IpVersion::of(key.destination);
-            let Some(cuts) = this.tables.input_cuts(version) else {
-                return vec![(AddressSet::all(version), InputRoute::Unknown(this.tables.too_large()))];
-            };
-            cuts.pieces(|source| this.input_of(key, source))
+        let pieces = || match self.tables.input_cuts(version) {
+            Some(cuts) => cuts.pieces(|source| self.input_of(key, source)),
+            None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
         };
-        let found = recall(&self.memory, |memory| &mut memory.input, key, || pieces(self));
-        within(found, question.sources)
+        within(recall(&self.memory, |memory| &mut memory.input, key, pieces), question.sources)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
-        let Some(mark) = self.mark(question.mark) else {
-            let why = "a policy rule asks for a mark that is not known";
-            return vec![(question.destinations.clone(), OutputRoute::Unknown(why.into()))];
-        };
-        let protocol = if self.tables.rules_use_ports() { question.protocol } else { 0 };
-        let key = OutputKey { source: question.source, interface: question.bound_interface, mark, protocol };
         let version = question.destinations.version();
+        // A question can have no source but an own one.
+        let hidden =
+            if self.tables.is_local(question.source) { &HIDDEN_FROM_OUTPUT } else { &HIDDEN_FROM_FORWARDED[..] };
+        let mark = match self.known(version, question.mark, hidden) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.destinations.clone(), OutputRoute::Unknown(why))],
+        };
+        let OutputQuestion { source, bound_interface: interface, protocol, .. } = *question;
+        let key = OutputKey { source, interface, mark, protocol };
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
             None => vec![(AddressSet::all(version), OutputRoute::Unknown(self.tables.too_large()))],
@@ -276,19 +367,48 @@ impl Routing for KernelRouting {
     }
 
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
-        let Some(mark) = self.mark(question.mark) else {
-            let why = "a policy rule asks for a mark that is not known";
-            return vec![(question.addresses.clone(), FibAnswer::Unknown(why.into()))];
-        };
         let version = question.addresses.version();
-        let key =
-            FibKey { version, interface: question.interface, mark, kind: question.result == FibResult::AddressType };
+        let kind = question.result == FibResult::AddressType;
+        // Types of IPv4 addresses are a matter of the local table alone.
+        let (asked, hidden) =
+            if kind && version == IpVersion::V4 { (Some(0), &[][..]) } else { (question.mark, &HIDDEN_FROM_FIB[..]) };
+        let mark = match self.known(version, asked, hidden) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.addresses.clone(), FibAnswer::Unknown(why))],
+        };
+        let key = FibKey { version, interface: question.interface, mark, kind };
         let pieces = || match self.tables.all_cuts(version) {
             Some(cuts) => cuts.pieces(|address| self.fib_of(key, address)),
             None => vec![(AddressSet::all(version), FibAnswer::Unknown(self.tables.too_large()))],
         };
         within(recall(&self.memory, |memory| &mut memory.fib, key, pieces), question.addresses)
     }
+}
+
+// What questions do not say of a packet.
+const HIDDEN_FROM_OUTPUT: [Selector; 4] =
+    [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
+const HIDDEN_FROM_FORWARDED: [Selector; 5] =
+    [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User, Selector::Source];
+const HIDDEN_FROM_FIB: [Selector; 4] = [Selector::Source, Selector::Protocol, Selector::Service, Selector::User];
+
+/// The broadcast addresses that are so on every link.
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_broadcast() || address.is_unspecified())
+}
+
+/// `IPV6_ADDR_UNICAST` (`__ipv6_addr_type`, `net/ipv6/addrconf_core.c`), of an address that is not multicast.
+fn is_unicast(address: IpAddr) -> bool {
+    !address.is_unspecified() && !matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// `ip6_forward`, `net/ipv6/ip6_output.c`.
+fn stays_on_link(source: Ipv6Addr) -> bool {
+    source.is_unspecified() || source.is_multicast() || source.is_loopback() || source.is_unicast_link_local()
 }
 
 /// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far as

@@ -26,6 +26,8 @@ pub(super) struct Link {
     pub(super) group: Option<u32>,
     /// The kind of driver, `None` for physical devices.
     pub(super) kind: Option<Untrusted>,
+    /// The number of the XDP program that sees its packets first, 0 for several.
+    pub(super) xdp: Option<u32>,
     /// Its `net.ipv4.conf`, without which it does not speak IPv4.
     pub(super) ipv4: Option<Ipv4Conf>,
     /// Its `net.ipv6.conf`, without which it does not speak IPv6.
@@ -46,6 +48,8 @@ pub(super) struct Ipv4Conf {
 pub(super) struct Ipv6Conf {
     pub(super) forwarding: u32,
     pub(super) disable_ipv6: u32,
+    /// It forwards whatever `conf.all.forwarding` says. Kernels before Linux 6.17 do not have it.
+    pub(super) force_forwarding: bool,
 }
 
 /// An address of an interface (`struct ifaddrmsg`, `include/uapi/linux/if_addr.h`).
@@ -98,6 +102,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_AF_SPEC: u16 = 26;
     const IFLA_GROUP: u16 = 27;
+    const IFLA_XDP: u16 = 43;
     let (header, rest) = payload.split_first_chunk::<LINK_HEADER>().ok_or_else(short)?;
     let [_, _, hardware_0, hardware_1, ..] = *header;
     let mut link = Link {
@@ -114,6 +119,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_MASTER => link.master = Some(attribute.u32()?),
             IFLA_GROUP => link.group = Some(attribute.u32()?),
             IFLA_LINKINFO => link.kind = parse_kind(attribute)?,
+            IFLA_XDP => link.xdp = parse_xdp(attribute)?,
             IFLA_AF_SPEC => (link.ipv4, link.ipv6) = parse_settings(attribute)?,
             _ => {}
         }
@@ -124,6 +130,17 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
 fn parse_kind(info: Attribute<'_>) -> Result<Option<Untrusted>, NetlinkError> {
     const IFLA_INFO_KIND: u16 = 1;
     Ok(find(info.value, IFLA_INFO_KIND)?.map(|kind| kind.text()))
+}
+
+/// `rtnl_xdp_fill` (`net/core/rtnetlink.c`): attached in some way, or not at all. Programs of several ways at once have
+/// numbers elsewhere.
+fn parse_xdp(xdp: Attribute<'_>) -> Result<Option<u32>, NetlinkError> {
+    const IFLA_XDP_ATTACHED: u16 = 2;
+    const IFLA_XDP_PROG_ID: u16 = 4;
+    const XDP_ATTACHED_NONE: u8 = 0;
+    let attached = find(xdp.value, IFLA_XDP_ATTACHED)?.is_some_and(|how| how.value != [XDP_ATTACHED_NONE]);
+    let number = find(xdp.value, IFLA_XDP_PROG_ID)?.map(Attribute::u32).transpose()?;
+    Ok(attached.then(|| number.unwrap_or_default()))
 }
 
 fn parse_settings(spec: Attribute<'_>) -> Result<(Option<Ipv4Conf>, Option<Ipv6Conf>), NetlinkError> {
@@ -157,8 +174,10 @@ fn parse_ipv4_conf(conf: &[u8]) -> Result<Ipv4Conf, NetlinkError> {
 fn parse_ipv6_conf(conf: &[u8]) -> Result<Ipv6Conf, NetlinkError> {
     const FORWARDING: usize = 0;
     const DISABLE_IPV6: usize = 26;
+    const FORCE_FORWARDING: usize = 59;
     let setting = |number: usize| u32_at(conf, number * size_of::<u32>()).ok_or_else(short);
-    Ok(Ipv6Conf { forwarding: setting(FORWARDING)?, disable_ipv6: setting(DISABLE_IPV6)? })
+    let force_forwarding = setting(FORCE_FORWARDING).is_ok_and(|value| value != 0);
+    Ok(Ipv6Conf { forwarding: setting(FORWARDING)?, disable_ipv6: setting(DISABLE_IPV6)?, force_forwarding })
 }
 
 /// `sizeof(struct ifaddrmsg)`: family, prefix length, flags, scope, index.

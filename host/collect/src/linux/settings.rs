@@ -178,7 +178,10 @@ mod tests {
     /// `ip6_forward` (`net/ipv6/ip6_output.c`) asks `all` alone.
     #[test]
     fn ipv6_is_forwarded_by_all_interfaces_or_none() {
-        let link = Link { ipv6: Some(Ipv6Conf { forwarding: 1, disable_ipv6: 0 }), ..Link::default() };
+        let link = Link {
+            ipv6: Some(Ipv6Conf { forwarding: 1, disable_ipv6: 0, force_forwarding: false }),
+            ..Link::default()
+        };
         let conf = Conf { ipv6_forwarding: Some(false), ..Conf::default() };
         assert_eq!(conf.effective(&link).ipv6_forwarding, Some(false));
     }

@@ -30,6 +30,8 @@ pub(super) struct ListeningSocket {
     pub(super) ipv6_only: Option<bool>,
     /// Index of the interface that the socket is bound to, 0 for none.
     pub(super) interface: u32,
+    /// `IP_TRANSPARENT` (`ip(7)`).
+    pub(super) transparent: bool,
     pub(super) uid: u32,
     pub(super) inode: u64,
 }
@@ -165,6 +167,7 @@ fn parse(payload: &[u8], query: Query) -> Result<Vec<ListeningSocket>, NetlinkEr
         port,
         ipv6_only: ipv6_only(query.family, &nlas),
         interface: header.socket_id.interface_id,
+        transparent: transparent(&nlas),
         uid: header.uid,
         inode: header.inode.into(),
     };
@@ -183,6 +186,21 @@ fn ipv6_only(family: u8, nlas: &[Nla]) -> Option<bool> {
         _ => None,
     });
     told.filter(|_| family == AF_INET6)
+}
+
+/// `struct inet_diag_sockopt`, which the kernel sends since Linux 5.10: bits in the order of the structure, which begin at
+/// the low end on little-endian machines and at the high end on others.
+fn transparent(nlas: &[Nla]) -> bool {
+    const INET_DIAG_SOCKOPT: u16 = 22;
+    const TRANSPARENT: u8 = if cfg!(target_endian = "little") { 1 << 5 } else { 1 << 2 };
+    nlas.iter().any(|nla| match nla {
+        Nla::Other(other) if other.kind() == INET_DIAG_SOCKOPT => {
+            let mut bytes = vec![0; other.value_len()];
+            other.emit_value(&mut bytes);
+            bytes.first().is_some_and(|options| options & TRANSPARENT != 0)
+        }
+        _ => false,
+    })
 }
 
 /// `INET_DIAG_LOCALS`: every address of an SCTP socket, each as a `sockaddr_storage` (`inet_diag_msg_sctpladdrs_fill`,

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::load::network_family;
 use crate::address_set::IpVersion;
-use crate::rule::{Effect, Load, Op, Predicate, Verdict};
-use crate::ruleset::{Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
+use crate::rule::{Comparison, Effect, Load, Meta, Op, Predicate, Target, Test, Translation, Verdict};
+use crate::ruleset::{Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
 
 /// One thing that happens at a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,14 @@ pub(super) enum Stop {
     /// The chains that translate addresses, in order. Whatever their own priorities are, they run together at one
     /// (`nf_nat_register_fn`, `net/netfilter/nf_nat_core.c`).
     Translate(Vec<ChainId>),
+    /// One of these orders, and it is not known which.
+    Either(Vec<Vec<Stop>>),
+    /// So many orders are possible that they are not tried.
+    Unclear,
 }
+
+/// The most orders of things with one priority that are tried.
+const MAX_ORDERS: usize = 8;
 
 // Priorities, `include/uapi/linux/netfilter_ipv4.h`.
 const CONNTRACK: i32 = -200;
@@ -99,7 +107,47 @@ fn stops(ruleset: &Ruleset, version: IpVersion, hook: Hook, tracks: bool) -> Vec
         }
     }
     stops.sort_by_key(|(priority, _)| *priority);
-    stops.into_iter().map(|(_, stop)| stop).collect()
+    let same_priority = stops.chunk_by(|(one, _), (other, _)| one == other);
+    same_priority.flat_map(|group| in_order(ruleset, group.iter().map(|(_, stop)| stop.clone()).collect())).collect()
+}
+
+/// What has one priority runs in the order of registration, the last first. For conntrack, for address translation, and
+/// between the two backends nothing tells when that was.
+fn in_order(ruleset: &Ruleset, group: Vec<Stop>) -> Vec<Stop> {
+    let moves = |stop: &Stop| match stop {
+        Stop::Chain(chain) => ruleset.table_of(*chain).is_some_and(|table| table.backend == Backend::Legacy),
+        _ => true,
+    };
+    let (free, fixed): (Vec<_>, Vec<_>) = group.iter().cloned().partition(moves);
+    let matters = |stop: &Stop| match stop {
+        Stop::Chain(chain) => has_effects(ruleset, *chain),
+        _ => true,
+    };
+    if free.is_empty() || fixed.is_empty() || !group.iter().any(matters) {
+        return group;
+    }
+    if (fixed.len() + 1).saturating_pow(u32::try_from(free.len()).unwrap_or(u32::MAX)) > MAX_ORDERS {
+        return vec![Stop::Unclear];
+    }
+    let orders = free.iter().fold(vec![fixed], |orders, stop| {
+        orders.iter().flat_map(|order| (0..=order.len()).map(move |at| with(order, stop, at))).collect()
+    });
+    vec![Stop::Either(orders)]
+}
+
+fn with(order: &[Stop], stop: &Stop, at: usize) -> Vec<Stop> {
+    let (before, after) = order.split_at_checked(at).unwrap_or((order, &[]));
+    [before, std::slice::from_ref(stop), after].concat()
+}
+
+/// Whether a rule of the chain's table does something that a rule elsewhere can see.
+fn has_effects(ruleset: &Ruleset, chain: ChainId) -> bool {
+    let table = ruleset.chain(chain).map(|chain| chain.table);
+    let chains = ruleset.chains.iter().filter(|chain| Some(chain.table) == table);
+    chains
+        .flat_map(|chain| &chain.rules)
+        .flat_map(|rule| &rule.ops)
+        .any(|op| matches!(op, Op::Effect(_) | Op::Unknown(_)))
 }
 
 /// Whether some chain translates addresses: with the first one the kernel enters all hooks where that is done, and whatever
@@ -120,13 +168,38 @@ fn tracks(ruleset: &Ruleset, version: IpVersion) -> bool {
         .iter()
         .filter(of_version)
         .flat_map(|chain| &chain.rules)
-        .flat_map(|rule| &rule.ops)
-        .any(needs_tracking)
+        .any(|rule| rule.ops.iter().any(|op| needs_tracking(op) && !is_of_other_version(op, &rule.ops, version)))
+}
+
+/// A translation to addresses makes the kernel track the version of these addresses only (`nft_nat_init`), which the
+/// rule asks for before.
+fn is_of_other_version(op: &Op, rule: &[Op], version: IpVersion) -> bool {
+    let to_addresses =
+        |translation: &Translation| matches!(translation.target, Target::Addresses(_) | Target::Prefix(..));
+    matches!(op, Op::Verdict(Verdict::Translate(translation)) if to_addresses(translation))
+        && (rule.windows(2).any(|pair| compares_family(pair, version)) || rule.iter().any(|op| is_guard(op, version)))
+}
+
+fn compares_family(pair: &[Op], version: IpVersion) -> bool {
+    match pair {
+        [Op::Load { what: Load::Meta(Meta::NetworkFamily), to }, Op::Compare { register, how, value }] => {
+            to == register && *how == Comparison::Equal && **value != [network_family(version)]
+        }
+        _ => false,
+    }
+}
+
+/// The range of all addresses of the other version.
+fn is_guard(op: &Op, version: IpVersion) -> bool {
+    let Op::Match { inverted: false, all } = op else { return false };
+    matches!(all.as_slice(), [Test { inverted: false, predicate: Predicate::AddressRange { range, .. } }]
+        if IpVersion::of(*range.start()) != version)
 }
 
 fn needs_tracking(op: &Op) -> bool {
     match op {
-        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) => true,
+        // What is not understood may do so, and chains that translate are not even entered where nothing does.
+        Op::Load { what: Load::Conntrack { .. }, .. } | Op::Verdict(Verdict::Translate(_)) | Op::Unknown(_) => true,
         Op::Effect(effect) => matches!(
             effect,
             Effect::SetConntrackMark { .. }

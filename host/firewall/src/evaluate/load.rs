@@ -50,7 +50,12 @@ fn opaque(length: u32) -> Loaded {
 
 /// Packets that this machine sends have no link header yet (`nft_payload_eval`, `net/netfilter/nft_payload.c`).
 fn link(length: u32, place: &Place<'_>) -> Loaded {
-    if place.hook == Hook::Output { Loaded::Nothing } else { opaque(length) }
+    let has_none = match place.hook {
+        Hook::Output => true,
+        Hook::Postrouting => place.input.is_none(),
+        _ => false,
+    };
+    if has_none { Loaded::Nothing } else { opaque(length) }
 }
 
 /// Ordinary clients send no extension headers and no IP options; which TCP options they send differs.
@@ -110,7 +115,7 @@ fn ethertype(version: IpVersion) -> u16 {
 }
 
 /// `NFPROTO_IPV4`, `NFPROTO_IPV6`.
-fn network_family(version: IpVersion) -> u8 {
+pub(super) fn network_family(version: IpVersion) -> u8 {
     match version {
         IpVersion::V4 => 2,
         IpVersion::V6 => 10,
@@ -159,8 +164,8 @@ pub(super) fn status_bits(state: &State) -> (u32, u32) {
     const DST_NAT_DONE: u32 = 1 << 8;
     let translated = if state.is_translated() { DST_NAT } else { 0 };
     let done = SRC_NAT_DONE | DST_NAT_DONE;
-    match state.direction {
-        Direction::Original => (translated, done),
+    match state.connection_direction() {
+        Direction::Original => (translated | if state.confirmed { CONFIRMED } else { 0 }, done),
         Direction::Reply => (translated | SEEN_REPLY | CONFIRMED, done | ASSURED | SRC_NAT),
     }
 }
@@ -175,7 +180,7 @@ fn conntrack(key: ConntrackKey, direction: Option<Direction>, state: &State) -> 
     }
     let tuple = |end| tuple_end(state, direction.unwrap_or(Direction::Original), end);
     match key {
-        ConntrackKey::Direction => bytes([u8::from(state.direction == Direction::Reply)]),
+        ConntrackKey::Direction => bytes([u8::from(state.connection_direction() == Direction::Reply)]),
         ConntrackKey::Status => status(state),
         ConntrackKey::Mark => state.ct_mark.map_or_else(|| opaque(4), |mark| bytes(mark.to_ne_bytes())),
         // Only connections that a helper expected have one that began them.
@@ -208,8 +213,13 @@ fn status(state: &State) -> Loaded {
 
 /// One end of a tuple of the connection: `None` is the sender.
 pub(super) fn tuple_end(state: &State, direction: Direction, end: End) -> Option<Endpoint> {
+    // The answer begins the connection where the request was not tracked.
+    let begun_by_sender = state.direction == state.connection_direction();
     match (direction, end) {
-        (Direction::Original, End::Source) | (Direction::Reply, End::Destination) => None,
+        (Direction::Original, End::Source) | (Direction::Reply, End::Destination) => {
+            (!begun_by_sender).then_some(state.endpoint)
+        }
+        _ if !begun_by_sender => None,
         (Direction::Original, End::Destination) => Some(state.original),
         (Direction::Reply, End::Source) => Some(state.endpoint),
     }

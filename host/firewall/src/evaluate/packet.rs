@@ -52,9 +52,18 @@ pub(super) struct State {
     pub(super) every_port: bool,
     /// What the sender sent it to.
     pub(super) original: Endpoint,
-    /// Address translation has been decided for the connection.
+    /// Whether the destination is translated has been decided for the connection.
     pub(super) mapped: bool,
+    /// The same for its source.
+    pub(super) source_mapped: bool,
     pub(super) tracking: Tracking,
+    /// Its connection is in the table of connections: its first packet has left or arrived (`nf_confirm`). One of this
+    /// machine to itself leaves before it arrives.
+    pub(super) confirmed: bool,
+    /// The sender's address and port stand in the connection, and others in the packet: its source was translated.
+    pub(super) sender_hidden: bool,
+    /// For an answer: its source is what the packet was sent to again, as the asker expects.
+    pub(super) source_restored: bool,
     /// For an answer: the packet that it answers was not tracked.
     pub(super) untracked_request: bool,
     /// The packet's mark; `None` where it is not known.
@@ -81,7 +90,11 @@ impl State {
             every_port: false,
             original: endpoint,
             mapped: false,
+            source_mapped: false,
             tracking: Tracking::None,
+            confirmed: false,
+            sender_hidden: false,
+            source_restored: false,
             untracked_request: false,
             mark: Some(0),
             ct_mark: Some(0),
@@ -98,12 +111,23 @@ impl State {
             direction: Direction::Reply,
             untracked_request: self.tracking == Tracking::Untracked,
             tracking: Tracking::None,
+            confirmed: false,
             mark: Some(0),
             written: false,
             overwritten: Vec::new(),
             touched: Vec::new(),
             ..self.clone()
         }
+    }
+
+    /// The direction of the packet in its connection: an answer to a packet that was not tracked begins one.
+    pub(super) fn connection_direction(&self) -> Direction {
+        if self.tracking == Tracking::New { Direction::Original } else { self.direction }
+    }
+
+    /// The end that is not the sender as the packet itself has it.
+    pub(super) fn shown_endpoint(&self) -> Endpoint {
+        if self.source_restored { self.original } else { self.endpoint }
     }
 
     pub(super) fn is_translated(&self) -> bool {
@@ -172,6 +196,17 @@ impl Headers {
         (offset as usize..offset as usize + length as usize).map(at).collect()
     }
 
+    /// Whether bytes of a header differ from a value whatever is not known of them.
+    pub(super) fn differ(&self, base: PayloadBase, offset: u32, value: &[u8]) -> bool {
+        let header = match base {
+            PayloadBase::Network => self.network.as_slice(),
+            PayloadBase::Transport => self.transport.as_slice(),
+            PayloadBase::Link | PayloadBase::Inner => &[],
+        };
+        let bytes = header.get(offset as usize..).unwrap_or_default();
+        bytes.iter().zip(value).any(|(symbol, byte)| (symbol.xor ^ byte) & !symbol.and != 0)
+    }
+
     /// The bytes of an address of the packet.
     pub(super) fn address(&self, version: IpVersion, end: End) -> &[Symbol] {
         let length = version.address_length();
@@ -196,16 +231,23 @@ impl Headers {
 }
 
 fn address_symbols(state: &State, end: End) -> Vec<Symbol> {
+    if state.is_sender(end) && state.sender_hidden {
+        return vec![Symbol::OPAQUE; state.version.address_length()];
+    }
     if state.is_sender(end) {
         return whole_address(state.version);
     }
-    address_bytes(state.endpoint.address).into_iter().map(Symbol::known).collect()
+    address_bytes(state.shown_endpoint().address).into_iter().map(Symbol::known).collect()
 }
 
 const VARIABLE_PORT: [Symbol; 2] = [Symbol::variable(Variable::Port, 0), Symbol::variable(Variable::Port, 1)];
 
 fn port_symbols(state: &State, end: End) -> [Symbol; 2] {
-    if state.is_sender(end) { state.sender_port() } else { state.port_of(state.endpoint) }
+    match state.is_sender(end) {
+        true if state.sender_hidden => [Symbol::OPAQUE; 2],
+        true => state.sender_port(),
+        false => state.port_of(state.shown_endpoint()),
+    }
 }
 
 /// The bytes of an address, most significant first.

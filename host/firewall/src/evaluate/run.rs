@@ -287,7 +287,15 @@ impl Run<'_, '_, '_> {
     fn fib(&mut self, fib: Fib, to: Register, thread: &Thread) {
         let state = &thread.flow.state;
         let sender = state.is_sender(fib.end);
-        let asked = if sender { thread.flow.region.addresses() } else { AddressSet::single(state.endpoint.address) };
+        if sender && state.sender_hidden {
+            let answer = FibAnswer::Unknown("an address that was translated".into());
+            let symbols = self.runner.fib_symbols(fib.result, &answer);
+            let mut piece = thread.fork(thread.flow.clone());
+            piece.opaque = Some("an address that was translated".into());
+            return self.write(to, &symbols, piece);
+        }
+        let asked =
+            if sender { thread.flow.region.addresses() } else { AddressSet::single(state.shown_endpoint().address) };
         let device = match (fib.input_interface, fib.output_interface) {
             (true, _) => self.runner.place.input,
             (false, true) => self.runner.place.output,

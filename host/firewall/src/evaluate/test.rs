@@ -56,7 +56,7 @@ impl View<'_, '_> {
             // A listener of this protocol never gets one.
             Predicate::Icmp { .. } => Condition::Known(false),
             // Conntrack puts fragments together before rules see them.
-            Predicate::Fragment => Condition::usually(self.version(), false),
+            Predicate::Fragment | Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
             Predicate::AddressType { end, types, input_interface, output_interface } => {
                 self.address_type(*end, *types, (*input_interface, *output_interface))
@@ -116,8 +116,14 @@ impl View<'_, '_> {
         wanted: impl Fn(&FibAnswer) -> bool,
     ) -> Condition {
         let sender = self.state.is_sender(end);
-        let asked =
-            if sender { AddressSet::all(self.version()) } else { AddressSet::single(self.state.endpoint.address) };
+        if sender && self.state.sender_hidden {
+            return Condition::unknown(self.version());
+        }
+        let asked = if sender {
+            AddressSet::all(self.version())
+        } else {
+            AddressSet::single(self.state.shown_endpoint().address)
+        };
         let question = FibQuestion { addresses: &asked, interface, mark: Some(0), result };
         let mut condition = Condition::Known(false);
         for (addresses, answer) in self.machine.routing.fib(&question) {
@@ -200,7 +206,9 @@ impl View<'_, '_> {
         }
         match predicate {
             Predicate::ConntrackStatus(mask) => self.connection_status(*mask),
-            Predicate::ConntrackDirection(direction) => Condition::Known(*direction == self.state.direction),
+            Predicate::ConntrackDirection(direction) => {
+                Condition::Known(*direction == self.state.connection_direction())
+            }
             Predicate::ConntrackProtocol(number) => Condition::Known(*number == self.state.protocol),
             Predicate::ConntrackAddress { direction, end, address, mask } => {
                 self.connection_address(*direction, *end, *address, *mask)

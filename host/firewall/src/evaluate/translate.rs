@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{IpVersion, number};
-use crate::rule::{End, Operand, Target, Translation};
+use crate::rule::{Direction, End, Operand, Target, Translation};
 use crate::ruleset::Hook;
 
 use super::flow::Flow;
@@ -21,7 +21,8 @@ const MAX_TARGETS: u128 = 16;
 
 /// The packets as a rule translates them: several flows where it chooses among several addresses.
 ///
-/// Translations of the source happen when the packet has found its way, and do not change it.
+/// Translations of the source happen when the packet has found its way, and do not change it. On its way to a socket of
+/// this machine one decides where the answer is routed to at first, which is not followed.
 pub(super) fn translate(
     translation: &Translation,
     flow: &Flow,
@@ -29,8 +30,19 @@ pub(super) fn translate(
     machine: &Machine<'_>,
     place: &Place<'_>,
 ) -> Result<Vec<Flow>, Fate> {
+    if flow.state.direction == Direction::Reply {
+        // Of a packet that was not tracked: the answer begins a connection of its own.
+        return Err(unknown("a translation of the answer"));
+    }
     if translation.end == End::Source {
-        return Ok(vec![flow.clone()]);
+        return match place.hook {
+            Hook::Input => Err(unknown("a translation of the source on input")),
+            _ => Ok(vec![flow.clone().with_state(State {
+                sender_hidden: true,
+                source_mapped: true,
+                ..(*flow.state).clone()
+            })]),
+        };
     }
     let state = &flow.state;
     let port = match &translation.ports {

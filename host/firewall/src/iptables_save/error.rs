@@ -54,6 +54,9 @@ pub enum Problem {
     /// A rule is in, or leads to, a chain that is not declared.
     #[error("chain {} is not declared", .0.escaped())]
     UndeclaredChain(Untrusted),
+    /// Chains lead back to themselves, which the kernel does not take.
+    #[error("chain {} leads back to itself", .0.escaped())]
+    Loop(Untrusted),
     /// A line is too long.
     #[error("the line is longer than {LONGEST_LINE} bytes")]
     LineTooLong,

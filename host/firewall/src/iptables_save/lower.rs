@@ -10,6 +10,7 @@ use super::grammar::{Instance, Site, tests};
 use super::sections::{ChainText, File, RuleText, TableText};
 use super::words::{Word, words};
 use super::{Assumption, Note, ParseError, Parsed, Problem, family, matches, targets};
+use crate::loops;
 use crate::rule::{Note as Remark, Op, Unknown, Verdict};
 use crate::ruleset::{Backend, Chain, ChainId, Family, Notation, Policy, Rule, Table, TableId};
 
@@ -21,7 +22,16 @@ pub(super) fn file(file: &File<'_>, asked: Option<Family>) -> Result<Parsed, Par
         table(&mut parsed, text, family)?;
     }
     parsed.notes.sort_by_key(|note| note.line);
-    Ok(parsed)
+    match loops::find(&parsed.ruleset).and_then(|id| parsed.ruleset.chain(id)) {
+        Some(chain) => Err(looping(chain)),
+        None => Ok(parsed),
+    }
+}
+
+/// At the first rule of a chain that leads back to itself.
+fn looping(chain: &Chain) -> ParseError {
+    let line = chain.rules.first().and_then(|rule| rule.line).unwrap_or(1);
+    ParseError::at(line, Problem::Loop(chain.name.clone()))
 }
 
 fn table(parsed: &mut Parsed, text: &TableText<'_>, family: Family) -> Result<(), ParseError> {

@@ -15,8 +15,6 @@
 //! | `draft` | which words of a rule belong to which option |
 //! | `matches`, `targets` | the tables of matches and targets, and what each means |
 //! | `lower` | makes the rules of a table out of all that |
-//!
-//! Loops are left to whoever walks the ruleset.
 
 mod builtin;
 mod draft;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::matches::{Known, RuleReader};
 use super::prototype::Prototype;
 use super::{Lowered, NotUnderstood, ParseError, Parsed, Trouble, only_member, several, text};
-use crate::Ruleset;
 use crate::rule::{Op, Unknown, Verdict};
 use crate::ruleset::{
     Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Rule, Set, SetId, Table, TableId,
 };
+use crate::{Ruleset, loops};
 
 /// What has been read of a document.
 #[derive(Default)]
@@ -54,7 +54,11 @@ pub(super) fn read(objects: &[Value]) -> Result<Parsed, ParseError> {
     for (index, object) in &named {
         reader.rule_pass(*index, *object)?;
     }
-    Ok(reader.finish())
+    let parsed = reader.finish();
+    match loops::find(&parsed.ruleset).and_then(|id| parsed.ruleset.chain(id)) {
+        Some(chain) => Err(ParseError::Loop { name: chain.name.clone() }),
+        None => Ok(parsed),
+    }
 }
 
 fn pointer(index: usize, kind: &str) -> String {

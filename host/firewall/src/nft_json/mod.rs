@@ -104,6 +104,12 @@ pub enum ParseError {
         /// Its name.
         name: Untrusted,
     },
+    /// Chains lead back to themselves, which the kernel does not take.
+    #[error("chain {:?} leads back to itself", name)]
+    Loop {
+        /// A chain of the loop.
+        name: Untrusted,
+    },
     /// Two tables, or two chains or sets of one table, have the same name.
     #[error("{pointer}: there is another {kind} {:?}", name)]
     Duplicate {

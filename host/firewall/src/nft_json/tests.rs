@@ -200,3 +200,20 @@ fn a_map_without_an_answer_ends_the_rule_so_it_is_never_passed_over() {
     let statement = json!([{ "counter": map }, { "drop": null }]);
     assert!(matches!(ops(&statement).as_slice(), [Op::Unknown(_), Op::Verdict(Verdict::Drop)]));
 }
+
+#[test]
+fn chains_that_lead_back_to_themselves_by_a_map_are_refused() {
+    let document = serde_json::json!({ "nftables": [
+        { "table": { "family": "ip", "name": "t", "handle": 1 } },
+        { "chain": { "family": "ip", "table": "t", "name": "in", "handle": 1, "type": "filter", "hook": "input",
+                     "prio": 0, "policy": "accept" } },
+        { "chain": { "family": "ip", "table": "t", "name": "a", "handle": 2 } },
+        { "map": { "family": "ip", "table": "t", "name": "m", "handle": 3, "type": "inet_service", "map": "verdict",
+                   "elem": [[22, { "jump": { "target": "a" } }]] } },
+        { "rule": { "family": "ip", "table": "t", "chain": "in", "handle": 4, "expr": [{ "jump": { "target": "a" } }] } },
+        { "rule": { "family": "ip", "table": "t", "chain": "a", "handle": 5, "expr": [
+            { "vmap": { "key": { "payload": { "protocol": "tcp", "field": "dport" } }, "data": "@m" } }] } },
+    ] });
+    let error = parse(document.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error, ParseError::Loop { name: "a".into() });
+}

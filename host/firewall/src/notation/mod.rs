@@ -65,6 +65,7 @@ fn backend(table: &Table) -> &'static str {
         (Backend::NfTables, _) => "nf-tables",
         (Backend::Legacy, Family::Ip6) => "ip6-tables",
         (Backend::Legacy, _) => "ip-tables",
+        (Backend::Beside, _) => "beside-netfilter",
     }
 }
 

@@ -27,17 +27,18 @@ impl Addresses {
         self.0.iter().copied()
     }
 
-    /// Those that a listener takes packets to, in order.
-    pub(super) fn of(&self, listener: &Listener, others: &[Listener]) -> Vec<IpAddr> {
-        if !listener.address.is_unspecified() {
-            return vec![listener.address.to_canonical()];
+    /// Those that a listener is bound to, in order, and whether another socket gets the packets to it instead.
+    pub(super) fn of(&self, listener: &Listener, others: &[Listener]) -> Vec<(IpAddr, bool)> {
+        let bound = listener.address.to_canonical();
+        if !bound.is_unspecified() {
+            return vec![(bound, false)];
         }
-        let version = |address: &IpAddr| match listener.address {
+        let version = |address: &IpAddr| match bound {
             IpAddr::V4(_) => address.is_ipv4(),
             IpAddr::V6(_) => address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false),
         };
-        let taken = |address: &IpAddr| others.iter().any(|other| takes_instead(other, listener, *address));
-        self.iter().filter(version).filter(|address| !taken(address)).collect()
+        let taken = |address| others.iter().any(|other| takes_instead(other, listener, address));
+        self.iter().filter(version).map(|address| (address, taken(address))).collect()
     }
 }
 

@@ -190,6 +190,7 @@ fn base_chain(ruleset: &Ruleset, chain: &Chain) -> Option<BaseChain> {
             (Backend::NfTables, _) => BackendKind::NfTables,
             (Backend::Legacy, Family::Ip6) => BackendKind::Ip6Tables,
             (Backend::Legacy, _) => BackendKind::IpTables,
+            (Backend::Beside, _) => return None,
         },
         family: family(table.family),
         table: table.name.clone(),

@@ -139,8 +139,8 @@ fn a_set_is_named_by_its_number_and_the_parts_of_its_key() {
     let parts = vec![End::Source, End::Destination];
     assert_eq!(set_reference(&set), Some(SetReference { index: 7, parts, inverted: true, return_nomatch: true }));
     let [test] = tests(match_op(&set)).try_into().unwrap();
-    let text = Predicate::Unknown("-m set --match-set (number 7) src,dst".into());
-    assert_eq!(test, Test { inverted: true, predicate: text });
+    let asked = Predicate::Unknown("-m set --match-set (number 7) src,dst".into());
+    assert_eq!(test, Test { inverted: true, predicate: asked });
 }
 
 fn families() -> impl Strategy<Value = Family> {

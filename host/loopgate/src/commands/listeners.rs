@@ -1,8 +1,10 @@
-//! `loopgate listeners`: who listens where.
+//! `loopgate listeners`: who listens where, who can reach it, and which rule decides.
 
 use std::io::{self, Write};
 
-use loopgate_facts::{Area, Facts, Listener, Owner, Scope};
+use loopgate_facts::{
+    Area, BlockReason, Facts, Listener, Owner, Reach, ReachBounds, ReachPath, ReachVerdict, Reachability,
+};
 
 use crate::cli::{Format, Listeners};
 use crate::error::Error;
@@ -15,11 +17,13 @@ const GAP: usize = 2;
 /// A column is not made narrower than this to fit the terminal.
 const NARROWEST: usize = 8;
 /// The columns that give way first where the terminal is narrow, with the widest one shrunk first.
-const ELASTIC: [usize; 5] = [1, 4, 5, 6, 7];
+const ELASTIC: [usize; 6] = [1, 4, 5, 6, 7, 8];
 
-const HEADINGS: [&str; 8] = ["PROTO", "ADDRESS", "PORT", "SCOPE", "OWNER", "PID", "USER", "UNIT OR CONTAINER"];
+const HEADINGS: [&str; COLUMNS] =
+    ["PROTO", "ADDRESS", "PORT", "REACH", "OWNER", "PID", "USER", "UNIT OR CONTAINER", "DECIDED BY"];
+const COLUMNS: usize = 9;
 
-type Row = [String; 8];
+type Row = [String; COLUMNS];
 
 pub(super) fn run(arguments: &Listeners) -> Result<(), Error> {
     let facts = super::facts(&arguments.facts)?;
@@ -36,30 +40,53 @@ fn render(facts: &Facts, width: usize, out: &mut dyn Write) -> io::Result<()> {
     if facts.listeners.is_empty() {
         page.line("no listeners were seen")?;
     } else {
-        table(&mut page, &facts.listeners)?;
+        table(&mut page, facts)?;
     }
     gaps(&mut page, facts)
 }
 
-fn table(page: &mut Page<'_>, listeners: &[Listener]) -> io::Result<()> {
-    let rows: Vec<(Scope, Row)> = listeners.iter().map(|listener| (listener.scope, row(listener))).collect();
+fn table(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
+    let reached = facts.listeners.iter().map(|listener| (listener, facts.reach(listener)));
+    let rows: Vec<(ReachBounds, Row)> = reached.map(|(listener, reach)| (reach, row(listener, reach))).collect();
     let widths = fitted(natural(&rows), page.width());
     page.line(styled(BOLD, joined(&HEADINGS.map(str::to_owned), &widths)))?;
-    rows.iter().try_for_each(|(scope, row)| page.line(coloured(*scope, row, &widths)))
+    rows.iter().try_for_each(|(reach, row)| page.line(coloured(*reach, row, &widths)))
 }
 
-fn row(listener: &Listener) -> Row {
+fn row(listener: &Listener, reach: ReachBounds) -> Row {
     let first = listener.owners.first();
     [
         listener.protocol.to_string(),
         address(listener),
         listener.port.to_string(),
-        listener.scope.to_string(),
+        bounds(reach),
         name(listener),
         pids(&listener.owners),
         first.and_then(user).unwrap_or_else(unknown),
         first.map_or_else(unknown, place),
+        decided_by(listener),
     ]
+}
+
+/// How far away peers can be: one word where it is known, else the nearest and the farthest.
+fn bounds(reach: ReachBounds) -> String {
+    if reach.is_exact() { reach.certain.to_string() } else { format!("{}..{}?", reach.certain, reach.possible) }
+}
+
+/// What decides about packets from outside: about those that arrive, else about those that may, else about the others.
+fn decided_by(listener: &Listener) -> String {
+    let telling = [ReachVerdict::Reachable, ReachVerdict::Unknown, ReachVerdict::Blocked];
+    let outside =
+        |region: &&Reachability| region.reason != Some(BlockReason::Martian) && region.path != ReachPath::Neither;
+    let mut regions = telling.iter().flat_map(|verdict| {
+        let of_verdict = listener.reachability.iter().filter(move |region| region.verdict == *verdict);
+        of_verdict.filter(|region| region.interface.as_str() != "lo").filter(outside)
+    });
+    let Some(region) = regions.next() else { return "-".to_owned() };
+    match &region.decided_by {
+        Some(rule) => format!("{} {}: {}", shown(&rule.table), shown(&rule.chain), shown(&rule.text)),
+        None => "no rule".to_owned(),
+    }
 }
 
 fn address(listener: &Listener) -> String {
@@ -105,7 +132,7 @@ fn unknown() -> String {
     "?".to_owned()
 }
 
-fn natural(rows: &[(Scope, Row)]) -> [usize; 8] {
+fn natural(rows: &[(ReachBounds, Row)]) -> [usize; COLUMNS] {
     let mut widths = HEADINGS.map(str::len);
     for (_, row) in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -116,8 +143,8 @@ fn natural(rows: &[(Scope, Row)]) -> [usize; 8] {
 }
 
 /// The widths, with the widest elastic column narrowed until the line fits or nothing more can give way.
-fn fitted(mut widths: [usize; 8], room: usize) -> [usize; 8] {
-    let total = |widths: &[usize; 8]| widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+fn fitted(mut widths: [usize; COLUMNS], room: usize) -> [usize; COLUMNS] {
+    let total = |widths: &[usize; COLUMNS]| widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
     while total(&widths) > room {
         let elastic = widths.iter_mut().enumerate().filter(|(column, _)| ELASTIC.contains(column));
         match elastic.map(|(_, width)| width).max() {
@@ -128,32 +155,33 @@ fn fitted(mut widths: [usize; 8], room: usize) -> [usize; 8] {
     widths
 }
 
-fn cells<'a>(row: &'a Row, widths: &'a [usize; 8]) -> impl Iterator<Item = String> + 'a {
+fn cells<'a>(row: &'a Row, widths: &'a [usize; COLUMNS]) -> impl Iterator<Item = String> + 'a {
     row.iter().zip(widths).map(|(cell, width)| padded(&cut(cell, *width), *width))
 }
 
-fn joined(row: &Row, widths: &[usize; 8]) -> String {
+fn joined(row: &Row, widths: &[usize; COLUMNS]) -> String {
     let cells: Vec<String> = cells(row, widths).collect();
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 
-/// The line with its scope coloured by how far it reaches.
-fn coloured(scope: Scope, row: &Row, widths: &[usize; 8]) -> String {
-    let style = match scope {
-        Scope::Loopback => GOOD,
-        Scope::LinkLocal | Scope::Private | Scope::Shared | Scope::Multicast => DOUBT,
-        Scope::Public | Scope::Unspecified => BAD,
+/// The line with its reach coloured by how far it goes, or may go.
+fn coloured(reach: ReachBounds, row: &Row, widths: &[usize; COLUMNS]) -> String {
+    let style = match reach.possible {
+        Reach::None | Reach::Host => GOOD,
+        _ if !reach.is_exact() => DOUBT,
+        Reach::Link | Reach::Private => DOUBT,
+        Reach::Public => BAD,
     };
-    let styled_scope = |(column, cell): (usize, String)| {
-        if HEADINGS.get(column) == Some(&"SCOPE") { styled(style, cell).to_string() } else { cell }
+    let styled_reach = |(column, cell): (usize, String)| {
+        if HEADINGS.get(column) == Some(&"REACH") { styled(style, cell).to_string() } else { cell }
     };
-    let cells: Vec<String> = cells(row, widths).enumerate().map(styled_scope).collect();
+    let cells: Vec<String> = cells(row, widths).enumerate().map(styled_reach).collect();
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 
 /// What is missing from the table.
 fn gaps(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
-    let gaps = || facts.gaps.iter().filter(|gap| matches!(gap.area, Area::Listeners | Area::Owners));
+    let gaps = || facts.gaps.iter().filter(|gap| matches!(gap.area, Area::Listeners | Area::Owners | Area::Firewall));
     if gaps().next().is_none() {
         return Ok(());
     }
@@ -168,6 +196,7 @@ fn gaps(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use loopgate_facts::{Interface, InterfaceKind, InterfaceSettings, RuleReference};
 
     use super::*;
     use crate::sample;
@@ -187,27 +216,70 @@ mod tests {
         let mut worker = shared.owners.first().unwrap().clone();
         worker.pid = 813;
         shared.owners.push(worker);
-        facts.listeners = vec![sample::listener("127.0.0.1", 6379, "redis-server"), shared, unseen];
+        facts.interfaces = vec![Interface {
+            name: "lo".into(),
+            index: 1,
+            kind: InterfaceKind::Loopback,
+            up: true,
+            running: true,
+            mtu: 65_536,
+            master: None,
+            addresses: Vec::new(),
+            settings: InterfaceSettings::default(),
+        }];
+        let mut local = sample::listener("127.0.0.1", 6379, "redis-server");
+        local.reachability = vec![region("lo", "127.0.0.1", ReachVerdict::Reachable)];
+        shared.reachability = vec![
+            region("eth0", "10.0.0.7", ReachVerdict::Blocked),
+            region("eth0", "10.0.0.7", ReachVerdict::Reachable),
+        ];
+        facts.listeners = vec![local, shared, unseen];
         facts
+    }
+
+    fn region(interface: &str, destination: &str, verdict: ReachVerdict) -> Reachability {
+        Reachability {
+            interface: interface.into(),
+            destination: destination.parse().unwrap(),
+            port: 443,
+            sources: vec!["0.0.0.0/0".parse().unwrap()],
+            unlisted_sources: 0,
+            verdict,
+            reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),
+            unknown_because: Vec::new(),
+            path: ReachPath::Input,
+            translated_to: None,
+            decided_by: Some(RuleReference {
+                backend: "nf-tables".to_owned(),
+                family: "inet".to_owned(),
+                table: "filter".into(),
+                chain: "input".into(),
+                handle: Some(7),
+                line: None,
+                text: if verdict == ReachVerdict::Blocked { "drop".into() } else { "accept".into() },
+            }),
+            narrowed_by: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     #[test]
     fn the_table_is_aligned() {
         assert_snapshot!(plain(&machine(), 120), @r"
-        PROTO  ADDRESS     PORT  SCOPE        OWNER         PID     USER   UNIT OR CONTAINER
-        tcp    127.0.0.1   6379  loopback     redis-server  812     redis  redis-server.service
-        tcp    :: (+IPv4)  443   unspecified  nginx         812 +1  redis  redis-server.service
-        tcp    10.0.0.7    8080  private      ?             ?       ?      ?
+        PROTO  ADDRESS     PORT  REACH          OWNER         PID     USER   UNIT OR CONTAINER     DECIDED BY
+        tcp    127.0.0.1   6379  host           redis-server  812     redis  redis-server.service  -
+        tcp    :: (+IPv4)  443   public         nginx         812 +1  redis  redis-server.service  filter input: accept
+        tcp    10.0.0.7    8080  none..public?  ?             ?       ?      ?                     -
         ");
     }
 
     #[test]
     fn a_narrow_terminal_shortens_the_widest_columns() {
         assert_snapshot!(plain(&machine(), 72), @r"
-        PROTO  ADDRESS    PORT  SCOPE        OWNER      PID     USER   UNIT OR …
-        tcp    127.0.0.1  6379  loopback     redis-se…  812     redis  redis-se…
-        tcp    :: (+IPv…  443   unspecified  nginx      812 +1  redis  redis-se…
-        tcp    10.0.0.7   8080  private      ?          ?       ?      ?
+        PROTO  ADDRESS   PORT  REACH          OWNER     PID     USER   UNIT OR…  DECIDED…
+        tcp    127.0.0…  6379  host           redis-s…  812     redis  redis-s…  -
+        tcp    :: (+IP…  443   public         nginx     812 +1  redis  redis-s…  filter …
+        tcp    10.0.0.7  8080  none..public?  ?         ?       ?      ?         -
         ");
     }
 

@@ -7,6 +7,7 @@
 mod option;
 
 use std::io;
+use std::path::Path;
 
 use loopgate_facts::Untrusted;
 use loopgate_firewall::Ruleset;
@@ -61,16 +62,21 @@ pub enum Unreadable {
     },
 }
 
-/// A table as the kernel gives it, as [`loopgate_firewall::legacy::decode`] takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
+/// A table as the kernel gives it.
+#[derive(Clone, Debug)]
+struct Blob {
     /// A `struct ipt_getinfo`.
-    pub info: Vec<u8>,
+    info: Vec<u8>,
     /// A `struct ipt_get_entries`.
-    pub entries: Vec<u8>,
+    entries: Vec<u8>,
 }
 
 /// Reads the legacy tables of one family of this network namespace.
+pub fn read_here(family: Family) -> Result<Reading, Unreadable> {
+    read(&Root::new(Path::new("/")), family)
+}
+
+/// The same, with a directory that holds `/proc`.
 pub(super) fn read(root: &Root, family: Family) -> Result<Reading, Unreadable> {
     let names = names(root, family)?;
     if names.is_empty() {
@@ -86,7 +92,7 @@ pub(super) fn read(root: &Root, family: Family) -> Result<Reading, Unreadable> {
     Ok(Reading::Read(ruleset))
 }
 
-/// The tables that there are. Without the module there is no file.
+/// The tables that there are. Without the module there is no file, as there is none without `/proc`.
 fn names(root: &Root, family: Family) -> Result<Vec<Vec<u8>>, Unreadable> {
     const LIMIT: u64 = 64 << 10;
     let path = if family == Family::Ip6 { "proc/net/ip6_tables_names" } else { "proc/net/ip_tables_names" };
@@ -94,7 +100,7 @@ fn names(root: &Root, family: Family) -> Result<Vec<Vec<u8>>, Unreadable> {
         Ok(names) => {
             Ok(names.split(|&byte| byte == b'\n').filter(|name| !name.is_empty()).map(<[_]>::to_vec).collect())
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && root.has("proc/net") => Ok(Vec::new()),
         Err(error) => Err(Unreadable::Names { path, error }),
     }
 }

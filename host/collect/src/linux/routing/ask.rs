@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::cuts::kinds;
-use crate::linux::netlink::{NetlinkError, find, u32_at};
+use crate::linux::netlink::{Attribute, NetlinkError, find, u32_at};
 use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE};
 
 const RTM_NEWROUTE: u16 = 24;
@@ -227,7 +227,7 @@ fn route(payload: &[u8]) -> Result<Reply, NetlinkError> {
     const HEADER: usize = 12;
     let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(crate::linux::rtnetlink::short)?;
     let [_, _, _, _, _, _, _, kind, ..] = *header;
-    let first = find(rest, RTA_OIF)?.map(|attribute| attribute.u32()).transpose()?;
+    let first = find(rest, RTA_OIF)?.map(Attribute::u32).transpose()?;
     let hops = find(rest, RTA_MULTIPATH)?.map(|attribute| hops(attribute.value)).unwrap_or_default();
     let interface = first.or_else(|| hops.first().copied());
     Ok(Reply::Route { kind, interface, others: hops })
@@ -254,18 +254,19 @@ mod tests {
     #[test]
     fn the_kernel_tells_local_from_martian() {
         let mut asker = Asker::new().unwrap();
-        let mut request = RouteRequest {
+        let to_itself = RouteRequest {
             destination: "127.0.0.1".parse().unwrap(),
-            source: Some("127.0.0.1".parse().unwrap()),
-            input: Some(1),
+            source: None,
+            input: None,
             output: None,
             mark: 0,
-            transport: Some((6, 80)),
+            transport: None,
             fib_match: false,
         };
-        assert!(matches!(asker.ask(&request), Reply::Route { kind: kinds::LOCAL, .. }));
-        request.source = Some("255.255.255.255".parse().unwrap());
-        assert!(matches!(asker.ask(&request), Reply::Refused(refusal) if refusal.is_martian()));
+        assert!(matches!(asker.ask(&to_itself), Reply::Route { kind: kinds::LOCAL, .. }));
+        let source = Some("255.255.255.255".parse().unwrap());
+        let came_in = RouteRequest { source, input: Some(1), transport: Some((6, 80)), ..to_itself };
+        assert!(matches!(asker.ask(&came_in), Reply::Refused(refusal) if refusal.is_martian()));
     }
 
     proptest! {

@@ -8,12 +8,14 @@ use loopgate_facts::{Prefix, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 
 use super::ask::hops;
+use super::rules::{Rule, Selector, rules};
 use crate::linux::interfaces::Devices;
 use crate::linux::netlink::{Attribute, NetlinkError, Request, dump, find};
 use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE, short};
 
 /// Types of routes and addresses (`RTN_*`, `include/uapi/linux/rtnetlink.h`).
 pub(in crate::linux) mod kinds {
+    pub(in crate::linux) const UNSPECIFIED: u8 = 0;
     pub(in crate::linux) const UNICAST: u8 = 1;
     pub(in crate::linux) const LOCAL: u8 = 2;
     pub(in crate::linux) const BROADCAST: u8 = 3;
@@ -36,6 +38,7 @@ const MAX_PIECES: usize = 4096;
 pub(super) struct Tables {
     routes: Vec<Route>,
     rules: Vec<Rule>,
+    asked: Vec<(IpVersion, BTreeSet<Selector>)>,
     /// Interfaces and the addresses they carry.
     carried: Vec<(u32, IpAddr)>,
     /// IPv4 sources are validated against the routes (`rp_filter`) on some interface.
@@ -49,34 +52,43 @@ struct Route {
     source: Option<Prefix>,
     table: u32,
     kind: u8,
+    /// It is for one type of service.
+    by_service: bool,
+    /// No router is on the way.
+    direct: bool,
+    /// It leads over several interfaces: packets are shared among them.
+    split: bool,
     interface: Option<u32>,
-}
-
-/// A policy rule (`ip-rule(8)`).
-#[derive(Debug, PartialEq, Eq)]
-struct Rule {
-    version: IpVersion,
-    prefixes: Vec<Prefix>,
-    uses_mark: bool,
-    uses_ports: bool,
 }
 
 impl Tables {
     pub(super) fn read(devices: &Devices, validates: bool) -> Result<Self, NetlinkError> {
-        let mut tables = Self { routes: Vec::new(), rules: Vec::new(), carried: devices.carried(), validates };
+        let (routes, rules, asked, carried) = (Vec::new(), Vec::new(), Vec::new(), devices.carried());
+        let mut tables = Self { routes, rules, asked, carried, validates };
         for (family, version) in [(AF_INET, IpVersion::V4), (AF_INET6, IpVersion::V6)] {
-            tables.routes.extend(routes(family)?);
-            tables.rules.extend(rules(family, version)?);
+            tables.routes.extend(self::routes(family)?);
+            tables.rules.extend(self::rules(family, version)?);
+            let asked = tables.selectors(version);
+            tables.asked.push((version, asked));
         }
         Ok(tables)
     }
 
-    pub(super) fn rules_use_marks(&self) -> bool {
-        self.rules.iter().any(|rule| rule.uses_mark)
+    /// The first of some selectors that policy routing of a version asks for.
+    pub(super) fn asks_for(&self, version: IpVersion, any: &[Selector]) -> Option<Selector> {
+        let asked = self.asked.iter().find(|(known, _)| *known == version);
+        any.iter().copied().find(|selector| asked.is_some_and(|(_, asked)| asked.contains(selector)))
     }
 
-    pub(super) fn rules_use_ports(&self) -> bool {
-        self.rules.iter().any(|rule| rule.uses_ports)
+    /// What rules and routes of a version ask for.
+    fn selectors(&self, version: IpVersion) -> BTreeSet<Selector> {
+        let by_rules = self.rules.iter().filter(|rule| rule.version == version).flat_map(|rule| &rule.selectors);
+        let routes = self.routes.iter().filter(|route| IpVersion::of(route.destination.address()) == version);
+        let by_routes = routes.flat_map(|route| {
+            let source = route.source.map(|_| Selector::Source);
+            source.into_iter().chain(route.by_service.then_some(Selector::Service))
+        });
+        by_rules.copied().chain(by_routes).collect()
     }
 
     /// Whether packets can be sent from an address: it is on an interface, or a route calls it local.
@@ -90,9 +102,29 @@ impl Tables {
         self.carried.contains(&(interface, address))
     }
 
+    /// Whether some table has a route to an address.
+    pub(super) fn has_way_to(&self, address: IpAddr) -> bool {
+        self.routes.iter().any(|route| AddressSet::prefix(route.destination).contains(address))
+    }
+
+    /// Whether packets to an address may be shared among several interfaces.
+    pub(super) fn is_split(&self, address: IpAddr) -> bool {
+        self.routes.iter().any(|route| route.split && AddressSet::prefix(route.destination).contains(address))
+    }
+
+    /// `ipv6_anycast_destination` (`include/net/ip6_route.h`): the first address of a prefix that is reached without a
+    /// router.
+    pub(super) fn is_first_of_link(&self, address: IpAddr) -> bool {
+        let matching = self.routes.iter().filter(|route| AddressSet::prefix(route.destination).contains(address));
+        let best = matching.min_by_key(|route| std::cmp::Reverse(route.destination.length()));
+        best.is_some_and(|route| {
+            route.direct && route.destination.length() < 127 && route.destination.address() == address
+        })
+    }
+
     /// `__inet_dev_addr_type` (`net/ipv4/fib_frontend.c`): what the local table says, over one interface or any.
     pub(super) fn address_type(&self, address: Ipv4Addr, interface: Option<u32>) -> u8 {
-        if address.octets().first() == Some(&0) || address.is_broadcast() {
+        if address.is_unspecified() || address.is_broadcast() {
             return kinds::BROADCAST;
         }
         if address.is_multicast() {
@@ -102,7 +134,8 @@ impl Tables {
         let local =
             self.routes.iter().filter(|route| route.table == LOCAL_TABLE && route.destination.address().is_ipv4());
         let matching = local.filter(|route| AddressSet::prefix(route.destination).contains(address));
-        let best = matching.max_by_key(|route| route.destination.length());
+        // Of several for one prefix the first counts.
+        let best = matching.min_by_key(|route| std::cmp::Reverse(route.destination.length()));
         match best {
             Some(route) if interface.is_none() || route.interface == interface => route.kind,
             _ => kinds::UNICAST,
@@ -112,8 +145,9 @@ impl Tables {
     /// Where answers about packets that come in can change with their source. Without source validation and policy rules
     /// only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
     pub(super) fn input_cuts(&self, version: IpVersion) -> Option<Cuts> {
-        let by_routes = version == IpVersion::V4 && (self.validates || self.rules.iter().any(Rule::is_special));
-        let matters = |route: &&Route| by_routes || route.table == LOCAL_TABLE || route.source.is_some();
+        let special = self.rules.iter().any(|rule| !rule.selectors.is_empty());
+        let by_routes = version == IpVersion::V4 && (self.validates || special);
+        let matters = |route: &&Route| by_routes || !is_plain(route.kind) || route.source.is_some();
         self.all_cuts(version).or_else(|| self.cuts(version, matters))
     }
 
@@ -132,7 +166,10 @@ impl Tables {
         let rules = self.rules.iter().flat_map(|rule| rule.prefixes.iter().copied());
         let own = self.carried.iter().map(|(_, address)| AddressSet::single(*address));
         let own = own.filter(|own| own.version() == version);
-        let prefixes = routes.flatten().chain(rules).filter(of_version).map(AddressSet::prefix);
+        let prefixes = routes.flatten().chain(rules).filter(of_version).flat_map(|prefix| {
+            let first = (version == IpVersion::V6).then(|| AddressSet::single(prefix.address()));
+            first.into_iter().chain([AddressSet::prefix(prefix)])
+        });
         let mut cuts = Cuts::new(version);
         for set in prefixes.chain(own).chain(special(version)) {
             cuts.add(&set);
@@ -144,17 +181,22 @@ impl Tables {
     }
 }
 
-impl Rule {
-    /// Whether it is more than one of the three that are always there, which select every packet.
-    fn is_special(&self) -> bool {
-        !self.prefixes.is_empty() || self.uses_mark || self.uses_ports
-    }
+/// A way to elsewhere, or none: with such a source a packet may come in.
+fn is_plain(kind: u8) -> bool {
+    !matches!(kind, kinds::LOCAL | kinds::BROADCAST | kinds::ANYCAST | kinds::MULTICAST)
 }
 
 /// Ranges that the kernel treats apart (`ip_route_input_slow`, `ip6_rcv_core`, `ipv6_addr_type`).
 fn special(version: IpVersion) -> Vec<AddressSet> {
-    const V4: [&str; 6] =
-        ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"];
+    const V4: [&str; 7] = [
+        "0.0.0.0/32",
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+    ];
     const V6: [&str; 7] = ["::/128", "::1/128", "::ffff:0:0/96", "::/96", "fe80::/10", "fc00::/7", "ff00::/8"];
     let texts = if version == IpVersion::V4 { V4.as_slice() } else { V6.as_slice() };
     texts.iter().filter_map(|text| text.parse().ok()).map(AddressSet::prefix).collect()
@@ -197,7 +239,7 @@ impl Cuts {
     }
 }
 
-/// `sizeof(struct rtmsg)` and `sizeof(struct fib_rule_hdr)`.
+/// `sizeof(struct rtmsg)`.
 const HEADER: usize = 12;
 
 fn routes(family: u8) -> Result<Vec<Route>, NetlinkError> {
@@ -212,59 +254,36 @@ fn parse_route(payload: &[u8], wanted: u8) -> Result<Option<Route>, NetlinkError
     const RTA_DST: u16 = 1;
     const RTA_SRC: u16 = 2;
     const RTA_OIF: u16 = 4;
+    const RTA_GATEWAY: u16 = 5;
     const RTA_MULTIPATH: u16 = 9;
     const RTA_TABLE: u16 = 15;
+    const RTA_VIA: u16 = 18;
+    /// A next hop or a group of them that has a number of its own (`ip-nexthop(8)`).
+    const RTA_NH_ID: u16 = 30;
     /// `RTM_F_CLONED`: an exception of the cache, not an entry.
     const CLONED: u32 = 0x200;
     let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(short)?;
-    let [family, length, source_length, _, table, _, _, kind, flags @ ..] = *header;
+    let [family, length, source_length, service, table, _, _, kind, flags @ ..] = *header;
     if family != wanted || u32::from_ne_bytes(flags) & CLONED != 0 {
         return Ok(None);
     }
     let destination = prefix(find(rest, RTA_DST)?, length, family)?;
     let source = (source_length > 0).then(|| prefix(find(rest, RTA_SRC)?, source_length, family)).transpose()?;
     let interface = find(rest, RTA_OIF)?.map(Attribute::u32).transpose()?;
-    let first_hop = find(rest, RTA_MULTIPATH)?.and_then(|attribute| hops(attribute.value).first().copied());
+    let hops = find(rest, RTA_MULTIPATH)?.map(|attribute| hops(attribute.value)).unwrap_or_default();
     let table = find(rest, RTA_TABLE)?.map_or(Ok(u32::from(table)), Attribute::u32)?;
-    Ok(Some(Route { destination, source, table, kind, interface: interface.or(first_hop) }))
+    let has = |kind| Ok::<_, NetlinkError>(find(rest, kind)?.is_some());
+    let direct = hops.is_empty() && !has(RTA_GATEWAY)? && !has(RTA_VIA)?;
+    let by_object = has(RTA_NH_ID)? && hops.is_empty() && interface.is_none();
+    let split = by_object || hops.iter().any(|hop| Some(hop) != hops.first());
+    let (by_service, interface) = (service != 0, interface.or(hops.first().copied()));
+    Ok(Some(Route { destination, source, table, kind, by_service, direct, split, interface }))
 }
 
-fn prefix(attribute: Option<Attribute<'_>>, length: u8, family: u8) -> Result<Prefix, NetlinkError> {
+pub(super) fn prefix(attribute: Option<Attribute<'_>>, length: u8, family: u8) -> Result<Prefix, NetlinkError> {
     let any = if family == AF_INET { IpVersion::V4.address(0) } else { IpVersion::V6.address(0) };
     let address = attribute.map_or(Ok(any), Attribute::address)?;
     Prefix::new(address, length).map_err(|error| NetlinkError::Malformed(error.to_string()))
-}
-
-fn rules(family: u8, version: IpVersion) -> Result<Vec<Rule>, NetlinkError> {
-    const RTM_NEWRULE: u16 = 32;
-    const RTM_GETRULE: u16 = 34;
-    let body = [&[family][..], &[0; HEADER - 1]].concat();
-    let request = Request { protocol: NETLINK_ROUTE, kind: RTM_GETRULE, answer: RTM_NEWRULE, body };
-    dump(&request, |payload| parse_rule(payload, family, version))
-}
-
-fn parse_rule(payload: &[u8], wanted: u8, version: IpVersion) -> Result<Option<Rule>, NetlinkError> {
-    const FRA_DST: u16 = 1;
-    const FRA_SRC: u16 = 2;
-    const FRA_FWMARK: u16 = 10;
-    const FRA_IP_PROTO: u16 = 22;
-    const FRA_SPORT_RANGE: u16 = 23;
-    const FRA_DPORT_RANGE: u16 = 24;
-    let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(short)?;
-    let [family, destination, source, ..] = *header;
-    if family != wanted {
-        return Ok(None);
-    }
-    let mut prefixes = Vec::new();
-    for (kind, length) in [(FRA_DST, destination), (FRA_SRC, source)] {
-        if length > 0 {
-            prefixes.push(prefix(find(rest, kind)?, length, family)?);
-        }
-    }
-    let has = |kind| Ok::<_, NetlinkError>(find(rest, kind)?.is_some());
-    let uses_mark = find(rest, FRA_FWMARK)?.map(Attribute::u32).transpose()?.is_some_and(|mark| mark != 0);
-    let uses_ports = has(FRA_IP_PROTO)? || has(FRA_SPORT_RANGE)? || has(FRA_DPORT_RANGE)?;
-    Ok(Some(Rule { version, prefixes, uses_mark, uses_ports }))
 }
 
 #[cfg(test)]
@@ -293,7 +312,6 @@ mod tests {
         #[test]
         fn garbage_never_panics(bytes: Vec<u8>, family in prop::sample::select(vec![AF_INET, AF_INET6])) {
             let _ = parse_route(&bytes, family);
-            let _ = parse_rule(&bytes, family, IpVersion::V4);
             let _ = parse_route(&[&[family, 24, 0, 0, 255, 0, 0, 2, 0, 0, 0, 0][..], &bytes].concat(), family);
         }
     }

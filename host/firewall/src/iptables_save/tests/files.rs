@@ -115,3 +115,15 @@ fn what_was_assumed_is_said() {
     let text = b"# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n*raw\nCOMMIT\n";
     assert_eq!(parse(text, Some(Family::Ip)).unwrap().notes, [Note { line: 1, what: Assumption::OtherTables }]);
 }
+
+#[test]
+fn chains_that_lead_back_to_themselves_are_refused_where_a_packet_comes_to_them() {
+    let file = |input: &str| {
+        format!(
+            "*filter\n:INPUT ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n-A INPUT -j {input}\n-A A -g B\n-A B -j A\nCOMMIT\n"
+        )
+    };
+    let error = parse(file("A").as_bytes(), Some(Family::Ip)).unwrap_err();
+    assert_eq!((error.line, error.problem), (6, Problem::Loop("A".into())));
+    assert!(parse(file("ACCEPT").as_bytes(), Some(Family::Ip)).is_ok());
+}

@@ -72,7 +72,7 @@ fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Opti
         Predicate::PacketType(kind) => ("pkttype", "--pkt-type", name(*kind, PACKET_TYPES)?.to_owned()),
         Predicate::ReversePath { .. } => ("rpfilter", "", String::new()),
         Predicate::InSet { set, parts } => ("set", "--match-set", in_set(*set, parts, ruleset)?),
-        Predicate::Unknown(_) => return None,
+        Predicate::Unknown(_) | Predicate::HeaderPresent(_) => return None,
         connection => return of_connection(connection),
     })
 }

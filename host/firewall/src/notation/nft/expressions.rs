@@ -185,11 +185,16 @@ fn fields(base: PayloadBase, context: &Context) -> Vec<(&'static Header, &'stati
                     let fits = network.is_none() || context.network.is_none() || network == context.network;
                     context.transport == Some(protocol) && fits
                 }
-                // Any protocol: it says nothing of which.
-                Layer::AnyTransport => true,
+                // Not where the protocol is known to have a header of its own, perhaps without ports.
+                Layer::AnyTransport => !has_header(context.transport),
             }
     };
     HEADERS.iter().filter(applies).flat_map(|header| header.fields.iter().map(move |field| (header, field))).collect()
+}
+
+fn has_header(transport: Option<u8>) -> bool {
+    let is_its = |header: &Header| matches!(header.layer, Layer::Transport(protocol, _) if Some(protocol) == transport);
+    HEADERS.iter().any(is_its)
 }
 
 fn in_field(header: &Header, field: &Field, offset: u32, length: u32, mask: Option<&Mask>) -> Option<Expression> {
@@ -231,7 +236,7 @@ pub(super) fn split(base: PayloadBase, offset: u32, length: u32, context: &Conte
     let (mut at, end) = (offset, offset.checked_add(length)?);
     while at < end {
         let covers = |(header, field): (&'static Header, &'static Field)| {
-            (field.offset == at * 8 && field.bits % 8 == 0 && at + field.bits / 8 <= end)
+            (at.checked_mul(8) == Some(field.offset) && field.bits % 8 == 0 && field.bits / 8 <= end - at)
                 .then(|| in_field(header, field, at, field.bits / 8, None))
                 .flatten()
         };

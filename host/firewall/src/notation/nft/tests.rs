@@ -39,6 +39,14 @@ fn fields_that_are_loaded_at_once_are_shown_one_by_one() {
 }
 
 #[test]
+fn a_protocol_without_ports_has_none() {
+    let protocol = [meta(Meta::NetworkFamily), equal(&[10]), meta(Meta::TransportProtocol), equal(&[58])];
+    let both = [payload(PayloadBase::Transport, 0, 2), equal(&[128, 0])];
+    let text = shown(Family::Inet, [&protocol[..], &both[..]].concat());
+    assert_eq!(text, "icmpv6 type echo-request icmpv6 code no-route");
+}
+
+#[test]
 fn a_protocol_goes_without_saying_only_where_the_field_behind_it_says_as_much() {
     let protocol = [payload(PayloadBase::Network, 9, 1), equal(&[6])];
     let port = [payload(PayloadBase::Transport, 2, 2), equal(&[0, 22])];

@@ -1,7 +1,7 @@
 //! ICMP messages and packet types (`ip_tables.h`, `ip6_tables.h`, `xt_pkttype.h`).
 
 use super::super::Structure;
-use super::single;
+use super::{all, single, test};
 use crate::rule::{Op, Predicate};
 
 /// `struct ipt_icmp`; type 255 stands for any (`icmp_type_code_match`, `net/ipv4/netfilter/ip_tables.c`).
@@ -35,4 +35,12 @@ impl Icmp {
 pub(super) fn packet_type(structure: &mut Structure<'_>) -> Option<Op> {
     let kind = structure.u32()?;
     Some(single(Predicate::PacketType(kind), structure.flag32()?))
+}
+
+/// `struct ip6t_rt`, `struct ip6t_opts` and `struct ip6t_frag`: whatever they ask of a header, inverted or not, none of
+/// them holds where it is not there (`rt_mt6`, `net/ipv6/netfilter/ip6t_rt.c`; `hbh_mt6` and `frag_mt6` beside it).
+pub(super) fn extension_header(name: &str) -> Op {
+    let text = format!("-m {name}");
+    let (present, fields) = (Predicate::HeaderPresent(text.clone().into()), Predicate::Unknown(text.into()));
+    all(vec![test(present, false), test(fields, false)])
 }

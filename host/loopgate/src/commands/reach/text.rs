@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use loopgate_facts::{BlockReason, Listener, Prefix, ReachVerdict, Reachability, RuleReference, Untrusted};
 use loopgate_firewall::Ruleset;
+use loopgate_firewall::address_set::AddressSet;
 use loopgate_firewall::evaluate::{self, Machine};
 use loopgate_firewall::notation;
 use loopgate_firewall::region::Region;
@@ -109,12 +110,29 @@ fn listed(prefixes: &[Prefix], unlisted: usize) -> String {
     if prefixes.iter().any(|prefix| prefix.length() == 0) {
         return "everywhere".to_owned();
     }
+    if let Some(others) = few_others(prefixes, unlisted) {
+        return format!("everywhere but {}", names(&others, 0));
+    }
+    names(prefixes, unlisted)
+}
+
+fn names(prefixes: &[Prefix], unlisted: usize) -> String {
     let mut names: Vec<_> = prefixes.iter().take(LISTED).map(|prefix| name(*prefix)).collect();
     let others = prefixes.len().saturating_sub(LISTED).saturating_add(unlisted);
     if others > 0 {
         names.push(format!("{others} more prefixes"));
     }
     names.join(", ")
+}
+
+/// The prefixes that are left out, where they are easier to read than those that are not.
+fn few_others(prefixes: &[Prefix], unlisted: usize) -> Option<Vec<Prefix>> {
+    if unlisted > 0 || prefixes.len() <= LISTED {
+        return None;
+    }
+    let sets = prefixes.iter().map(|prefix| AddressSet::prefix(*prefix));
+    let others = sets.reduce(|sum, set| sum.union(&set))?.complement().prefixes();
+    (others.len() <= LISTED).then_some(others)
 }
 
 fn name(prefix: Prefix) -> String {
@@ -193,7 +211,11 @@ pub(super) fn steps(machine: &Machine<'_>, steps: &[evaluate::Step]) -> Vec<Step
                 (outcome.clone(), region)
             }
         };
-        found.push(Step { place: place.clone(), what: what.into(), sources: region_words(region).into() });
+        let step = Step { place: place.clone(), what: what.into(), sources: region_words(region).into() };
+        // Packets that differ in what is not shown take the same step apart from each other.
+        if found.last() != Some(&step) {
+            found.push(step);
+        }
     }
     found
 }

@@ -3,7 +3,6 @@
 mod cases;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 
 use loopgate_firewall::rule::{Note, Op, Predicate, Test, Verdict};
@@ -17,13 +16,9 @@ use super::super::nf_tables;
 use super::*;
 use cases::{Case, ipv4, ipv6};
 
-fn root() -> Root {
-    Root::new(Path::new("/"))
-}
-
 /// The tables of this namespace, which must be there.
 fn tables(family: Family) -> Ruleset {
-    match read(&root(), family).unwrap() {
+    match read_here(family).unwrap() {
         Reading::Read(ruleset) => ruleset,
         Reading::Absent => panic!("no tables"),
     }
@@ -38,15 +33,14 @@ fn feed(program: &str, input: &str) {
 
 /// What `iptables-restore(8)` needs to load all cases.
 fn restore(cases: &[Case]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for table in ["raw", "mangle", "nat", "filter"] {
-        text += &format!("*{table}\n");
-        for case in cases.iter().filter(|case| case.table == table) {
-            text += &format!("-A {} {}\n", case.chain, case.words);
-        }
-        text += "COMMIT\n";
+        lines.push(format!("*{table}"));
+        let cases = cases.iter().filter(|case| case.table == table);
+        lines.extend(cases.map(|case| format!("-A {} {}", case.chain, case.words)));
+        lines.push("COMMIT\n".to_owned());
     }
-    text
+    lines.join("\n")
 }
 
 fn chain<'r>(ruleset: &'r Ruleset, table: &str, name: &str) -> &'r Chain {
@@ -130,8 +124,8 @@ fn entries_say_what_they_were_told() {
             (Family::Ip, "iptables-legacy-restore", cases::headers_ipv4()),
             (Family::Ip6, "ip6tables-legacy-restore", cases::headers_ipv6()),
         ] {
-            let rules: String = cases.iter().map(|(words, _)| format!("-A INPUT {words}\n")).collect();
-            feed(program, &format!("*filter\n{rules}COMMIT\n"));
+            let rules: Vec<_> = cases.iter().map(|(words, _)| format!("-A INPUT {words}")).collect();
+            feed(program, &format!("*filter\n{}\nCOMMIT\n", rules.join("\n")));
             let ruleset = tables(family);
             let rules = &chain(&ruleset, "filter", "INPUT").rules;
             for (number, ((words, tests), rule)) in cases.iter().zip(rules).enumerate() {
@@ -208,13 +202,13 @@ fn a_table_that_is_not_there_is_not_made() {
     in_namespace("linux::firewall::legacy::tests::a_table_that_is_not_there_is_not_made", || {
         let names = || std::fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
         for _ in 0..2 {
-            assert_eq!(read(&root(), Family::Ip).unwrap(), Reading::Absent);
+            assert_eq!(read_here(Family::Ip).unwrap(), Reading::Absent);
         }
         assert_eq!(names(), "");
         run("iptables-legacy", &["-A", "INPUT", "-j", "ACCEPT"]);
         assert_eq!(tables(Family::Ip).tables.len(), 1);
         assert_eq!(names(), "filter\n");
-        assert_eq!(read(&root(), Family::Ip6).unwrap(), Reading::Absent);
+        assert_eq!(read_here(Family::Ip6).unwrap(), Reading::Absent);
     });
 }
 
@@ -234,6 +228,12 @@ fn without_privileges_it_is_said_that_they_are_missing() {
         .unwrap();
         assert!(matches!(table_of(b"filter", Family::Ip), Err(Unreadable::NotPermitted)));
     });
+}
+
+#[test]
+fn nothing_is_said_of_tables_where_no_proc_is() {
+    let nowhere = read(&Root::new(Path::new("/nonexistent")), Family::Ip);
+    assert!(matches!(nowhere, Err(Unreadable::Names { .. })));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn not(predicate: Predicate) -> Test {
     Test { inverted: true, predicate }
 }
 
-fn all<const N: usize>(tests: [Test; N]) -> Vec<Op> {
+fn all(tests: &[Test]) -> Vec<Op> {
     vec![Op::Match { inverted: false, all: tests.to_vec() }]
 }
 
@@ -108,23 +108,27 @@ const LOCAL: u16 = 1 << 2;
 
 /// What means the same in both families.
 fn both() -> Vec<Case> {
+    [connections(), headers(), rates(), obscures(), changes(), translations()].into_iter().flatten().collect()
+}
+
+fn connections() -> Vec<Case> {
     vec![
-        input("-m conntrack --ctstate NEW", all([yes(Predicate::ConntrackState(8))])),
-        input("-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT", all([not(Predicate::ConntrackState(262))])),
-        input("-m conntrack --ctstate INVALID,UNTRACKED,SNAT", all([yes(Predicate::ConntrackState(193))])),
-        input("-m state --state NEW,UNTRACKED", all([yes(Predicate::ConntrackState(72))])),
-        input("-m conntrack --ctproto 6", all([tracked(), yes(Predicate::ConntrackProtocol(6))])),
-        input("-m conntrack --ctdir ORIGINAL", all([tracked(), yes(Predicate::ConntrackDirection(Original))])),
-        input("-m conntrack --ctdir REPLY", all([tracked(), not(Predicate::ConntrackDirection(Original))])),
-        input("-m conntrack --ctstatus NONE", all([tracked(), yes(Predicate::ConntrackStatus(0))])),
+        input("-m conntrack --ctstate NEW", all(&[yes(Predicate::ConntrackState(8))])),
+        input("-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT", all(&[not(Predicate::ConntrackState(262))])),
+        input("-m conntrack --ctstate INVALID,UNTRACKED,SNAT", all(&[yes(Predicate::ConntrackState(193))])),
+        input("-m state --state NEW,UNTRACKED", all(&[yes(Predicate::ConntrackState(72))])),
+        input("-m conntrack --ctproto 6", all(&[tracked(), yes(Predicate::ConntrackProtocol(6))])),
+        input("-m conntrack --ctdir ORIGINAL", all(&[tracked(), yes(Predicate::ConntrackDirection(Original))])),
+        input("-m conntrack --ctdir REPLY", all(&[tracked(), not(Predicate::ConntrackDirection(Original))])),
+        input("-m conntrack --ctstatus NONE", all(&[tracked(), yes(Predicate::ConntrackStatus(0))])),
         input(
             "-m conntrack --ctstate NEW ! --ctstatus SEEN_REPLY,ASSURED",
-            all([yes(Predicate::ConntrackState(8)), not(Predicate::ConntrackStatus(6))]),
+            all(&[yes(Predicate::ConntrackState(8)), not(Predicate::ConntrackStatus(6))]),
         ),
-        input("-m conntrack --ctexpire 1:20", all([tracked(), yes(obscure("-m conntrack --ctexpire 1:20"))])),
+        input("-m conntrack --ctexpire 1:20", all(&[tracked(), yes(obscure("-m conntrack --ctexpire 1:20"))])),
         input(
             "-p tcp -m conntrack --ctorigdstport 80:90 ! --ctreplsrcport 70",
-            all([
+            all(&[
                 tracked(),
                 yes(Predicate::ConntrackPort { direction: Original, end: Destination, range: 80..=90 }),
                 not(Predicate::ConntrackPort { direction: Reply, end: Source, range: 70..=70 }),
@@ -132,52 +136,65 @@ fn both() -> Vec<Case> {
         ),
         input(
             "-p tcp -m multiport --dports 22,80:90,443",
-            all([yes(ports(&[Destination], &[22..=22, 80..=90, 443..=443]))]),
+            all(&[yes(ports(&[Destination], &[22..=22, 80..=90, 443..=443]))]),
         ),
-        input("-p udp -m multiport ! --sports 53", all([not(ports(&[Source], &[53..=53]))])),
-        input("-p sctp -m multiport --ports 7:9", all([yes(ports(&[Source, Destination], &[7..=9]))])),
-        input("-m addrtype --dst-type LOCAL", all([yes(of_type(Destination, LOCAL))])),
-        input("-m addrtype ! --src-type LOCAL", all([not(of_type(Source, LOCAL))])),
+        input("-p udp -m multiport ! --sports 53", all(&[not(ports(&[Source], &[53..=53]))])),
+        input("-p sctp -m multiport --ports 7:9", all(&[yes(ports(&[Source, Destination], &[7..=9]))])),
+    ]
+}
+
+fn headers() -> Vec<Case> {
+    vec![
+        input("-m addrtype --dst-type LOCAL", all(&[yes(of_type(Destination, LOCAL))])),
+        input("-m addrtype ! --src-type LOCAL", all(&[not(of_type(Source, LOCAL))])),
         input(
             "-m addrtype --dst-type LOCAL --limit-iface-in",
-            all([yes(Predicate::AddressType {
+            all(&[yes(Predicate::AddressType {
                 end: Destination,
                 types: LOCAL,
                 input_interface: true,
                 output_interface: false,
             })]),
         ),
-        input("-p tcp --dport 22", all([yes(ports(&[Destination], &[22..=22]))])).native(),
+        input("-p tcp --dport 22", all(&[yes(ports(&[Destination], &[22..=22]))])).native(),
         input(
             "-p tcp ! --sport 1024: --dport :99",
-            all([not(ports(&[Source], &[1024..=65535])), yes(ports(&[Destination], &[0..=99]))]),
+            all(&[not(ports(&[Source], &[1024..=65535])), yes(ports(&[Destination], &[0..=99]))]),
         )
         .native(),
-        input("-p tcp --syn", all([yes(Predicate::TcpFlags { mask: 0x17, set: 2 })])).native(),
-        input("-p tcp ! --tcp-flags SYN,RST,ACK SYN", all([not(Predicate::TcpFlags { mask: 0x16, set: 2 })])).native(),
-        input("-p tcp ! --tcp-option 8", all([not(Predicate::TcpOption(8))])),
+        input("-p tcp --syn", all(&[yes(Predicate::TcpFlags { mask: 0x17, set: 2 })])).native(),
+        input("-p tcp ! --tcp-flags SYN,RST,ACK SYN", all(&[not(Predicate::TcpFlags { mask: 0x16, set: 2 })])).native(),
+        input("-p tcp ! --tcp-option 8", all(&[not(Predicate::TcpOption(8))])),
         input(
             "-p udp --sport 53 ! --dport 60:70",
-            all([yes(ports(&[Source], &[53..=53])), not(ports(&[Destination], &[60..=70]))]),
+            all(&[yes(ports(&[Source], &[53..=53])), not(ports(&[Destination], &[60..=70]))]),
         )
         .native(),
         input(
             "-p sctp ! --sport 5 --dport 6:7",
-            all([not(ports(&[Source], &[5..=5])), yes(ports(&[Destination], &[6..=7]))]),
+            all(&[not(ports(&[Source], &[5..=5])), yes(ports(&[Destination], &[6..=7]))]),
         ),
         input(
             "-p dccp --sport 5 ! --dport 6:7",
-            all([yes(ports(&[Source], &[5..=5])), not(ports(&[Destination], &[6..=7]))]),
+            all(&[yes(ports(&[Source], &[5..=5])), not(ports(&[Destination], &[6..=7]))]),
         ),
-        input("-m mac ! --mac-source 02:00:00:00:00:0a", all([not(obscure("-m mac --mac-source 02:00:00:00:00:0a"))])),
-        input("-m pkttype --pkt-type broadcast", all([yes(Predicate::PacketType(1))])),
-        input("-m pkttype ! --pkt-type multicast", all([not(Predicate::PacketType(2))])),
-        input("-m mark ! --mark 0x1/0xff", all([not(Predicate::Mark { value: 1, mask: 0xff })])).native(),
+        input("-m mac ! --mac-source 02:00:00:00:00:0a", all(&[not(obscure("-m mac --mac-source 02:00:00:00:00:0a"))])),
+        input("-m pkttype --pkt-type broadcast", all(&[yes(Predicate::PacketType(1))])),
+        input("-m pkttype ! --pkt-type multicast", all(&[not(Predicate::PacketType(2))])),
+        input("-m mark ! --mark 0x1/0xff", all(&[not(Predicate::Mark { value: 1, mask: 0xff })])).native(),
         input(
             "-m connmark --mark 0x2/0xf0f",
-            all([tracked(), yes(Predicate::ConntrackMark { value: 2, mask: 0xf0f })]),
+            all(&[tracked(), yes(Predicate::ConntrackMark { value: 2, mask: 0xf0f })]),
         ),
-        input("-m connmark ! --mark 0x2", all([tracked(), not(Predicate::ConntrackMark { value: 2, mask: u32::MAX })])),
+        input(
+            "-m connmark ! --mark 0x2",
+            all(&[tracked(), not(Predicate::ConntrackMark { value: 2, mask: u32::MAX })]),
+        ),
+    ]
+}
+
+fn rates() -> Vec<Case> {
+    vec![
         input("-m recent --set --name a", usually(true, "-m recent --set --name a")),
         input("-m recent ! --set --name a", usually(false, "-m recent ! --set --name a")),
         input(
@@ -202,43 +219,53 @@ fn both() -> Vec<Case> {
         input("-m connlimit --connlimit-above 3", usually(false, "-m connlimit --connlimit-above 3")),
         input("-m connlimit --connlimit-upto 3", usually(true, "-m connlimit --connlimit-upto 3")),
         input("-m connlimit --connlimit-above 0", usually(true, "-m connlimit --connlimit-above 0")),
+    ]
+}
+
+fn obscures() -> Vec<Case> {
+    vec![
         case(
             "raw",
             "PREROUTING",
             "-m rpfilter --loose --validmark --invert",
-            all([not(Predicate::ReversePath { loose: true, mark: true, accept_local: false })]),
+            all(&[not(Predicate::ReversePath { loose: true, mark: true, accept_local: false })]),
         ),
         case(
             "raw",
             "PREROUTING",
             "-m rpfilter --accept-local",
-            all([yes(Predicate::ReversePath { loose: false, mark: false, accept_local: true })]),
+            all(&[yes(Predicate::ReversePath { loose: false, mark: false, accept_local: true })]),
         ),
-        input("-m length ! --length 1:9", all([not(obscure("-m length --length 1:9"))])),
-        input("-m dscp --dscp 10", all([yes(obscure("-m dscp --dscp 0x0a"))])),
-        input("-m tos ! --tos 0x10", all([not(obscure("-m tos --tos 0x10/0xff"))])),
-        input("-m time --timestart 10:00", all([yes(obscure("-m time"))])),
+        input("-m length ! --length 1:9", all(&[not(obscure("-m length --length 1:9"))])),
+        input("-m dscp --dscp 10", all(&[yes(obscure("-m dscp --dscp 0x0a"))])),
+        input("-m tos ! --tos 0x10", all(&[not(obscure("-m tos --tos 0x10/0xff"))])),
+        input("-m time --timestart 10:00", all(&[yes(obscure("-m time"))])),
         input(
             "-m statistic --mode random --probability 0.25",
-            all([yes(obscure("-m statistic --mode random --probability 0.2500"))]),
+            all(&[yes(obscure("-m statistic --mode random --probability 0.2500"))]),
         ),
         input(
             "-m statistic --mode nth ! --every 3 --packet 0",
-            all([not(obscure("-m statistic --mode nth --every 3"))]),
+            all(&[not(obscure("-m statistic --mode nth --every 3"))]),
         ),
-        input("-m string --algo bm ! --string abc", all([not(obscure("-m string --string \"abc\""))])),
-        input("-m cpu ! --cpu 1", all([not(obscure("-m cpu --cpu 1"))])),
-        input("-m helper --helper ftp", all([yes(obscure("-m helper --helper \"ftp\""))])),
+        input("-m string --algo bm ! --string abc", all(&[not(obscure("-m string --string \"abc\""))])),
+        input("-m cpu ! --cpu 1", all(&[not(obscure("-m cpu --cpu 1"))])),
+        input("-m helper --helper ftp", all(&[yes(obscure("-m helper --helper \"ftp\""))])),
         case(
             "filter",
             "OUTPUT",
             "-m owner ! --uid-owner 0 --gid-owner 0",
-            all([not(obscure("-m owner --uid-owner 0-0")), yes(obscure("-m owner --gid-owner 0-0"))]),
+            all(&[not(obscure("-m owner --uid-owner 0-0")), yes(obscure("-m owner --gid-owner 0-0"))]),
         ),
-        input("-m devgroup ! --src-group 0x1/0x3", all([not(obscure("-m devgroup --src-group 0x1/0x3"))])),
-        input("-m policy --dir in --pol none", all([yes(obscure("-m policy --dir in --pol none"))])),
-        input("-m physdev --physdev-in e0", all([yes(obscure("-m physdev --physdev-in e0"))])),
-        input("-m socket --transparent", all([yes(obscure("-m socket --transparent"))])),
+        input("-m devgroup ! --src-group 0x1/0x3", all(&[not(obscure("-m devgroup --src-group 0x1/0x3"))])),
+        input("-m policy --dir in --pol none", all(&[yes(obscure("-m policy --dir in --pol none"))])),
+        input("-m physdev --physdev-in e0", all(&[yes(obscure("-m physdev --physdev-in e0"))])),
+        input("-m socket --transparent", all(&[yes(obscure("-m socket --transparent"))])),
+    ]
+}
+
+fn changes() -> Vec<Case> {
+    vec![
         input("-j LOG --log-prefix \"no: \"", note("-j LOG --log-prefix \"no: \"")),
         input("-j NFLOG --nflog-group 5 --nflog-prefix p", note("-j NFLOG --nflog-group 5 --nflog-prefix \"p\""))
             .native(),
@@ -266,6 +293,11 @@ fn both() -> Vec<Case> {
         case("raw", "PREROUTING", "-j CT --notrack", effect(Effect::NoTrack)),
         case("raw", "PREROUTING", "-j NOTRACK", effect(Effect::NoTrack)),
         case("raw", "PREROUTING", "-j CT --zone 5", writes(None, "ct zone 5")),
+    ]
+}
+
+fn translations() -> Vec<Case> {
+    vec![
         case("nat", "POSTROUTING", "-j MASQUERADE", translate(Source, Target::Masquerade, None)),
         case(
             "nat",
@@ -291,7 +323,7 @@ fn both() -> Vec<Case> {
             "mangle",
             "FORWARD",
             "-p tcp --syn -j TCPMSS --clamp-mss-to-pmtu",
-            [all([yes(Predicate::TcpFlags { mask: 0x17, set: 2 })]), writes(None, "tcp option maxseg size")].concat(),
+            [all(&[yes(Predicate::TcpFlags { mask: 0x17, set: 2 })]), writes(None, "tcp option maxseg size")].concat(),
         )
         .native(),
         case("mangle", "POSTROUTING", "-j CHECKSUM --checksum-fill", writes(None, "udp checksum")),
@@ -313,26 +345,26 @@ pub(super) fn ipv4() -> Vec<Case> {
     cases.extend([
         input(
             "-m conntrack --ctstate NEW ! --ctorigsrc 10.0.0.0/8 --ctrepldst 10.1.2.3",
-            all([
+            all(&[
                 yes(Predicate::ConntrackState(8)),
                 not(of(Original, Source, "10.0.0.0", "255.0.0.0")),
                 yes(of(Reply, Destination, "10.1.2.3", "255.255.255.255")),
             ]),
         ),
-        input("-m iprange --src-range 10.0.0.5-10.0.0.9", all([yes(range(Source, "10.0.0.5", "10.0.0.9"))])),
+        input("-m iprange --src-range 10.0.0.5-10.0.0.9", all(&[yes(range(Source, "10.0.0.5", "10.0.0.9"))])),
         input(
             "-m iprange ! --src-range 10.0.0.5-10.0.0.9 ! --dst-range 1.1.1.1-2.2.2.2",
-            all([not(range(Source, "10.0.0.5", "10.0.0.9")), not(range(Destination, "1.1.1.1", "2.2.2.2"))]),
+            all(&[not(range(Source, "10.0.0.5", "10.0.0.9")), not(range(Destination, "1.1.1.1", "2.2.2.2"))]),
         ),
         input(
             "-m addrtype --src-type UNICAST,LOCAL ! --dst-type BROADCAST,MULTICAST",
-            all([yes(of_type(Source, 6)), not(of_type(Destination, 40))]),
+            all(&[yes(of_type(Source, 6)), not(of_type(Destination, 40))]),
         ),
-        input("-p icmp --icmp-type echo-request", all([yes(icmp(8..=8, 0..=255))])),
-        input("-p icmp ! --icmp-type 3/4", all([not(icmp(3..=3, 4..=4))])),
-        input("-p icmp --icmp-type any", all([yes(icmp(0..=255, 0..=255))])),
-        input("-m ttl --ttl-lt 5", all([yes(obscure("-m ttl --ttl-lt 5"))])),
-        input("-m ttl ! --ttl-eq 5", all([not(obscure("-m ttl --ttl-eq 5"))])),
+        input("-p icmp --icmp-type echo-request", all(&[yes(icmp(8..=8, 0..=255))])),
+        input("-p icmp ! --icmp-type 3/4", all(&[not(icmp(3..=3, 4..=4))])),
+        input("-p icmp --icmp-type any", all(&[yes(icmp(0..=255, 0..=255))])),
+        input("-m ttl --ttl-lt 5", all(&[yes(obscure("-m ttl --ttl-lt 5"))])),
+        input("-m ttl ! --ttl-eq 5", all(&[not(obscure("-m ttl --ttl-eq 5"))])),
         input("-j REJECT", reject("icmp-port-unreachable")),
         input("-j REJECT --reject-with icmp-net-unreachable", reject("icmp-net-unreachable")),
         input("-j REJECT --reject-with icmp-host-unreachable", reject("icmp-host-unreachable")),
@@ -358,7 +390,7 @@ pub(super) fn ipv4() -> Vec<Case> {
             "PREROUTING",
             "-p tcp --dport 5000:5010 -j DNAT --to-destination 10.0.0.1:80-90/5000",
             [
-                all([yes(ports(&[Destination], &[5000..=5010]))]),
+                all(&[yes(ports(&[Destination], &[5000..=5010]))]),
                 translate(Destination, Target::Unknown("a translation with the flags 0x23".into()), None),
             ]
             .concat(),
@@ -393,6 +425,10 @@ pub(super) fn ipv4() -> Vec<Case> {
     cases
 }
 
+fn header(text: &str) -> Vec<Op> {
+    all(&[yes(Predicate::HeaderPresent(text.into())), yes(obscure(text))])
+}
+
 fn unknown(construct: &str, only_matches: bool) -> Vec<Op> {
     vec![Op::Unknown(Unknown { construct: construct.into(), only_matches })]
 }
@@ -412,7 +448,7 @@ pub(super) fn ipv6() -> Vec<Case> {
     cases.extend([
         input(
             "-m conntrack --ctorigdst fd00::/8",
-            all([
+            all(&[
                 tracked(),
                 yes(Predicate::ConntrackAddress {
                     direction: Original,
@@ -422,11 +458,15 @@ pub(super) fn ipv6() -> Vec<Case> {
                 }),
             ]),
         ),
-        input("-m iprange ! --dst-range fd00::1-fd00::9", all([not(range(Destination, "fd00::1", "fd00::9"))])),
-        input("-m addrtype --dst-type MULTICAST", all([yes(masked(Destination, "ff00::", "ff00::"))])),
-        input("-p icmpv6 --icmpv6-type neighbour-solicitation", all([yes(icmp(135, 0..=255))])),
-        input("-p icmpv6 ! --icmpv6-type 1/4", all([not(icmp(1, 4..=4))])),
-        input("-m hl --hl-gt 5", all([yes(obscure("-m hl --hl-gt 5"))])),
+        input("-m iprange ! --dst-range fd00::1-fd00::9", all(&[not(range(Destination, "fd00::1", "fd00::9"))])),
+        input("-m addrtype --dst-type MULTICAST", all(&[yes(masked(Destination, "ff00::", "ff00::"))])),
+        input("-p icmpv6 --icmpv6-type neighbour-solicitation", all(&[yes(icmp(135, 0..=255))])),
+        input("-p icmpv6 ! --icmpv6-type 1/4", all(&[not(icmp(1, 4..=4))])),
+        input("-m rt --rt-type 0 --rt-segsleft 0", header("-m rt")),
+        input("-m hbh --hbh-len 8", header("-m hbh")),
+        input("-m dst ! --dst-len 8", header("-m dst")),
+        input("-m frag --fragid 5", header("-m frag")),
+        input("-m hl --hl-gt 5", all(&[yes(obscure("-m hl --hl-gt 5"))])),
         input("-j REJECT", reject("icmp6-port-unreachable")),
         input("-j REJECT --reject-with icmp6-no-route", reject("icmp6-no-route")),
         input("-j REJECT --reject-with icmp6-adm-prohibited", reject("icmp6-adm-prohibited")),

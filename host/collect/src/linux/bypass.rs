@@ -1,0 +1,135 @@
+//! What handles packets before, beside or after netfilter, so that its rules do not tell the whole story.
+//!
+//! | what | from | what it leaves unknown |
+//! | --- | --- | --- |
+//! | XDP programs | rtnetlink, `IFLA_XDP` | everything that comes in by the interface |
+//! | traffic control | rtnetlink, filters that act | the same |
+//! | programs of `tcx` and `sk_lookup`, at netfilter hooks | `bpf(2)` | the same; everything; what gets to the hook |
+//! | `IPsec` policies | `NETLINK_XFRM` | what their selectors match |
+//! | IP virtual server | `/proc/net/ip_vs` | what is sent to its services |
+//! | transparent sockets | `sock_diag` | what does not reach them, where a rule uses `tproxy` |
+//! | bridges that ask netfilter | `/proc/sys/net/bridge` | what they send back out, see `KernelRouting` |
+//!
+//! What has addresses and ports of its own becomes rules of unknown effect, at the hook where it takes packets, so that
+//! only the packets that it can concern are unknown.
+
+mod bpf;
+mod ipsec;
+mod ipvs;
+mod rules;
+mod traffic_control;
+
+use std::net::IpAddr;
+
+use loopgate_facts::{Area, Bypass, BypassKind, Listener, Protocol, Untrusted};
+use loopgate_firewall::Ruleset;
+
+use super::interfaces::Devices;
+use super::root::Root;
+use super::sockets::ListeningSocket;
+use crate::gaps::Gaps;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Bypasses {
+    /// As facts.
+    pub(super) found: Vec<Bypass>,
+    /// What can be said as rules of unknown effect.
+    pub(super) rules: Ruleset,
+    /// What could not be listed, and why not.
+    refused: Vec<(&'static str, String)>,
+}
+
+/// Looks for everything that takes packets past the rules.
+pub(super) fn observe(devices: &Devices, root: &Root, gaps: &mut Gaps) -> Bypasses {
+    let mut bypasses = Bypasses::default();
+    bypasses.found.extend(express(devices));
+    traffic_control::observe(devices, &mut bypasses);
+    bpf::observe(devices, root, &mut bypasses);
+    ipsec::observe(&mut bypasses);
+    ipvs::observe(root, &mut bypasses);
+    bypasses.found.extend(bridges(devices, root));
+    bypasses.report(gaps);
+    bypasses
+}
+
+impl Bypasses {
+    fn refuse(&mut self, what: &'static str, why: &impl ToString) {
+        self.refused.push((what, why.to_string()));
+    }
+
+    /// One gap for all, because they come together: whoever may not list one thing may not list the others.
+    fn report(&self, gaps: &mut Gaps) {
+        let Some((_, first)) = self.refused.first() else { return };
+        let what: Vec<_> = self.refused.iter().map(|(what, _)| *what).collect();
+        let unknown = format!("whether packets are handled beside the firewall by {}", what.join(", "));
+        gaps.subject(Area::Firewall, "beside netfilter", first, unknown);
+    }
+}
+
+/// Whether packets by an interface cannot be followed at all because of it. The others concern some packets, and are
+/// rules of unknown effect, or matter only together with something else.
+pub(super) fn blinds(kind: BypassKind) -> bool {
+    matches!(kind, BypassKind::Xdp | BypassKind::TrafficControl | BypassKind::SocketLookup | BypassKind::Other)
+}
+
+/// XDP, the "express data path".
+fn express(devices: &Devices) -> impl Iterator<Item = Bypass> + '_ {
+    devices.links.iter().filter_map(|link| {
+        let program = link.xdp?;
+        let detail = format!("program {program}").into();
+        Some(Bypass { interface: Some(devices.name(link.index)), kind: BypassKind::Xdp, detail })
+    })
+}
+
+/// Bridges whose frames pass through the rules of IP (`br_netfilter`).
+fn bridges(devices: &Devices, root: &Root) -> Vec<Bypass> {
+    let on = enabled(root);
+    if on.is_empty() {
+        return Vec::new();
+    }
+    let detail = Untrusted::from(on.join(", "));
+    let bridges = devices.bridges().map(|link| devices.name(link.index));
+    let bypass = |name| Bypass { interface: Some(name), kind: BypassKind::BridgeNetfilter, detail: detail.clone() };
+    bridges.map(bypass).collect()
+}
+
+/// The settings of `br_netfilter` that are on. Where it is not loaded there are none.
+fn enabled(root: &Root) -> Vec<&'static str> {
+    const LIMIT: u64 = 64;
+    let names = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"];
+    let is_on = |name: &&str| {
+        let value = root.read(&format!("proc/sys/net/bridge/{name}"), LIMIT);
+        value.is_ok_and(|value| value.trim_ascii() != b"0")
+    };
+    names.into_iter().filter(is_on).collect()
+}
+
+/// Whether bridges hand their frames to netfilter.
+pub(super) fn bridges_ask_netfilter(root: &Root) -> bool {
+    !enabled(root).is_empty()
+}
+
+/// Sockets that take packets to foreign addresses, which a rule (`tproxy`) or a route can bring them.
+pub(super) fn transparent(sockets: &[ListeningSocket], devices: &Devices) -> Vec<Bypass> {
+    let transparent = sockets.iter().filter(|socket| socket.transparent);
+    let bypass = |socket: &ListeningSocket| Bypass {
+        interface: Some(socket.interface).filter(|index| *index != 0).map(|index| devices.name(index)),
+        kind: BypassKind::TransparentSocket,
+        detail: self::socket(socket.query.protocol, socket.address, socket.port),
+    };
+    transparent.map(bypass).collect()
+}
+
+/// Whether a listener takes packets to foreign addresses.
+pub(super) fn is_transparent(bypasses: &[Bypass], listener: &Listener) -> bool {
+    let socket = socket(listener.protocol, listener.address, listener.port);
+    bypasses.iter().any(|bypass| bypass.kind == BypassKind::TransparentSocket && bypass.detail == socket)
+}
+
+fn socket(protocol: Protocol, address: IpAddr, port: u16) -> Untrusted {
+    format!("{protocol} {address} port {port}").into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! What the evaluator once said otherwise than the kernel does. Each case was found by the differential test, where the
+//! kernel was asked, and made as small as it could be.
+
+#![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
+
+use std::net::{IpAddr, SocketAddr};
+
+use loopgate_facts::{BlockReason, ReachVerdict};
+use loopgate_firewall::Ruleset;
+use loopgate_firewall::address_set::{AddressSet, IpVersion};
+use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
+use loopgate_firewall::iptables_save::parse;
+use loopgate_firewall::routing::{
+    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+};
+use loopgate_firewall::ruleset::{Backend, Family};
+
+const LO: u32 = 1;
+const ETH0: u32 = 2;
+const ETH1: u32 = 3;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const LOCAL: u8 = 2;
+const UNICAST: u8 = 1;
+
+/// A host with two devices. What is not its own is behind `eth0`, where packets can be forwarded to.
+struct Host {
+    devices: Vec<Device>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let device = |index, name: &str, hardware, addresses: &[&str]| Device {
+            index,
+            name: name.into(),
+            hardware,
+            group: Some(0),
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            bypasses: Vec::new(),
+        };
+        let devices = vec![
+            device(LO, "lo", Device::LOOPBACK, &["127.0.0.1", "::1"]),
+            device(ETH0, "eth0", 1, &["10.9.0.1", "fd09::1"]),
+            device(ETH1, "eth1", 1, &["10.77.0.1", "fd77::1"]),
+        ];
+        Self { devices }
+    }
+
+    fn own(&self, version: IpVersion) -> AddressSet {
+        let of_version = |address: &&IpAddr| IpVersion::of(**address) == version;
+        let addresses = self.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
+        addresses.fold(AddressSet::empty(version), |sum, address| sum.union(&AddressSet::single(*address)))
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.own(IpVersion::of(address)).contains(address)
+    }
+
+    fn parted<A>(&self, addresses: &AddressSet, own: A, others: A) -> Vec<(AddressSet, A)> {
+        let mine = self.own(addresses.version());
+        vec![(addresses.intersection(&mine), own), (addresses.difference(&mine), others)]
+    }
+}
+
+impl Routing for Host {
+    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        let route = if question.destination.is_loopback() && question.interface != LO {
+            InputRoute::Blocked(BlockReason::Martian)
+        } else if self.is_own(question.destination) {
+            InputRoute::Local
+        } else {
+            InputRoute::Forward { interface: ETH0 }
+        };
+        vec![(question.sources.clone(), route)]
+    }
+
+    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+        let others = OutputRoute::Leaves { interface: question.bound_interface.unwrap_or(ETH0) };
+        self.parted(question.destinations, OutputRoute::Leaves { interface: LO }, others)
+    }
+
+    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
+        self.parted(question.addresses, FibAnswer::AddressType(LOCAL), FibAnswer::AddressType(UNICAST))
+    }
+}
+
+/// What becomes of a packet.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    To(&'static str),
+    Blocked(BlockReason),
+    Unknown,
+}
+
+/// A packet: the device that it comes in by, its protocol, where it comes from and where it is sent to.
+type Packet = (u32, u8, &'static str, &'static str);
+
+fn becomes(ruleset: &Ruleset, (interface, protocol, source, destination): Packet) -> (ReachVerdict, String) {
+    let host = Host::new();
+    let machine = Machine { ruleset, devices: &host.devices, routing: &host };
+    let destination: SocketAddr = destination.parse().unwrap();
+    let endpoint = Endpoint { address: destination.ip(), port: destination.port() };
+    let sources = AddressSet::all(IpVersion::of(endpoint.address));
+    let question = Question { interface, protocol, destination: endpoint, sources };
+    let answer = Evaluator::new(machine).ask(&question);
+    let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
+    let part = judged.iter().find(|part| part.region.contains(source.parse().unwrap(), 40_000)).unwrap();
+    let to = part.translated.map_or(destination, |to| SocketAddr::new(to.address, to.port));
+    let words = part.reason.map_or_else(|| to.to_string(), |reason| reason.to_string());
+    (part.verdict, words)
+}
+
+fn expect(rules: &str, packet: Packet, outcome: &Outcome) {
+    let family = if packet.3.starts_with('[') { Family::Ip6 } else { Family::Ip };
+    let ruleset = parse(rules.as_bytes(), Some(family)).unwrap().ruleset;
+    let (verdict, words) = becomes(&ruleset, packet);
+    let as_expected = match outcome {
+        Outcome::To(to) => verdict == ReachVerdict::Reachable && words == *to,
+        Outcome::Blocked(reason) => verdict == ReachVerdict::Blocked && words == reason.as_str(),
+        Outcome::Unknown => verdict == ReachVerdict::Unknown,
+    };
+    assert!(as_expected, "{packet:?} with\n{rules}\nis {verdict} ({words}), not {outcome:?}");
+}
+
+/// `*table` and its rules, as `iptables-save` writes them.
+macro_rules! save {
+    ($($line:literal)*) => { concat!($($line, "\n",)*) };
+}
+
+#[test]
+fn an_answer_to_an_own_address_never_leaves() {
+    let spoofed = (ETH1, UDP, "fd09::1", "[fd09::1]:123");
+    let nothing = save!("*filter" ":INPUT ACCEPT" "COMMIT");
+    expect(nothing, spoofed, &Outcome::Blocked(BlockReason::AnswerNotRouted));
+}
+
+#[test]
+fn ipv6_refuses_the_impossible_before_it_translates() {
+    let dnat = save!("*nat" ":PREROUTING ACCEPT" "-A PREROUTING -j DNAT --to-destination fd09::1" "COMMIT");
+    let martian = Outcome::Blocked(BlockReason::Martian);
+    expect(dnat, (ETH0, TCP, "2001:db8::1", "[::1]:80"), &martian);
+    expect(dnat, (ETH0, TCP, "::1", "[fd77::1]:80"), &martian);
+    expect(dnat, (ETH0, TCP, "ff02::1", "[fd77::1]:80"), &martian);
+    expect(dnat, (ETH0, TCP, "2001:db8::1", "[fd77::1]:80"), &Outcome::To("[fd09::1]:80"));
+}
+
+#[test]
+fn link_local_senders_are_answered_by_the_interface_they_were_seen_on() {
+    let rules = save!("*filter" ":OUTPUT ACCEPT" "-A OUTPUT -o eth0 -j DROP" "COMMIT");
+    expect(rules, (ETH1, TCP, "fe80::2", "[fd09::1]:53"), &Outcome::To("[fd09::1]:53"));
+    expect(rules, (ETH0, TCP, "fe80::2", "[fd09::1]:53"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+}
+
+#[test]
+fn an_answer_that_is_not_tracked_comes_from_the_wrong_address() {
+    let rules = save!(
+        "*raw" ":OUTPUT ACCEPT" "-A OUTPUT -j CT --notrack" "COMMIT"
+        "*nat" ":PREROUTING ACCEPT" "-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.9.0.1" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.77.0.1:80"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.77.0.1:81"), &Outcome::To("10.77.0.1:81"));
+}
+
+#[test]
+fn an_answer_to_an_untracked_packet_begins_a_connection() {
+    let untracked = "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -j NOTRACK\nCOMMIT\n";
+    let query = (ETH0, UDP, "192.0.2.1", "10.9.0.1:53");
+    let rules = |more: &str| format!("{untracked}{more}");
+    let reply = save!("*filter" ":OUTPUT ACCEPT" "-A OUTPUT -m conntrack --ctdir REPLY -j REJECT" "COMMIT");
+    expect(&rules(reply), query, &Outcome::To("10.9.0.1:53"));
+    let masquerade = save!("*nat" ":POSTROUTING ACCEPT" "-A POSTROUTING -j MASQUERADE" "COMMIT");
+    expect(&rules(masquerade), query, &Outcome::Unknown);
+}
+
+#[test]
+fn a_masqueraded_sender_is_not_seen_in_the_answer_before_it_is_translated_back() {
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT" "-A PREROUTING -d 10.9.0.1 -j NOTRACK" "COMMIT"
+        "*nat" ":PREROUTING ACCEPT" ":POSTROUTING ACCEPT"
+        "-A PREROUTING -j DNAT --to-destination 10.9.0.30" "-A POSTROUTING -j MASQUERADE" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.77.0.1:80"), &Outcome::Unknown);
+}
+
+#[test]
+fn a_source_that_is_translated_on_input_is_not_followed() {
+    let rules = save!("*nat" ":INPUT ACCEPT" "-A INPUT -s 192.0.2.0/24 -j SNAT --to-source 10.77.0.1" "COMMIT");
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Unknown);
+    expect(rules, (ETH0, TCP, "198.51.100.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}
+
+#[test]
+fn over_loopback_a_packet_leaves_before_it_arrives() {
+    let confirmed = save!(
+        "*filter" ":INPUT DROP" "-A INPUT -m conntrack --ctstatus CONFIRMED -j ACCEPT" "COMMIT"
+    );
+    expect(confirmed, (LO, TCP, "10.9.0.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+    expect(confirmed, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Blocked(BlockReason::Dropped));
+
+    // What translates the source on input is not even entered.
+    let translated = save!("*nat" ":INPUT ACCEPT" "-A INPUT -j SNAT --to-source 10.77.0.1" "COMMIT");
+    expect(translated, (LO, TCP, "10.9.0.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}
+
+#[test]
+fn an_answer_over_loopback_comes_from_where_the_packet_was_sent_to() {
+    let rules = save!(
+        "*nat" ":OUTPUT ACCEPT" "-A OUTPUT -p tcp -j DNAT --to-destination 10.9.0.1:8443" "COMMIT"
+        "*filter" ":INPUT DROP" "-A INPUT -p tcp --dport 8443 -j ACCEPT" "-A INPUT -s 10.9.0.1 -j ACCEPT" "COMMIT"
+    );
+    expect(rules, (LO, TCP, "127.0.0.1", "10.9.0.1:22"), &Outcome::To("10.9.0.1:8443"));
+    expect(rules, (LO, TCP, "127.0.0.1", "10.77.0.1:22"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+}
+
+#[test]
+fn at_the_priority_of_conntrack_nothing_tells_what_runs_first() {
+    let rules = save!("*raw" ":PREROUTING ACCEPT" "-A PREROUTING -m conntrack --ctstate NEW -j DROP" "COMMIT");
+    let mut ruleset = parse(rules.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    for table in &mut ruleset.tables {
+        table.backend = Backend::NfTables;
+    }
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    for (priority, verdict) in
+        [(-201, ReachVerdict::Reachable), (-200, ReachVerdict::Unknown), (-199, ReachVerdict::Blocked)]
+    {
+        for base in ruleset.chains.iter_mut().filter_map(|chain| chain.base.as_mut()) {
+            base.priority = priority;
+        }
+        assert_eq!(becomes(&ruleset, packet).0, verdict, "priority {priority}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What holds for every input, whatever its bytes. The tests here and the fuzz targets in `fuzz/` call the same
+//! functions.
+
+mod machine;
+
+use loopgate_firewall::evaluate::{Answer, Evaluator, Fate, Question};
+use loopgate_firewall::region::Region;
+use loopgate_firewall::ruleset::{ChainId, Family, RuleId};
+use loopgate_firewall::xt::{Extension, comment, match_op, target_ops};
+use loopgate_firewall::{Ruleset, iptables_save, legacy, nf_tables, nft_json, notation};
+
+/// A target: its name, which is that of its folder in the corpus, and what it does with an input.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+#[allow(dead_code, reason = "each fuzz target uses one")]
+pub(crate) const TARGETS: [Target; 6] = [
+    ("nf_tables", nf_tables),
+    ("xt", xt),
+    ("legacy", legacy),
+    ("iptables_save", iptables_save),
+    ("nft_json", nft_json),
+    ("evaluate", evaluate),
+];
+
+/// The messages of a dump.
+pub(crate) fn nf_tables(input: &[u8]) {
+    if let Ok(ruleset) = nf_tables::decode_stream(input) {
+        is_sound(&ruleset);
+    }
+}
+
+/// A match or a target: a byte each for which of them, the family and the revision, the name up to a NUL, the structure.
+pub(crate) fn xt(input: &[u8]) {
+    let [kind, family, revision, rest @ ..] = input else { return };
+    let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+    let info = rest.get(name.len() + 1..).unwrap_or_default();
+    let extension = Extension { name, revision: *revision, family: family_of(*family), info };
+    if kind % 2 == 0 {
+        match_op(&extension);
+        comment(&extension);
+    } else {
+        target_ops(&extension);
+    }
+}
+
+/// A table of legacy iptables: a byte for the family, a `struct ipt_getinfo`, a `struct ipt_get_entries`.
+pub(crate) fn legacy(input: &[u8]) {
+    const INFO: usize = 84;
+    let Some((family, rest)) = input.split_first() else { return };
+    let Some((info, entries)) = rest.split_at_checked(INFO) else { return };
+    if let Ok(ruleset) = legacy::decode(info, entries, family_of(*family)) {
+        is_sound(&ruleset);
+    }
+}
+
+/// What `iptables-save` prints.
+pub(crate) fn iptables_save(input: &[u8]) {
+    for family in [None, Some(Family::Ip), Some(Family::Ip6)] {
+        if let Ok(parsed) = iptables_save::parse(input, family) {
+            is_sound(&parsed.ruleset);
+        }
+    }
+}
+
+/// What `nft -j list ruleset` prints.
+pub(crate) fn nft_json(input: &[u8]) {
+    if let Ok(parsed) = nft_json::parse(input) {
+        is_sound(&parsed.ruleset);
+    }
+}
+
+/// A file of rules of either kind, and questions about it.
+pub(crate) fn evaluate(input: &[u8]) {
+    let ruleset = if input.trim_ascii_start().starts_with(b"{") {
+        nft_json::parse(input).ok().map(|parsed| parsed.ruleset)
+    } else {
+        iptables_save::parse(input, None).ok().map(|parsed| parsed.ruleset)
+    };
+    if let Some(ruleset) = ruleset {
+        answers_are_sound(&ruleset);
+    }
+}
+
+fn family_of(byte: u8) -> Family {
+    // As the kernel numbers them (`NFPROTO_*`, `include/uapi/linux/netfilter.h`).
+    match byte {
+        2 => Family::Ip,
+        10 => Family::Ip6,
+        7 => Family::Bridge,
+        _ => Family::Inet,
+    }
+}
+
+/// What is named is there, and every rule can be shown, on one line.
+fn is_sound(ruleset: &Ruleset) {
+    for (chain, number) in ruleset.chains.iter().zip(0..) {
+        assert!(ruleset.table(chain.table).is_some(), "{chain:?}");
+        let id = ChainId(number);
+        notation::policy_reference(ruleset, id);
+        for (_, position) in chain.rules.iter().zip(0..) {
+            notation::reference(ruleset, RuleId { chain: id, position });
+        }
+    }
+    assert!(ruleset.sets.iter().all(|set| ruleset.table(set.table).is_some()));
+}
+
+fn answers_are_sound(ruleset: &Ruleset) {
+    let (devices, routing) = (machine::devices(), machine::Tables);
+    let mut evaluator = Evaluator::new(machine::machine(ruleset, &devices, &routing));
+    for question in machine::questions() {
+        let answer = evaluator.ask(&question);
+        is_partition(&question, &answer, |fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
+        let answer = evaluator.sweep(&question);
+        is_partition(&question, &answer, |fate| *fate == Fate::Translated);
+    }
+}
+
+/// Every sender that was asked about is in exactly one part, and nobody else is.
+fn is_partition(question: &Question, answer: &Answer, arrives: impl Fn(&Fate) -> bool) {
+    let asked = Region::of_addresses(question.sources.clone());
+    let parts = answer.judge(arrives);
+    let mut seen = Region::empty(asked.version());
+    for part in &parts {
+        assert!(!part.region.is_empty(), "{question:?} {part:?}");
+        assert!(!part.region.overlaps(&seen), "{question:?} {parts:?}");
+        seen = seen.union(&part.region);
+    }
+    assert!(seen == asked, "{question:?} {parts:?}");
+}
