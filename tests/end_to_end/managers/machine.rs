@@ -63,6 +63,9 @@ const THERE: &[&str] = &[
     "address add fd00::fe/64 dev lan nodad",
 ];
 
+/// The kernel limits how many rejections it sends (icmp(7)); not here, where every one is waited for.
+const UNLIMITED: [(&str, &str); 2] = [("ipv4/icmp_ratemask", "0"), ("ipv6/icmp/ratemask", "\n")];
+
 /// Joins this namespace with a new one, which has all the sources.
 pub(crate) fn peer() -> Namespace {
     let peer = Namespace::new();
@@ -70,6 +73,9 @@ pub(crate) fn peer() -> Namespace {
         ip(&[format!("link add {interface} type veth peer name {interface} netns {}", peer.pid())]);
     }
     ip(HERE);
+    for (setting, value) in UNLIMITED {
+        std::fs::write(format!("/proc/sys/net/{setting}"), value).unwrap();
+    }
     peer.ip(THERE);
     let addresses = WAYS.iter().flat_map(|way| way.sources.iter().map(move |source| (source, way.interface)));
     let addresses = addresses.map(|(source, interface)| {

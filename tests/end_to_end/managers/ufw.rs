@@ -42,7 +42,7 @@ limit 2222/tcp
 limit from 203.0.113.0/24 to any port 3389 proto tcp
 deny from 198.51.100.0/25 to any port 443
 allow 443
-insert 1 deny from 2001:db8:bad::/48
+prepend deny from 2001:db8:bad::/48
 reject 23/tcp
 reject from 10.0.1.0/24 to any port 25
 allow 25

@@ -17,14 +17,27 @@ pub(crate) fn facts() -> Facts {
     serde_json::from_str(&run.stdout).unwrap()
 }
 
-/// The region of a listener that a packet is in.
-pub(crate) fn region<'a>(listener: &'a Listener, interface: &str, probe: Probe) -> Option<&'a Reachability> {
-    let is_asked = |region: &&Reachability| {
-        region.interface == Untrusted::from(interface)
+/// The regions of a listener that a packet may be in: one, but where several list not all their sources.
+fn regions<'a>(listener: &'a Listener, interface: &str, probe: Probe) -> Vec<&'a Reachability> {
+    let interface = Untrusted::from(interface);
+    let is_of_way = |region: &&Reachability| {
+        region.interface == interface
             && (region.destination, region.port) == (probe.destination.ip(), probe.destination.port())
-            && region.sources.iter().any(|prefix| prefix.contains(single(probe.source)))
     };
-    listener.reachability.iter().find(is_asked)
+    let of_way = || listener.reachability.iter().filter(is_of_way);
+    let lists = |region: &&Reachability| region.sources.iter().any(|prefix| prefix.contains(single(probe.source)));
+    match of_way().find(lists) {
+        Some(region) => vec![region],
+        None => of_way().filter(|region| region.unlisted_sources > 0).collect(),
+    }
+}
+
+/// What `loopgate reach` says of one packet, in place of regions that list not all their sources.
+fn ask(interface: &str, probe: Probe) -> Vec<Reachability> {
+    let [on, from] = [probe.destination.ip(), probe.source].map(|address| address.to_string());
+    let service = format!("tcp/{}", probe.destination.port());
+    let answer = run(["reach", &service, "--on", &on, "--in", interface, "--from", &from, "--format", "json"]).json();
+    serde_json::from_value(answer["ways"][0]["reachability"].clone()).unwrap()
 }
 
 fn single(address: IpAddr) -> Prefix {
@@ -44,27 +57,31 @@ impl Said {
     pub(crate) fn about(facts: &Facts, interface: &str, probe: Probe) -> Self {
         let mut said = Self::default();
         for listener in &facts.listeners {
-            let Some(region) = region(listener, interface, probe) else { continue };
-            match region.verdict {
-                ReachVerdict::Reachable => {
-                    said.reaches.insert(end_of(listener));
-                }
-                ReachVerdict::Blocked => said.reasons.extend(region.reason),
-                ReachVerdict::Unknown => {
-                    said.unknown.extend(region.unknown_because.iter().map(|reason| format!("{reason:?}")))
-                }
+            match regions(listener, interface, probe)[..] {
+                [] => {}
+                [region] => said.add(region, end_of(listener)),
+                _ => ask(interface, probe).iter().for_each(|region| said.add(region, end_of(listener))),
             }
         }
         said
     }
 
+    fn add(&mut self, region: &Reachability, end: u16) {
+        match region.verdict {
+            ReachVerdict::Reachable => {
+                self.reaches.insert(end);
+            }
+            ReachVerdict::Blocked => self.reasons.extend(region.reason),
+            ReachVerdict::Unknown => self.unknown.extend(region.unknown_because.iter().map(|why| format!("{why:?}"))),
+        }
+    }
+
     /// Whether this is what happened.
     fn agrees(&self, outcome: Outcome, listeners: &[TcpListener]) -> bool {
-        let is_dropped = self.reasons.contains(&BlockReason::Dropped);
         let agrees = match outcome {
             Outcome::Accepted(index) => self.reaches == BTreeSet::from([listeners[index].local_addr().unwrap().port()]),
-            Outcome::Refused => self.reaches.is_empty() && !is_dropped,
-            Outcome::Silent => self.reaches.is_empty() && is_dropped,
+            Outcome::Refused => self.reaches.is_empty() && !self.reasons.contains(&BlockReason::Dropped),
+            Outcome::Silent => self.reaches.is_empty() && !self.reasons.contains(&BlockReason::Rejected),
         };
         agrees && self.unknown.is_empty()
     }
