@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use loopgate_test_support::{command, in_namespace};
 use tempfile::TempDir;
 
-use super::machine::{listen, peer};
+use super::machine::{WAYS, Way, listen, peer};
 use super::verdicts::compare;
 
 /// Puts folders of its own in place of those of the machine, which only these commands see; writes the configuration with
@@ -14,7 +14,7 @@ use super::verdicts::compare;
 /// its input ends.
 const SCRIPT: &str = r#"
 mkdir "$1/zones" "$1/services" "$1/policies" "$1/ipsets" "$1/icmptypes" "$1/helpers"
-cp /etc/firewalld/firewalld.conf "$1"
+sed "s/^FirewallBackend=.*/FirewallBackend=$2/" /etc/firewalld/firewalld.conf >"$1/firewalld.conf"
 mount -t tmpfs none /run
 mount -t tmpfs none /var/log
 mkdir /run/dbus
@@ -44,10 +44,10 @@ struct Firewalld {
 
 impl Firewalld {
     /// Starts it with what lines of arguments of `firewall-offline-cmd` configure.
-    fn start(lines: &str) -> Self {
+    fn start(backend: &str, lines: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = command("unshare");
-        command.args(["--mount", "sh", "-euc", SCRIPT, "sh"]).arg(folder.path());
+        command.args(["--mount", "sh", "-euc", SCRIPT, "sh"]).arg(folder.path()).arg(backend);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         process.stdin.as_mut().unwrap().write_all(format!("{lines}\n").as_bytes()).unwrap();
         let lines = BufReader::new(process.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
@@ -93,14 +93,28 @@ const ZONES: &str = "\
 --zone=work --add-rich-rule='rule family=ipv4 port port=6443 protocol=tcp reject'
 ";
 
+/// Tries the ways, and gives how many connections there were and how many of them were accepted.
+fn compare_with(backend: &str, ways: &[Way]) -> (usize, usize) {
+    let peer = peer();
+    let listeners = listen();
+    let _firewalld = Firewalld::start(backend, ZONES);
+    let counts = compare(&peer, &listeners, ways);
+    assert!(counts.refused > 300 && counts.silent > 100, "{counts:?}");
+    (counts.accepted + counts.refused + counts.silent, counts.accepted)
+}
+
 #[test]
 fn verdicts_about_firewalld_are_what_connections_find() {
     in_namespace("managers::firewalld::verdicts_about_firewalld_are_what_connections_find", || {
-        let peer = peer();
-        let listeners = listen();
-        let _firewalld = Firewalld::start(ZONES);
-        let counts = compare(&peer, &listeners);
-        assert_eq!(counts.accepted + counts.refused + counts.silent, 1000);
-        assert!(counts.accepted > 150 && counts.refused > 300 && counts.silent > 100, "{counts:?}");
+        let (tried, accepted) = compare_with("nftables", &WAYS);
+        assert!(tried == 1000 && accepted > 150, "{accepted} of {tried}");
+    });
+}
+
+#[test]
+fn verdicts_about_firewalld_with_iptables_are_what_connections_find() {
+    in_namespace("managers::firewalld::verdicts_about_firewalld_with_iptables_are_what_connections_find", || {
+        let (tried, accepted) = compare_with("iptables", &WAYS[..2]);
+        assert!(tried == 650 && accepted > 100, "{accepted} of {tried}");
     });
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use loopgate_test_support::{in_namespace, run as program};
 use tempfile::TempDir;
 
-use super::machine::{listen, peer};
+use super::machine::{WAYS, listen, peer};
 use super::verdicts::compare;
 
 /// Puts copies of ufw's files in place of those of the machine, which only this one command sees, and runs lines of
@@ -70,7 +70,7 @@ fn verdicts_about_ufw_are_what_connections_find() {
         let peer = peer();
         let listeners = listen();
         ufw(RULES);
-        let counts = compare(&peer, &listeners);
+        let counts = compare(&peer, &listeners, &WAYS);
         assert_eq!(counts.accepted + counts.refused + counts.silent, 1000);
         assert!(counts.accepted > 150 && counts.refused > 20 && counts.silent > 300, "{counts:?}");
     });
@@ -82,7 +82,7 @@ fn ufw_that_rejects_by_default_is_read_so() {
         let peer = peer();
         let listeners = listen();
         ufw("default reject incoming\nlogging high\nallow 22\nallow from 10.0.0.0/25 to any port 5432\ndeny 80\n");
-        let counts = compare(&peer, &listeners);
+        let counts = compare(&peer, &listeners, &WAYS);
         assert!(counts.refused > 800, "{counts:?}");
     });
 }

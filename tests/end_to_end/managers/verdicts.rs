@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use loopgate_facts::{BlockReason, Facts, Listener, Origin, Prefix, ReachVerdict, Reachability, Untrusted};
 
-use super::machine::{PORTS, WAYS};
+use super::machine::{PORTS, Way};
 use super::namespace::Namespace;
 use super::probe::{Outcome, Probe, try_all};
 use crate::support::run;
@@ -77,7 +77,7 @@ impl Said {
     }
 
     /// Whether this is what happened.
-    fn agrees(&self, outcome: Outcome, listeners: &[TcpListener]) -> bool {
+    pub(crate) fn agrees(&self, outcome: Outcome, listeners: &[TcpListener]) -> bool {
         let agrees = match outcome {
             Outcome::Accepted(index) => self.reaches == BTreeSet::from([listeners[index].local_addr().unwrap().port()]),
             Outcome::Refused => self.reaches.is_empty() && !self.reasons.contains(&BlockReason::Dropped),
@@ -102,10 +102,10 @@ pub(crate) struct Counts {
     pub(crate) silent: usize,
 }
 
-/// Tries every port from every source, and fails for every verdict that differs.
-pub(crate) fn compare(peer: &Namespace, listeners: &[TcpListener]) -> Counts {
+/// Tries every port from every source of some ways in, and fails for every verdict that differs.
+pub(crate) fn compare(peer: &Namespace, listeners: &[TcpListener], ways: &[Way]) -> Counts {
     let facts = facts();
-    let asked: Vec<_> = WAYS.iter().flat_map(|way| probes_of(way.interface, way.destination, way.sources)).collect();
+    let asked: Vec<_> = ways.iter().flat_map(|way| probes_of(way.interface, way.destination, way.sources)).collect();
     let probes: Vec<_> = asked.iter().map(|(_, probe)| *probe).collect();
     let outcomes = try_all(peer, &probes, listeners);
 
