@@ -14,6 +14,7 @@ mod bad_input;
 mod determinism;
 mod docs;
 mod guests;
+mod managers;
 mod peers;
 mod route_localnet;
 mod servers;

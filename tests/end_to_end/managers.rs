@@ -1,0 +1,11 @@
+//! The tools that administrators filter and publish ports with, run for real in namespaces of their own: what `loopgate`
+//! says about their rules is what a peer finds that connects.
+
+mod docker;
+mod firewalld;
+mod machine;
+mod namespace;
+mod probe;
+mod ufw;
+mod unprivileged;
+mod verdicts;
