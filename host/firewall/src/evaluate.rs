@@ -14,6 +14,7 @@
 //! | `load`, `test`, `lookup`, `translate` | loads, matches of iptables, sets, address translation |
 //! | `symbol`, `condition` | bytes of which not every bit is known, and for whom a comparison of them holds |
 //! | `journal`, `answer` | evidence, and what it comes to |
+//! | `shadow` | rules that packets never come to, because one before them decides |
 
 mod answer;
 mod compute;
@@ -29,6 +30,7 @@ mod packet;
 mod path;
 mod registers;
 mod run;
+mod shadow;
 mod symbol;
 mod test;
 mod translate;
@@ -39,11 +41,13 @@ use loopgate_facts::Untrusted;
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
+use crate::ruleset::RuleId;
 
 pub use answer::{Answer, Judged};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
+pub use shadow::{Earlier, Ruling, Shadows};
 
 use flow::Flow;
 use hooks::Hooks;
@@ -86,27 +90,38 @@ impl<'m> Evaluator<'m> {
 
     /// Answers a question.
     pub fn ask(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default(), false)
+        self.answer(question, Journal::default(), Asked::default())
     }
 
     /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent *to*,
     /// and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
     pub fn sweep(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default(), true)
+        self.answer(question, Journal::default(), Asked { every_port: true, without: None })
+    }
+
+    /// The same, with what rules behind those that decide would have decided ([`Answer::shadows`]).
+    pub fn sweep_with_shadows(&mut self, question: &Question) -> Answer {
+        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+        self.answer(question, journal, Asked { every_port: true, without: None })
+    }
+
+    /// The same as [`Evaluator::sweep`], as if a rule were not there.
+    pub fn sweep_without(&mut self, question: &Question, rule: RuleId) -> Answer {
+        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rule) })
     }
 
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, false)
+        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
     }
 
-    fn answer(&mut self, question: &Question, journal: Journal, every_port: bool) -> Answer {
+    fn answer(&mut self, question: &Question, journal: Journal, asked: Asked) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
         let Self { machine, hooks, lookups } = self;
-        let mut journey = Journey { machine, hooks, lookups, journal, run: 0 };
+        let mut journey = Journey { machine, hooks, lookups, journal, run: 0, without: asked.without };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
-        let flow = Flow::new(State { every_port, ..state }, region.clone());
+        let flow = Flow::new(State { every_port: asked.every_port, ..state }, region.clone());
         match machine.device(question.interface) {
             None => journey.unknown(flow, "an interface that was not seen".into()),
             Some(device) => match device.bypasses.first() {
@@ -117,6 +132,14 @@ impl<'m> Evaluator<'m> {
         }
         Answer::new(region, journey.journal)
     }
+}
+
+/// How a question is asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    every_port: bool,
+    /// A rule that is passed over.
+    without: Option<RuleId>,
 }
 
 impl Journey<'_, '_> {

@@ -3,6 +3,7 @@
 mod destinations;
 mod published;
 mod record;
+mod shadowed;
 mod summary;
 
 use std::net::IpAddr;

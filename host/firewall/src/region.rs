@@ -47,6 +47,14 @@ impl PortSet {
         }
     }
 
+    /// The number of disjoint ranges.
+    pub fn ranges_len(&self) -> usize {
+        match self {
+            Self::All => 1,
+            Self::Some(ports) => ports.ranges_len(),
+        }
+    }
+
     fn intersection(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, ports) | (ports, Self::All) => ports.clone(),

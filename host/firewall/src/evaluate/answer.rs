@@ -7,6 +7,7 @@ use crate::ruleset::{Hook, RuleId};
 
 use super::journal::{Acceptance, Decider, Doubt, End, Fate, Journal, Limited, Step};
 use super::packet::Endpoint;
+use super::shadow::Shadows;
 
 /// What becomes of the packets that were asked about.
 #[derive(Clone, Debug)]
@@ -56,6 +57,11 @@ impl Answer {
     /// The steps of the way, where they were asked for.
     pub fn steps(&self) -> &[Step] {
         self.journal.steps.as_deref().unwrap_or_default()
+    }
+
+    /// What rules would have decided behind those that did, where that was asked for.
+    pub fn shadows(&self) -> Option<&Shadows> {
+        self.journal.shadows.as_ref()
     }
 
     /// Parts the senders by whether their packets come to an end that `arrives` names.

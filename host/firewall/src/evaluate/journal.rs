@@ -7,6 +7,7 @@ use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::Flow;
 use super::packet::Endpoint;
+use super::shadow::Shadows;
 
 /// What decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +156,8 @@ pub(super) struct Journal {
     pub(super) narrowings: Vec<Narrowing>,
     /// `None` where nobody asked for it.
     pub(super) steps: Option<Vec<Step>>,
+    /// The same. What was noted stays, whichever order of chains turns out to stand for the others.
+    pub(super) shadows: Option<Shadows>,
 }
 
 impl Journal {
@@ -185,6 +188,7 @@ impl Journal {
             limits: self.limits.split_off(since.limits),
             narrowings: self.narrowings.split_off(since.narrowings),
             steps: self.steps.as_mut().map(|steps| steps.split_off(since.steps)),
+            shadows: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
 
 use super::machine::Device;
+use super::shadow::Earlier;
 use super::symbol::{Symbol, Variable, whole_address};
 
 /// Transport protocols, as IP numbers them.
@@ -83,6 +84,8 @@ pub(super) struct State {
     pub(super) ct_mark: Option<u32>,
     /// It got here by being extraordinary: a branch that the packets of an ordinary client do not take.
     pub(super) rare: bool,
+    /// It was decided about before, and is followed on to see what comes behind.
+    pub(super) earlier: Option<Earlier>,
     /// A rule wrote something about it that is not modelled.
     pub(super) written: bool,
     /// Bytes that a rule wrote: where from, offset and length.
@@ -114,6 +117,7 @@ impl State {
             mark: Some(0),
             ct_mark: Some(0),
             rare: false,
+            earlier: None,
             written: false,
             overwritten: Vec::new(),
             touched: Vec::new(),
