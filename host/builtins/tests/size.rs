@@ -82,6 +82,7 @@ fn regions() -> Vec<Reachability> {
                 destination: IpAddr::from([10, number, 0, last]),
                 port: 0,
                 sources,
+                excluded_sources: Vec::new(),
                 unlisted_sources,
                 verdict,
                 reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),

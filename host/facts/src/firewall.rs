@@ -49,10 +49,12 @@ impl Firewall {
         self.default_input.sort_by_key(|unused| (unused.protocol, unused.port));
         for opened in &mut self.opened {
             opened.sources.sort_unstable();
+            opened.excluded_sources.sort_unstable();
         }
         self.opened.sort();
         for shadowed in &mut self.shadowed {
             shadowed.sources.sort_unstable();
+            shadowed.excluded_sources.sort_unstable();
             shadowed.listeners.sort();
         }
         self.shadowed.sort();
@@ -371,8 +373,14 @@ pub struct OpenedPort {
     pub last_port: u16,
     /// The interface that the rule asks for; `None` where it takes any.
     pub interface: Option<Untrusted>,
-    /// Whom it lets in, at least one prefix and at most [`crate::MAX_SOURCES`].
+    /// Whom it lets in, as in [`Reachability::sources`]; at least one prefix.
     pub sources: Vec<Prefix>,
+    /// As in [`Reachability::excluded_sources`].
+    #[serde(default)]
+    pub excluded_sources: Vec<Prefix>,
+    /// As in [`Reachability::unlisted_sources`].
+    #[serde(default)]
+    pub unlisted_sources: u64,
     /// The rule.
     pub rule: RuleReference,
 }
@@ -390,9 +398,12 @@ pub struct ShadowedRule {
     pub effect: RuleEffect,
     /// No packet at all comes to it. Else it takes packets to other ports, which are dropped without it too.
     pub never_matches: bool,
-    /// Whom it is about: at least one prefix and at most [`crate::MAX_SOURCES`].
+    /// Whom it is about, as in [`Reachability::sources`]; at least one prefix.
     pub sources: Vec<Prefix>,
-    /// How many prefixes are not in `sources`.
+    /// As in [`Reachability::excluded_sources`].
+    #[serde(default)]
+    pub excluded_sources: Vec<Prefix>,
+    /// As in [`Reachability::unlisted_sources`].
     #[serde(default)]
     pub unlisted_sources: u64,
     /// The listeners, at least one and at most [`MAX_SHADOWED_LISTENERS`].

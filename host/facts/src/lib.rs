@@ -20,6 +20,7 @@ mod reach;
 mod reachability;
 mod routing;
 mod settings;
+mod sources;
 mod untrusted;
 mod validate;
 
@@ -44,6 +45,7 @@ pub use reachability::{
 };
 pub use routing::{Bypass, BypassKind, MAX_BYPASSES, MAX_ROUTING_ANSWERS, RouteOutcome, RoutingAnswer};
 pub use settings::{LocalRoute, Sysctl};
+pub use sources::{Sources, prefixes_of, without};
 pub use untrusted::{Untrusted, is_unsafe_to_print};
 pub use validate::{Inconsistency, PartitionFlaw};
 

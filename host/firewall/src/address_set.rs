@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
-use loopgate_facts::{Prefix, Reachability};
+use loopgate_facts::{MAX_SOURCES, Prefix, Reachability, Sources};
 use range_set_blaze::RangeSetBlaze;
 
 /// A version of the Internet Protocol.
@@ -68,8 +68,8 @@ pub struct AddressSet {
 /// What clones of a set share.
 struct Shared {
     ranges: RangeSetBlaze<u128>,
-    /// The widest prefixes of the set, once somebody asked for them.
-    shortened: OnceLock<(Vec<Prefix>, u64)>,
+    /// The set as facts list it, once somebody asked for that.
+    listed: OnceLock<Sources>,
 }
 
 impl PartialEq for AddressSet {
@@ -124,7 +124,7 @@ impl AddressSet {
     }
 
     fn new(version: IpVersion, ranges: RangeSetBlaze<u128>) -> Self {
-        Self { version, shared: Arc::new(Shared { ranges, shortened: OnceLock::new() }) }
+        Self { version, shared: Arc::new(Shared { ranges, listed: OnceLock::new() }) }
     }
 
     /// The IP version of its addresses.
@@ -239,9 +239,15 @@ impl AddressSet {
         }
     }
 
-    /// The widest prefixes of the set, as facts list them, and the number of the others.
-    pub fn shortened(&self) -> &(Vec<Prefix>, u64) {
-        self.shared.shortened.get_or_init(|| Reachability::shortened(self.each_prefix()))
+    /// The set as facts list it.
+    pub fn listed(&self) -> &Sources {
+        self.shared.listed.get_or_init(|| {
+            let ranges: Vec<_> = self.ranges().take(2 * MAX_SOURCES + 1).collect();
+            Sources::exact(self.version == IpVersion::V4, &ranges).unwrap_or_else(|| {
+                let (listed, unlisted) = Reachability::shortened(self.each_prefix());
+                Sources { listed, excluded: Vec::new(), unlisted }
+            })
+        })
     }
 
     /// The fewest prefixes that cover exactly this set, in order.
@@ -389,6 +395,16 @@ mod tests {
                 prop_assert_eq!(a.difference(&b).contains(address), in_a && !in_b);
                 prop_assert_eq!(a.complement().contains(address), !in_a);
             }
+        }
+
+        #[test]
+        fn what_is_listed_is_exactly_the_set(a in any_set()) {
+            let listed = a.listed();
+            let of = |prefixes: &[Prefix]| prefixes.iter().fold(AddressSet::empty(IpVersion::V4), |sum, prefix| {
+                sum.union(&AddressSet::prefix(*prefix))
+            });
+            prop_assert_eq!(listed.unlisted, 0);
+            prop_assert_eq!(of(&listed.listed).difference(&of(&listed.excluded)), a);
         }
 
         #[test]

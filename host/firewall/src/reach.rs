@@ -58,6 +58,7 @@ fn at(
         destination,
         port: listener.port,
         sources: whole.prefixes(),
+        excluded_sources: Vec::new(),
         unlisted_sources: 0,
         verdict,
         reason,

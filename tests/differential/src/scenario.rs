@@ -124,7 +124,7 @@ fn said(facts: &Facts, device: &str, source: IpAddr, destination: SocketAddr) ->
 
 /// The parts are disjoint, but not each lists all its sources: one that no part lists is in one that leaves some out.
 fn part_with(source: IpAddr, parts: &[&Reachability]) -> Option<ReachVerdict> {
-    let lists = |part: &&&Reachability| part.sources.iter().any(|prefix| AddressSet::prefix(*prefix).contains(source));
+    let lists = |part: &&&Reachability| part.lists(source);
     let unlisted = || {
         let mut parts = parts.iter().filter(|part| part.unlisted_sources > 0).map(|part| part.verdict);
         let first = parts.next()?;

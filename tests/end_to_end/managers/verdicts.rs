@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use loopgate_facts::{BlockReason, Facts, Listener, Origin, Prefix, ReachVerdict, Reachability, Untrusted};
+use loopgate_facts::{BlockReason, Facts, Listener, Origin, ReachVerdict, Reachability, Untrusted};
 
 use super::machine::{PORTS, Way};
 use super::namespace::Namespace;
@@ -25,7 +25,7 @@ fn regions<'a>(listener: &'a Listener, interface: &str, probe: Probe) -> Vec<&'a
             && (region.destination, region.port) == (probe.destination.ip(), probe.destination.port())
     };
     let of_way = || listener.reachability.iter().filter(is_of_way);
-    let lists = |region: &&Reachability| region.sources.iter().any(|prefix| prefix.contains(single(probe.source)));
+    let lists = |region: &&Reachability| region.lists(probe.source);
     match of_way().find(lists) {
         Some(region) => vec![region],
         None => of_way().filter(|region| region.unlisted_sources > 0).collect(),
@@ -38,10 +38,6 @@ fn ask(interface: &str, probe: Probe) -> Vec<Reachability> {
     let service = format!("tcp/{}", probe.destination.port());
     let answer = run(["reach", &service, "--on", &on, "--in", interface, "--from", &from, "--format", "json"]).json();
     serde_json::from_value(answer["ways"][0]["reachability"].clone()).unwrap()
-}
-
-fn single(address: IpAddr) -> Prefix {
-    Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).unwrap()
 }
 
 /// Where the facts say that a packet ends.

@@ -63,12 +63,13 @@ pub(super) fn check_regions(at: &str, regions: &[Reachability], names: &Names<'_
 }
 
 fn part(region: &Reachability) -> Part<'_> {
-    Part { sources: &region.sources, is_complete: region.unlisted_sources == 0 }
+    Part { sources: &region.sources, excluded: &region.excluded_sources, is_complete: region.unlisted_sources == 0 }
 }
 
 fn check_region(at: &str, region: &Reachability, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
     names.check(at, &region.interface, found);
     firewall::check_length(&format!("{at}.sources"), region.sources.len(), MAX_SOURCES, found);
+    firewall::check_length(&format!("{at}.excluded_sources"), region.excluded_sources.len(), MAX_SOURCES, found);
     firewall::check_length(&format!("{at}.narrowed_by"), region.narrowed_by.len(), MAX_NARROWED_BY, found);
     for rule in region.decided_by.iter().chain(&region.narrowed_by) {
         firewall::check_rule(at, Some(rule), found);
@@ -94,7 +95,8 @@ fn check_routing(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency
     }
     for ((_, destination, _), members) in groups {
         let answers = members.iter().filter_map(|index| facts.routing.get(*index));
-        let parts: Vec<_> = answers.map(|answer| Part { sources: &answer.sources, is_complete: true }).collect();
+        let parts: Vec<_> =
+            answers.map(|answer| Part { sources: &answer.sources, excluded: &[], is_complete: true }).collect();
         if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
             let first = members.first().copied().unwrap_or_default();
             found.push(Inconsistency::Partition { at: format!("routing[{first}]"), flaw });

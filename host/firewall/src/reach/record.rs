@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use loopgate_facts::{Decision, MAX_NARROWED_BY, ReachPath, ReachVerdict, Reachability, RuleReference, Untrusted};
+use loopgate_facts::{
+    Decision, MAX_NARROWED_BY, ReachPath, ReachVerdict, Reachability, RuleReference, Sources, Untrusted,
+};
 
 use crate::Ruleset;
 use crate::address_set::AddressSet;
@@ -47,13 +49,14 @@ fn record(
     sources: &AddressSet,
     ports: &PortSet,
 ) -> Reachability {
-    let (sources, unlisted_sources) = sources.shortened().clone();
+    let Sources { listed, excluded, unlisted } = sources.listed().clone();
     Reachability {
         interface: interface.clone(),
         destination: question.destination.address,
         port: question.destination.port,
-        sources,
-        unlisted_sources,
+        sources: listed,
+        excluded_sources: excluded,
+        unlisted_sources: unlisted,
         verdict: part.verdict,
         reason: part.reason,
         unknown_because: part.unknown_because.clone(),

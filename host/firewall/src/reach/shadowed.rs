@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use loopgate_facts::{
     BlockReason, Interface, Listener, ListenerId, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, Protocol, ReachVerdict,
-    RuleEffect, ShadowedRule,
+    RuleEffect, ShadowedRule, Sources,
 };
 
 use crate::Ruleset;
@@ -54,6 +54,8 @@ struct Candidate {
     traits: Traits,
     effect: RuleEffect,
     decided_by: Decider,
+    /// What decides takes more senders than the rule is about.
+    is_narrower: bool,
     region: Region,
     destinations: BTreeSet<(IpAddr, Protocol)>,
     listeners: BTreeSet<ListenerId>,
@@ -95,15 +97,16 @@ impl Candidate {
     }
 
     fn finish(self, ruleset: &Ruleset, never_matches: bool) -> ShadowedRule {
-        let (sources, unlisted_sources) = self.region.addresses().shortened().clone();
+        let Sources { listed, excluded, unlisted } = self.region.addresses().listed().clone();
         let unlisted_listeners = self.listeners.len().saturating_sub(MAX_SHADOWED_LISTENERS) as u64;
         ShadowedRule {
             rule: reference(ruleset, Decider::Rule(self.rule)),
             decided_by: reference(ruleset, self.decided_by),
             effect: self.effect,
             never_matches,
-            sources,
-            unlisted_sources,
+            sources: listed,
+            excluded_sources: excluded,
+            unlisted_sources: unlisted,
             listeners: self.listeners.into_iter().take(MAX_SHADOWED_LISTENERS).collect(),
             unlisted_listeners,
         }
@@ -126,8 +129,9 @@ fn candidates(ruleset: &Ruleset, listeners: &[Listener], sweeps: &[Sweep<'_>]) -
                 continue;
             }
             let before = decided_before(ruleset, shadows, ruling, traits, versions.len() > 1);
-            let Some(decided_by) = before else { continue };
-            let candidate = found.entry(rule).or_insert_with(|| Candidate::new(ruling, rule, traits, decided_by));
+            let Some(before) = before else { continue };
+            let candidate = found.entry(rule).or_insert_with(|| Candidate::new(ruling, rule, traits, before.decider));
+            candidate.is_narrower &= before.is_wider;
             candidate.add(sweep, ruling, &concerned);
         }
     }
@@ -150,6 +154,7 @@ impl Candidate {
                 Earlier::Denied => RuleEffect::KeepsOut,
             },
             decided_by,
+            is_narrower: true,
             region: Region::empty(ruling.region.version()),
             destinations: BTreeSet::new(),
             listeners: BTreeSet::new(),
@@ -203,6 +208,13 @@ fn is_otherwise(outcome: Earlier, part: &Judged) -> bool {
     }
 }
 
+/// What decided before a rule.
+struct Before {
+    decider: Decider,
+    /// It takes more senders than the rule is about.
+    is_wider: bool,
+}
+
 /// What decided about the packets of a rule before it. `None` where that could change without anybody changing a rule, or
 /// where packets that were not asked about can get past it.
 fn decided_before(
@@ -211,7 +223,7 @@ fn decided_before(
     ruling: &Ruling,
     traits: Traits,
     both_versions: bool,
-) -> Option<Decider> {
+) -> Option<Before> {
     let before = shadows.decided().iter().filter(|other| other.outcome != ruling.outcome);
     let before: Vec<_> = before.filter(|other| other.region.overlaps(&ruling.region)).collect();
     let ports = ports_of(&ruling.region);
@@ -230,7 +242,7 @@ fn decided_before(
         !before.changing_set && versions && (!before.state || is_narrower)
     };
     before.iter().all(|other| is_firm(other.decider)).then_some(())?;
-    before.first().map(|other| other.decider)
+    before.first().map(|other| Before { decider: other.decider, is_wider: is_narrower })
 }
 
 /// Chains that packets come to at other hooks than input, or that something beside netfilter stands for.
@@ -380,6 +392,7 @@ fn arriving(answer: &Answer) -> Option<Region> {
 fn is_late_ban(candidate: &Candidate) -> bool {
     let Traits { source, destination, port, .. } = candidate.traits;
     candidate.effect == RuleEffect::KeepsOut
+        && candidate.is_narrower
         && source
         && !destination
         && !port

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use loopgate_facts::{
     BackendKind, BaseChain, ChainKind, ChainPolicy, Firewall, Hook, Interface, InterfaceKind, Listener,
     LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Reachability,
-    SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
+    Sources, SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
 };
 
 use crate::Ruleset;
@@ -174,12 +174,15 @@ fn opened(ruleset: &Ruleset, sweeps: &[Sweep<'_>], listeners: &[Listener], unuse
                     continue;
                 }
                 for range in ports.difference(&listened).ranges() {
+                    let Sources { listed, excluded, unlisted } = addresses.listed().clone();
                     found.insert(OpenedPort {
                         protocol: sweep.protocol,
                         first_port: *range.start(),
                         last_port: *range.end(),
                         interface: Some(sweep.interface.name.clone()),
-                        sources: addresses.shortened().0.clone(),
+                        sources: listed,
+                        excluded_sources: excluded,
+                        unlisted_sources: unlisted,
                         rule: reference(ruleset, decider),
                     });
                 }

@@ -243,6 +243,7 @@ mod tests {
             destination: destination.parse().unwrap(),
             port: 443,
             sources: vec!["0.0.0.0/0".parse().unwrap()],
+            excluded_sources: Vec::new(),
             unlisted_sources: 0,
             verdict,
             reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
 use loopgate_facts as facts;
+use loopgate_facts::Sources;
 
 use super::super::bindings::loopgate::policy::types as wit;
 use super::{address, container, optional, prefix, protocol, text};
@@ -48,6 +49,11 @@ impl<'facts> Reach<'facts> {
             spoofed_loopback: firewall.spoofed_loopback.iter().map(|entry| self.spoofed(entry)).collect(),
             default_input: firewall.default_input.iter().map(|unused| self.unused(unused)).collect(),
             opened: firewall.opened.iter().map(|opened| self.opened(opened)).collect(),
+            shadowed: wit::Shadowing {
+                rules: firewall.shadowed.iter().map(|rule| self.shadowed(rule)).collect(),
+                unlisted_rules: firewall.unlisted_shadowed,
+                complete: firewall.shadowed_complete,
+            },
             bypasses: facts.bypasses.iter().map(|bypass| self.bypass(bypass)).collect(),
             rules: self.rules,
             extra: Vec::new(),
@@ -89,13 +95,14 @@ impl<'facts> Reach<'facts> {
     }
 
     fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
-        let (sources, cut) = widest(&region.sources);
+        let Sources { listed, excluded, unlisted } = few(&region.sources, &region.excluded_sources);
         wit::Reachability {
             interface: self.index(&region.interface),
             destinations: vec![address(region.destination)],
             port: region.port,
-            sources,
-            unlisted_sources: region.unlisted_sources.saturating_add(cut),
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: region.unlisted_sources.saturating_add(unlisted),
             farthest: reach(self.links.farthest(region)),
             verdict: verdict(region.verdict),
             reason: region.reason.map(reason),
@@ -138,15 +145,35 @@ impl<'facts> Reach<'facts> {
     }
 
     fn opened(&mut self, opened: &'facts facts::OpenedPort) -> wit::OpenedPort {
-        let (sources, unlisted_sources) = widest(&opened.sources);
+        let Sources { listed, excluded, unlisted } = few(&opened.sources, &opened.excluded_sources);
         wit::OpenedPort {
             protocol: protocol(opened.protocol),
             first_port: opened.first_port,
             last_port: opened.last_port,
             interface: opened.interface.as_ref().map(|name| self.index(name)),
-            sources,
-            unlisted_sources,
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: opened.unlisted_sources.saturating_add(unlisted),
             rule: self.position(&opened.rule),
+            extra: Vec::new(),
+        }
+    }
+
+    fn shadowed(&mut self, shadowed: &'facts facts::ShadowedRule) -> wit::ShadowedRule {
+        let Sources { listed, excluded, unlisted } = few(&shadowed.sources, &shadowed.excluded_sources);
+        wit::ShadowedRule {
+            rule: self.position(&shadowed.rule),
+            decided_by: self.position(&shadowed.decided_by),
+            effect: match shadowed.effect {
+                facts::RuleEffect::LetsIn => wit::RuleEffect::LetsIn,
+                facts::RuleEffect::KeepsOut => wit::RuleEffect::KeepsOut,
+            },
+            never_matches: shadowed.never_matches,
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: shadowed.unlisted_sources.saturating_add(unlisted),
+            listeners: shadowed.listeners.iter().map(|id| text(id.text())).collect(),
+            unlisted_listeners: shadowed.unlisted_listeners,
             extra: Vec::new(),
         }
     }
@@ -233,17 +260,27 @@ fn first(texts: &[facts::Untrusted]) -> Vec<String> {
     texts.iter().take(MAX_NOTES).map(text).collect()
 }
 
-/// The widest prefixes in order, and the number of those that were left out.
-fn widest(prefixes: &[facts::Prefix]) -> (Vec<wit::Prefix>, u64) {
-    let left_out = prefixes.len().saturating_sub(MAX_SOURCES);
-    if left_out == 0 {
-        return (prefixes.iter().copied().map(prefix).collect(), 0);
+/// A set of sources in at most [`MAX_SOURCES`] prefixes of each kind. Of one that takes more, the widest prefixes of the set
+/// itself and the number of the others: a guest must never take excluded addresses for some of the set.
+fn few(sources: &[facts::Prefix], excluded: &[facts::Prefix]) -> Sources {
+    if sources.len() <= MAX_SOURCES && excluded.len() <= MAX_SOURCES {
+        return Sources { listed: sources.to_vec(), excluded: excluded.to_vec(), unlisted: 0 };
     }
-    let mut kept = prefixes.to_vec();
-    kept.sort_by_key(|prefix| prefix.length());
-    kept.truncate(MAX_SOURCES);
-    kept.sort_unstable();
-    (kept.into_iter().map(prefix).collect(), left_out as u64)
+    if excluded.is_empty() {
+        return widest(sources.to_vec());
+    }
+    let is_ipv4 = sources.iter().all(|prefix| prefix.address().is_ipv4());
+    let ranges = facts::without(sources, excluded);
+    widest(ranges.into_iter().flat_map(|range| facts::prefixes_of(is_ipv4, range)).collect())
+}
+
+/// The widest prefixes in order, and the number of those that were left out.
+fn widest(mut prefixes: Vec<facts::Prefix>) -> Sources {
+    let unlisted = prefixes.len().saturating_sub(MAX_SOURCES) as u64;
+    prefixes.sort_by_key(|prefix| prefix.length());
+    prefixes.truncate(MAX_SOURCES);
+    prefixes.sort_unstable();
+    Sources { listed: prefixes, excluded: Vec::new(), unlisted }
 }
 
 fn endpoint(endpoint: SocketAddr) -> wit::Endpoint {
