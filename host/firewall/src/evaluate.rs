@@ -96,18 +96,24 @@ impl<'m> Evaluator<'m> {
     /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent *to*,
     /// and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
     pub fn sweep(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default(), Asked { every_port: true, without: None })
+        self.answer(question, Journal::default(), Asked { every_port: true, ..Asked::default() })
     }
 
     /// The same, with what rules behind those that decide would have decided ([`Answer::shadows`]).
     pub fn sweep_with_shadows(&mut self, question: &Question) -> Answer {
         let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
-        self.answer(question, journal, Asked { every_port: true, without: None })
+        self.answer(question, journal, Asked { every_port: true, ..Asked::default() })
     }
 
     /// The same as [`Evaluator::sweep`], as if a rule were not there.
     pub fn sweep_without(&mut self, question: &Question, rule: RuleId) -> Answer {
-        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rule) })
+        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rule), ..Asked::default() })
+    }
+
+    /// The same as [`Evaluator::sweep_with_shadows`], for the packets of connections that are there already.
+    pub fn sweep_of_connections(&mut self, question: &Question) -> Answer {
+        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+        self.answer(question, journal, Asked { every_port: true, later: true, ..Asked::default() })
     }
 
     /// Answers a question, and keeps every step of the way.
@@ -121,7 +127,7 @@ impl<'m> Evaluator<'m> {
         let mut journey = Journey { machine, hooks, lookups, journal, run: 0, without: asked.without };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
-        let flow = Flow::new(State { every_port: asked.every_port, ..state }, region.clone());
+        let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
         match machine.device(question.interface) {
             None => journey.unknown(flow, "an interface that was not seen".into()),
             Some(device) => match device.bypasses.first() {
@@ -138,6 +144,8 @@ impl<'m> Evaluator<'m> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
     every_port: bool,
+    /// About packets that are not the first of their connection.
+    later: bool,
     /// A rule that is passed over.
     without: Option<RuleId>,
 }

@@ -365,6 +365,7 @@ fn tracked(state: &State) -> State {
     let tracking = match (state.tracking, state.direction) {
         (Tracking::None, Direction::Reply) if !state.untracked_request => Tracking::Established,
         (Tracking::None, Direction::Reply) if state.protocol == TCP => Tracking::Invalid,
+        (Tracking::None, Direction::Original) if state.later => Tracking::Established,
         (Tracking::None, _) => Tracking::New,
         (known, _) => known,
     };

@@ -51,6 +51,7 @@ pub struct Ruling {
 pub struct Shadows {
     decided: Vec<Ruling>,
     overruled: Vec<Ruling>,
+    agreed: BTreeSet<RuleId>,
     reached: BTreeSet<RuleId>,
     room: u64,
 }
@@ -60,7 +61,13 @@ const ROOM: u64 = 1 << 20;
 
 impl Default for Shadows {
     fn default() -> Self {
-        Self { decided: Vec::new(), overruled: Vec::new(), reached: BTreeSet::new(), room: ROOM }
+        Self {
+            decided: Vec::new(),
+            overruled: Vec::new(),
+            agreed: BTreeSet::new(),
+            reached: BTreeSet::new(),
+            room: ROOM,
+        }
     }
 }
 
@@ -73,6 +80,11 @@ impl Shadows {
     /// What rules would have decided the other way about packets that something before them had decided about.
     pub fn overruled(&self) -> &[Ruling] {
         &self.overruled
+    }
+
+    /// Rules that would have decided the same way about such packets.
+    pub fn agreed(&self) -> &BTreeSet<RuleId> {
+        &self.agreed
     }
 
     /// Rules that decided about extraordinary packets.
@@ -118,7 +130,9 @@ impl Shadows {
     /// Notes what a rule would have decided about packets that were decided about before. Whether they are followed on.
     pub(super) fn would_decide(&mut self, rule: RuleId, verdict: &Verdict, flow: &Flow) -> bool {
         let (Some(outcome), Some(earlier)) = (Earlier::of(verdict), flow.state.earlier) else { return false };
-        if outcome != earlier {
+        if outcome == earlier {
+            self.agreed.insert(rule);
+        } else {
             self.overruled.push(Ruling { region: flow.region.clone(), decider: Decider::Rule(rule), outcome });
         }
         true

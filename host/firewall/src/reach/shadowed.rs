@@ -21,7 +21,7 @@ use loopgate_facts::{
 };
 
 use crate::Ruleset;
-use crate::address_set::AddressSet;
+use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Earlier, Endpoint, Evaluator, Fate, Judged, Ruling, Shadows};
 use crate::region::{PortSet, Region};
 use crate::rule::{Op, Verdict};
@@ -56,6 +56,8 @@ struct Candidate {
     decided_by: Decider,
     /// What decides takes more senders than the rule is about.
     is_narrower: bool,
+    /// What decides asks for the state of the connection.
+    by_state: bool,
     region: Region,
     destinations: BTreeSet<(IpAddr, Protocol)>,
     listeners: BTreeSet<ListenerId>,
@@ -90,6 +92,13 @@ pub(super) fn find(
 }
 
 impl Candidate {
+    fn outcome(&self) -> Earlier {
+        match self.effect {
+            RuleEffect::LetsIn => Earlier::Accepted,
+            RuleEffect::KeepsOut => Earlier::Denied,
+        }
+    }
+
     /// The ports of the listeners of a protocol.
     fn ports_of(&self, protocol: Protocol) -> PortSet {
         let ports = self.ports.iter().filter(|(of, _)| *of == protocol);
@@ -115,27 +124,42 @@ impl Candidate {
 
 fn candidates(ruleset: &Ruleset, listeners: &[Listener], sweeps: &[Sweep<'_>]) -> Vec<Candidate> {
     let mut found: BTreeMap<RuleId, Candidate> = BTreeMap::new();
-    let versions: BTreeSet<bool> = sweeps.iter().map(|sweep| sweep.destination.is_ipv4()).collect();
+    let has_both_versions = sweeps.iter().any(|sweep| sweep.destination.is_ipv4())
+        && sweeps.iter().any(|sweep| sweep.destination.is_ipv6());
+    let alive = alive(sweeps);
     for sweep in sweeps {
         let Some(shadows) = sweep.answer.shadows() else { continue };
+        let ends = Ends::of(sweep);
         for ruling in shadows.overruled() {
             let Decider::Rule(rule) = ruling.decider else { continue };
-            if found.len() >= MAX_CANDIDATES && !found.contains_key(&rule) {
+            let is_full = found.len() >= MAX_CANDIDATES && !found.contains_key(&rule);
+            let Some(traits) = worth_asking(ruleset, rule).filter(|_| !is_full) else { continue };
+            if alive.contains(&rule) && !is_ban(ruling.outcome, traits) {
                 continue;
             }
-            let Some(traits) = worth_asking(ruleset, rule) else { continue };
-            let concerned: Vec<_> = listeners.iter().filter(|listener| concerns(sweep, ruling, listener)).collect();
+            let concerned = ends.concerned(sweep, ruling, listeners);
             if concerned.is_empty() {
                 continue;
             }
-            let before = decided_before(ruleset, shadows, ruling, traits, versions.len() > 1);
+            let before = decided_before(ruleset, shadows, ruling, traits, has_both_versions);
             let Some(before) = before else { continue };
             let candidate = found.entry(rule).or_insert_with(|| Candidate::new(ruling, rule, traits, before.decider));
             candidate.is_narrower &= before.is_wider;
+            candidate.by_state |= before.by_state;
             candidate.add(sweep, ruling, &concerned);
         }
     }
     found.into_values().collect()
+}
+
+/// Rules that packets come to.
+fn alive(sweeps: &[Sweep<'_>]) -> BTreeSet<RuleId> {
+    let shadows = sweeps.iter().filter_map(|sweep| sweep.answer.shadows());
+    let rule = |ruling: &Ruling| match ruling.decider {
+        Decider::Rule(rule) => Some(rule),
+        Decider::Policy(_) => None,
+    };
+    shadows.flat_map(|shadows| shadows.decided().iter().filter_map(rule)).collect()
 }
 
 /// What a rule asks for, where it was written about something and decides by the packet alone.
@@ -155,6 +179,7 @@ impl Candidate {
             },
             decided_by,
             is_narrower: true,
+            by_state: false,
             region: Region::empty(ruling.region.version()),
             destinations: BTreeSet::new(),
             listeners: BTreeSet::new(),
@@ -185,26 +210,41 @@ fn ports_of(region: &Region) -> PortSet {
     PortSet::from_ranges(region.parts().iter().flat_map(|(_, ports)| ports.ranges()))
 }
 
-/// Whether packets to a listener are among those that a rule would have decided about, and became something else.
-fn concerns(sweep: &Sweep<'_>, ruling: &Ruling, listener: &Listener) -> bool {
-    let endpoint = Endpoint { address: sweep.destination, port: listener.port };
-    let is_there = listener.protocol == sweep.protocol
-        && !listener.sockets.is_empty()
-        && takes(listener, endpoint)
-        && takes_from(listener, sweep.destination, sweep.interface);
-    let to_port = || at_ports(&ruling.region, &PortSet::from_ranges([listener.port..=listener.port]));
-    is_there
-        && sweep
-            .judged
-            .iter()
-            .filter(|part| is_otherwise(ruling.outcome, part))
-            .any(|part| part.region.overlaps(&to_port()))
+/// What becomes of packets that come in by one way.
+struct Ends {
+    arriving: Region,
+    dropped: Region,
 }
 
-fn is_otherwise(outcome: Earlier, part: &Judged) -> bool {
-    match outcome {
-        Earlier::Denied => part.verdict == ReachVerdict::Reachable,
-        Earlier::Accepted => matches!(part.reason, Some(BlockReason::Dropped | BlockReason::Rejected)),
+impl Ends {
+    fn of(sweep: &Sweep<'_>) -> Self {
+        let none = || Region::empty(IpVersion::of(sweep.destination));
+        let union = |wanted: fn(&Judged) -> bool| {
+            let parts = sweep.judged.iter().filter(|part| wanted(part));
+            parts.fold(none(), |sum, part| sum.union(&part.region))
+        };
+        Self {
+            arriving: union(|part| part.verdict == ReachVerdict::Reachable),
+            dropped: union(|part| matches!(part.reason, Some(BlockReason::Dropped | BlockReason::Rejected))),
+        }
+    }
+
+    /// The listeners with packets that a rule would have decided about, and that became something else.
+    fn concerned<'l>(&self, sweep: &Sweep<'_>, ruling: &Ruling, listeners: &'l [Listener]) -> Vec<&'l Listener> {
+        let otherwise = match ruling.outcome {
+            Earlier::Denied => &self.arriving,
+            Earlier::Accepted => &self.dropped,
+        };
+        let ports = ports_of(&otherwise.intersection(&ruling.region));
+        let is_there = |listener: &&Listener| {
+            let endpoint = Endpoint { address: sweep.destination, port: listener.port };
+            listener.protocol == sweep.protocol
+                && ports.contains(listener.port)
+                && !listener.sockets.is_empty()
+                && takes(listener, endpoint)
+                && takes_from(listener, sweep.destination, sweep.interface)
+        };
+        listeners.iter().filter(is_there).collect()
     }
 }
 
@@ -213,6 +253,8 @@ struct Before {
     decider: Decider,
     /// It takes more senders than the rule is about.
     is_wider: bool,
+    /// It asks for the state of the connection.
+    by_state: bool,
 }
 
 /// What decided about the packets of a rule before it. `None` where that could change without anybody changing a rule, or
@@ -242,7 +284,11 @@ fn decided_before(
         !before.changing_set && versions && (!before.state || is_narrower)
     };
     before.iter().all(|other| is_firm(other.decider)).then_some(())?;
-    before.first().map(|other| Before { decider: other.decider, is_wider: is_narrower })
+    let by_state = before.iter().any(|other| match other.decider {
+        Decider::Rule(rule) => Traits::of(ruleset, rule).state,
+        Decider::Policy(_) => false,
+    });
+    before.first().map(|other| Before { decider: other.decider, is_wider: is_narrower, by_state })
 }
 
 /// Chains that packets come to at other hooks than input, or that something beside netfilter stands for.
@@ -350,12 +396,38 @@ impl<'s> Confirmation<'s> {
                 ways.insert(way);
             }
         }
-        if ways.is_empty() {
-            return Some(true);
+        if candidate.by_state && self.is_met_by_connections(evaluator, interfaces, candidate.rule) {
+            return None;
         }
-        let is_useless =
-            is_late_ban(candidate) && !self.makes_a_difference(evaluator, interfaces, candidate.rule, &ways);
+        if ways.is_empty() {
+            return self.is_no_exception(candidate).then_some(true);
+        }
+        let is_useless = is_ban(candidate.outcome(), candidate.traits)
+            && candidate.is_narrower
+            && is_narrow(&candidate.region.addresses())
+            && !self.makes_a_difference(evaluator, interfaces, candidate.rule, &ways);
         is_useless.then_some(false)
+    }
+
+    /// Whether what decides before a rule that nothing comes to is not one of the exceptions to what a rule beside it does
+    /// already.
+    fn is_no_exception(&self, candidate: &Candidate) -> bool {
+        let is_done_already = self.shadows().any(|(_, shadows)| shadows.agreed().contains(&candidate.rule));
+        !is_done_already || candidate.is_narrower && candidate.effect == RuleEffect::KeepsOut
+    }
+
+    /// Whether packets of connections that are there already come to a rule, where first packets do not.
+    fn is_met_by_connections(&mut self, evaluator: &mut Evaluator<'_>, interfaces: &[Interface], rule: RuleId) -> bool {
+        let is_of_rule = |ruling: &Ruling| ruling.decider == Decider::Rule(rule);
+        let over = self.shadows().filter(|(_, shadows)| shadows.overruled().iter().any(is_of_rule));
+        let ways: Vec<Way> = over.map(|(way, _)| way).collect();
+        ways.into_iter().any(|(index, destination, protocol)| {
+            let Some(interface) = interfaces.iter().find(|interface| interface.index == index) else { return true };
+            let Some(left) = self.room.checked_sub(1) else { return true };
+            self.room = left;
+            let answer = evaluator.sweep_of_connections(&question(interface, protocol, destination, 0));
+            answer.shadows().is_none_or(|shadows| shadows.decided().iter().any(is_of_rule))
+        })
     }
 
     /// Whether some packets that come in by these ways are dropped only because of a rule.
@@ -388,15 +460,9 @@ fn arriving(answer: &Answer) -> Option<Region> {
     arriving.map(|part| part.region).reduce(|sum, region| sum.union(&region))
 }
 
-/// Whether a rule is there to keep some sources out, and what lets packets in before it is about others too.
-fn is_late_ban(candidate: &Candidate) -> bool {
-    let Traits { source, destination, port, .. } = candidate.traits;
-    candidate.effect == RuleEffect::KeepsOut
-        && candidate.is_narrower
-        && source
-        && !destination
-        && !port
-        && is_narrow(&candidate.region.addresses())
+/// Whether a rule is there to keep some sources out of everything.
+fn is_ban(outcome: Earlier, traits: Traits) -> bool {
+    outcome == Earlier::Denied && traits.source && !traits.destination && !traits.port
 }
 
 /// Whether a set holds less than half of all addresses: the others are not an exception from it.

@@ -3,122 +3,27 @@
 
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
 
-use std::net::IpAddr;
+mod machine;
+mod rulesets;
 
-use loopgate_facts::{
-    BlockReason, Firewall, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId, Origin,
-    Prefix, Protocol, RuleEffect, Scope, Socket,
-};
+use loopgate_facts::{Firewall, Protocol, RuleEffect};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Answer, Device, Endpoint, Evaluator, Fate, Judged, Machine, Question};
+use loopgate_firewall::evaluate::{Answer, Endpoint, Evaluator, Fate, Judged, Machine, Question};
 use loopgate_firewall::iptables_save::parse;
-use loopgate_firewall::reach::summarise;
-use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
-};
 use loopgate_firewall::ruleset::Family;
 use proptest::prelude::*;
 
-const DEVICES: [(u32, &str, u16, &[&str]); 3] = [
-    (1, "lo", Device::LOOPBACK, &["127.0.0.1/8"]),
-    (2, "eth0", 1, &["10.9.0.1/24"]),
-    (3, "eth1", 1, &["10.77.0.1/24"]),
-];
-
-/// Everything arrives from everywhere; own addresses only from this machine.
-struct Host(AddressSet);
-
-impl Host {
-    fn parted<A>(&self, addresses: &AddressSet, own: A, others: A) -> Vec<(AddressSet, A)> {
-        vec![(addresses.intersection(&self.0), own), (addresses.difference(&self.0), others)]
-    }
-}
-
-impl Routing for Host {
-    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        self.parted(question.sources, InputRoute::Blocked(BlockReason::Martian), InputRoute::Local)
-    }
-
-    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
-        let others = OutputRoute::Leaves { interface: question.bound_interface.unwrap_or(2) };
-        self.parted(question.destinations, OutputRoute::Leaves { interface: 1 }, others)
-    }
-
-    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
-        self.parted(question.addresses, FibAnswer::AddressType(2), FibAnswer::AddressType(1))
-    }
-}
-
-fn devices() -> Vec<Device> {
-    let device = |(index, name, hardware, addresses): (u32, &str, u16, &[&str])| Device {
-        index,
-        name: name.into(),
-        hardware,
-        group: Some(0),
-        addresses: addresses.iter().map(|entry| entry.parse::<Prefix>().unwrap().address()).collect(),
-        bypasses: Vec::new(),
-    };
-    DEVICES.map(device).to_vec()
-}
-
-fn host() -> Host {
-    let own = devices().into_iter().flat_map(|device| device.addresses).map(AddressSet::single);
-    Host(own.fold(AddressSet::empty(IpVersion::V4), |sum, address| sum.union(&address)))
-}
-
-fn interfaces() -> Vec<Interface> {
-    let entry = |text: &&str| {
-        let prefix: Prefix = text.parse().unwrap();
-        let (address, prefix_length) = (prefix.address(), prefix.length());
-        InterfaceAddress { address, prefix_length, scope: Scope::of(address), flags: Vec::new() }
-    };
-    let interface = |(index, name, hardware, addresses): (u32, &str, u16, &[&str])| Interface {
-        name: name.into(),
-        index,
-        kind: if hardware == Device::LOOPBACK { InterfaceKind::Loopback } else { InterfaceKind::Ethernet },
-        up: true,
-        running: true,
-        mtu: 1500,
-        master: None,
-        addresses: addresses.iter().map(entry).collect(),
-        settings: InterfaceSettings::default(),
-    };
-    DEVICES.map(interface).to_vec()
-}
-
-fn listener(protocol: Protocol, address: &str, port: u16) -> Listener {
-    let address: IpAddr = address.parse().unwrap();
-    Listener {
-        id: ListenerId::new(protocol, address, port, None, None),
-        protocol,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
-        origin: Origin::Socket,
-        sockets: vec![Socket { inode: 7, uid: Some(0) }],
-        owners: Vec::new(),
-        published: None,
-        reachability: Vec::new(),
-    }
-}
+use machine::{DEVICES, devices, host, listener, summary};
 
 fn judged(save: &str) -> Firewall {
     let ruleset = parse(save.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
-    let (devices, routing) = (devices(), host());
-    let mut evaluator = Evaluator::new(Machine { ruleset: &ruleset, devices: &devices, routing: &routing });
     let listeners = [
         listener(Protocol::Tcp, "0.0.0.0", 443),
         listener(Protocol::Tcp, "10.9.0.1", 5432),
         listener(Protocol::Tcp, "127.0.0.1", 6379),
         listener(Protocol::Udp, "0.0.0.0", 53),
     ];
-    let mut firewall = Firewall::default();
-    summarise(&mut evaluator, &interfaces(), &listeners, &mut firewall);
-    firewall
+    summary(&ruleset, &DEVICES, &listeners)
 }
 
 fn filter(policy: &str, rules: &[&str]) -> String {
@@ -165,6 +70,17 @@ fn what_comes_too_late_is_found() {
         ),
         // A ban that only ever meets what is dropped anyway.
         ("DROP", &["INPUT -p tcp -m tcp --dport 443 -j ACCEPT", "INPUT -s 198.51.100.7/32 -j DROP"], 1, 0),
+        // Something else that it would do is done already.
+        (
+            "DROP",
+            &[
+                "INPUT -s 198.51.100.7/32 -j DROP",
+                "INPUT -p tcp -m tcp --dport 443 -j ACCEPT",
+                "INPUT -s 198.51.100.0/25 -p tcp -m tcp --dport 443 -j DROP",
+            ],
+            2,
+            1,
+        ),
         // Through chains: neither the jump nor what it leads to is reached.
         (
             "DROP",
@@ -249,6 +165,24 @@ fn what_a_packet_comes_to_is_not_found() {
         ),
         ("ACCEPT", &["INPUT -j ACCEPT", "INPUT -p tcp -m tcp --dport 443 -m bpf --bytecode \"1,6 0 0 0\" -j DROP"]),
         ("ACCEPT", &["INPUT -j NFQUEUE --queue-num 0", "INPUT -p tcp -m tcp --dport 443 -j DROP"]),
+        // What it would do is done already, and what it would not is an exception.
+        ("ACCEPT", &["INPUT -p tcp -m tcp --dport 443 -j ACCEPT", "INPUT -j DROP", "INPUT -i eth0 -j DROP"]),
+        ("ACCEPT", &["INPUT -p tcp -m tcp --dport 443 -j DROP", "INPUT -j ACCEPT", "INPUT -s 10.0.0.0/8 -j ACCEPT"]),
+        // Packets of connections that are there come to it, so that none can last.
+        (
+            "DROP",
+            &[
+                "INPUT -p tcp -m conntrack --ctstate NEW -m tcp --dport 443 -j ACCEPT",
+                "INPUT -s 198.51.100.7/32 -p tcp -m tcp --dport 443 -j DROP",
+            ],
+        ),
+        (
+            "DROP",
+            &[
+                "INPUT -p tcp -m tcp --dport 443 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT",
+                "INPUT -s 198.51.100.7/32 -p tcp -m tcp --dport 443 -j DROP",
+            ],
+        ),
         // Packets that begin no connection still come to it.
         (
             "DROP",
@@ -314,7 +248,7 @@ proptest! {
     fn the_answer_is_the_same_with_shadows_and_without(picked in prop::collection::vec(0..RULES.len(), 0..12), drops: bool) {
         let rules: Vec<_> = picked.iter().map(|rule| RULES[*rule]).collect();
         let ruleset = parse(filter(if drops { "DROP" } else { "ACCEPT" }, &rules).as_bytes(), Some(Family::Ip)).unwrap().ruleset;
-        let (devices, routing) = (devices(), host());
+        let (devices, routing) = (devices(&DEVICES), host(&DEVICES));
         let mut evaluator = Evaluator::new(Machine { ruleset: &ruleset, devices: &devices, routing: &routing });
         for (interface, protocol) in [(1, 6), (2, 6), (2, 17), (3, 6)] {
             let destination = Endpoint { address: "10.9.0.1".parse().unwrap(), port: 443 };
