@@ -77,6 +77,7 @@ fn what_another_table_drops_no_rule_lets_in() {
             table inet late {
                 chain input {
                     type filter hook input priority 0; policy drop;
+                    iif lo accept
                     tcp dport 443 accept
                     tcp dport 5432 accept
                 }
