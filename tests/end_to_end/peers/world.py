@@ -44,8 +44,9 @@ def facts():
 def verdict(regions, source):
     """The verdict of the region that holds a source."""
     address = ipaddress.ip_address(source)
-    holding = [region for region in regions
-               if any(address in ipaddress.ip_network(prefix) for prefix in region["sources"])]
+    def among(prefixes):
+        return any(address in ipaddress.ip_network(prefix) for prefix in prefixes)
+    holding = [region for region in regions if among(region["sources"]) and not among(region["excluded_sources"])]
     assert len(holding) == 1, f"{source} is in {len(holding)} regions"
     return holding[0]["verdict"]
 

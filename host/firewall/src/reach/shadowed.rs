@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use loopgate_facts::{
-    BlockReason, Interface, Listener, ListenerId, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, Protocol, ReachVerdict,
-    RuleEffect, ShadowedRule, Sources,
+    BlockReason, Interface, InterfaceKind, Listener, ListenerId, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, Protocol,
+    ReachVerdict, RuleEffect, ShadowedRule, Sources,
 };
 
 use crate::Ruleset;
@@ -400,7 +400,7 @@ impl<'s> Confirmation<'s> {
             return None;
         }
         if ways.is_empty() {
-            return self.is_no_exception(candidate).then_some(true);
+            return self.is_no_exception(interfaces, candidate).then_some(true);
         }
         let is_useless = is_ban(candidate.outcome(), candidate.traits)
             && candidate.is_narrower
@@ -410,9 +410,13 @@ impl<'s> Confirmation<'s> {
     }
 
     /// Whether what decides before a rule that nothing comes to is not one of the exceptions to what a rule beside it does
-    /// already.
-    fn is_no_exception(&self, candidate: &Candidate) -> bool {
-        let is_done_already = self.shadows().any(|(_, shadows)| shadows.agreed().contains(&candidate.rule));
+    /// already. What this machine sends to itself does not count: it is let in before everything else.
+    fn is_no_exception(&self, interfaces: &[Interface], candidate: &Candidate) -> bool {
+        let is_outside = |index: u32| {
+            interfaces.iter().any(|interface| interface.index == index && interface.kind != InterfaceKind::Loopback)
+        };
+        let is_done = |(way, shadows): (Way, &Shadows)| is_outside(way.0) && shadows.agreed().contains(&candidate.rule);
+        let is_done_already = self.shadows().any(is_done);
         !is_done_already || candidate.is_narrower && candidate.effect == RuleEffect::KeepsOut
     }
 

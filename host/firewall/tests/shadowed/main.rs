@@ -70,6 +70,7 @@ fn what_comes_too_late_is_found() {
         ),
         // A ban that only ever meets what is dropped anyway.
         ("DROP", &["INPUT -p tcp -m tcp --dport 443 -j ACCEPT", "INPUT -s 198.51.100.7/32 -j DROP"], 1, 0),
+        ("ACCEPT", &["INPUT -i lo -j ACCEPT", "INPUT -j DROP", "INPUT -p tcp -m tcp --dport 443 -j ACCEPT"], 2, 1),
         // Something else that it would do is done already.
         (
             "DROP",

@@ -28,12 +28,8 @@ fn found(facts: &Facts) -> Vec<String> {
 fn verdict(facts: &Facts, port: u16, interface: &str, source: &str) -> ReachVerdict {
     let source: IpAddr = source.parse().unwrap();
     let listener = facts.listeners.iter().find(|listener| listener.port == port).unwrap();
-    let holds =
-        |prefix: &loopgate_facts::Prefix| loopgate_firewall::address_set::AddressSet::prefix(*prefix).contains(source);
     let mut entries = listener.reachability.iter().filter(|entry| {
-        entry.interface.as_str() == interface
-            && entry.destination == IpAddr::from([10, 1, 0, 1])
-            && entry.sources.iter().any(holds)
+        entry.interface.as_str() == interface && entry.destination == IpAddr::from([10, 1, 0, 1]) && entry.lists(source)
     });
     entries.next().unwrap().verdict
 }
