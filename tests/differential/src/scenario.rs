@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use loopgate_collect::Collector as _;
 use loopgate_collect::linux::LinuxCollector;
 use loopgate_facts::{Facts, ReachVerdict, Reachability};
-use loopgate_firewall::address_set::AddressSet;
 use socket2::{Domain, Protocol as Number, Socket, Type};
 
 use crate::arena::{Arena, ip, set};
