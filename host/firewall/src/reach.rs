@@ -1,5 +1,6 @@
 //! Joins listeners with the firewall: for each interface and each address that a listener can be reached at, who can.
 
+mod answers;
 mod destinations;
 mod published;
 mod record;
@@ -10,8 +11,9 @@ use std::net::IpAddr;
 use loopgate_facts::{BlockReason, Interface, Listener, Protocol, ReachPath, ReachVerdict, Reachability, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Endpoint, Evaluator, Fate, Question};
+use crate::evaluate::{Endpoint, Question};
 
+pub use answers::Answers;
 pub use destinations::Addresses;
 pub use published::published;
 pub use record::{decision, records, reference};
@@ -30,7 +32,7 @@ pub fn protocol_number(protocol: Protocol) -> u8 {
 /// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on one
 /// address takes what a socket on all addresses would get.
 pub fn of_socket(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     listener: &Listener,
     others: &[Listener],
     interfaces: &[Interface],
@@ -39,14 +41,14 @@ pub fn of_socket(
     let mut found = Vec::new();
     for (destination, taken) in addresses.of(listener, others) {
         for interface in interfaces {
-            found.extend(at(evaluator, listener, (destination, taken), interface));
+            found.extend(at(answers, listener, (destination, taken), interface));
         }
     }
     found
 }
 
 fn at(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     listener: &Listener,
     (destination, taken): (IpAddr, bool),
     interface: &Interface,
@@ -83,9 +85,7 @@ fn at(
         destination: Endpoint { address: destination, port: listener.port },
         sources: whole,
     };
-    let answer = evaluator.ask(&question);
-    let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(endpoint) if takes(listener, *endpoint)));
-    records(evaluator.machine().ruleset, &interface.name, &question, judged)
+    answers.about(interface, &question, |endpoint| takes(listener, endpoint))
 }
 
 /// Whether the socket gets what is delivered to an endpoint.

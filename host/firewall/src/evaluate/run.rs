@@ -13,6 +13,7 @@ use crate::ruleset::{ChainId, Data, Hook, Rule, RuleId, SetId};
 use super::compute::{combine, shift, swap};
 use super::condition::Condition;
 use super::flow::{Flow, Flows};
+use super::index::Indexes;
 use super::journal::{Acceptance, Decider, Doubt, End, Fate, Journal, Limited, Narrowing, Step};
 use super::load::{Loaded, load, name};
 use super::lookup::Lookups;
@@ -41,6 +42,7 @@ pub(super) struct Runner<'a, 'm> {
     pub(super) machine: &'a Machine<'m>,
     pub(super) place: Place<'m>,
     pub(super) lookups: &'a mut Lookups,
+    pub(super) indexes: &'a mut Indexes,
     pub(super) journal: &'a mut Journal,
 }
 
@@ -108,10 +110,10 @@ impl Runner<'_, '_> {
         let called = exits.calls.iter().map(|(_, _, flow)| &flow.region);
         let taken = ended.chain(left).chain(called).cloned().reduce(|sum, region| sum.union(&region));
         let Some(taken) = taken else { return };
-        self.journal.step(|| Step::Rule { rule, region: taken });
+        self.journal.step(|| Step::Rule { rule, region: taken.clone() });
         if !exits.next.is_empty() {
             let rest = exits.next.iter().map(|flow| flow.region.clone()).reduce(|sum, region| sum.union(&region));
-            self.journal.narrowings.extend(rest.map(|rest| Narrowing { rest, rule }));
+            self.journal.narrowings.extend(rest.map(|rest| Narrowing { taken, rest, rule }));
         }
     }
 }

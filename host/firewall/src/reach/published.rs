@@ -11,7 +11,10 @@ use loopgate_facts::{
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Question};
 
-use super::{Addresses, protocol_number, records, reference};
+use crate::Ruleset;
+use crate::rule::{End, Op, Verdict};
+
+use super::{Addresses, Answers, protocol_number, records, reference};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -30,17 +33,20 @@ struct Lead {
 
 /// The ports that packets from outside are translated on.
 pub fn published(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     interfaces: &[Interface],
     addresses: &Addresses,
     listeners: &[Listener],
 ) -> Vec<Listener> {
+    if !translates_destinations(answers.evaluator().machine().ruleset) {
+        return Vec::new();
+    }
     let mut leads: BTreeMap<(Protocol, u16), Vec<Lead>> = BTreeMap::new();
     for protocol in PROTOCOLS {
         for destination in addresses.iter() {
-            for (port, note) in translated_ports(evaluator, interfaces, protocol, destination) {
-                let found =
-                    follow(evaluator, interfaces, protocol, Endpoint { address: destination, port }, note.as_ref());
+            for (port, note) in translated_ports(answers, interfaces, protocol, destination) {
+                let destination = Endpoint { address: destination, port };
+                let found = follow(answers.evaluator(), interfaces, protocol, destination, note.as_ref());
                 leads.entry((protocol, port)).or_default().extend(found);
             }
         }
@@ -51,21 +57,25 @@ pub fn published(
     let names = |evaluator: &Evaluator<'_>, index: u32| {
         evaluator.machine().device(index).map(|device| Untrusted::from_bytes(&device.name))
     };
-    listeners.collect::<Vec<_>>().into_iter().map(|draft| draft.finish(evaluator, names)).collect()
+    listeners.map(|draft| draft.finish(answers.evaluator(), names)).collect()
+}
+
+fn translates_destinations(ruleset: &Ruleset) -> bool {
+    let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+    ops.into_iter().any(|op| matches!(op, Op::Verdict(Verdict::Translate(to)) if to.end == End::Destination))
 }
 
 /// The ports of an address that some packets from outside are translated on.
 fn translated_ports(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     interfaces: &[Interface],
     protocol: Protocol,
     destination: IpAddr,
 ) -> BTreeMap<u16, Option<Untrusted>> {
     let mut found = BTreeMap::new();
     for interface in interfaces.iter().filter(|interface| interface.kind != InterfaceKind::Loopback) {
-        let answer = evaluator.sweep(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
-        let translated = answer.ends().iter().filter(|end| end.fate == Fate::Translated);
-        for range in translated.flat_map(|end| end.region.parts()).flat_map(|(_, ports)| ports.ranges()) {
+        let ports = answers.ports(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
+        for range in ports.translated().ranges() {
             let (first, last) = (*range.start(), *range.end());
             let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
             while let Some(port) = ports.next() {
