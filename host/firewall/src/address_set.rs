@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
 use loopgate_facts::{Prefix, Reachability};
@@ -218,8 +219,7 @@ impl AddressSet {
             return known;
         }
         let result = self.combined(other, operation);
-        MEMORY.with_borrow_mut(|memory| memory.remember(key, self, other, &result));
-        result
+        MEMORY.with_borrow_mut(|memory| memory.remember(key, self, other, result))
     }
 
     fn combined(&self, other: &Self, operation: Operation) -> Self {
@@ -285,6 +285,8 @@ struct Memory {
     young: HashMap<Key, [AddressSet; 3]>,
     old: HashMap<Key, [AddressSet; 3]>,
     ranges: usize,
+    /// The results that are still there, by a hash of their ranges.
+    large: HashMap<(IpVersion, u64), Vec<Weak<Shared>>>,
 }
 
 impl Memory {
@@ -299,8 +301,25 @@ impl Memory {
         Some(result)
     }
 
-    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: &AddressSet) {
+    /// Keeps a result, and gives the one that is equal to it where there is one already: what is remembered of that holds
+    /// for both.
+    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: AddressSet) -> AddressSet {
+        let result = self.one_for_all(result);
         self.insert(key, [a.clone(), b.clone(), result.clone()]);
+        result
+    }
+
+    fn one_for_all(&mut self, set: AddressSet) -> AddressSet {
+        let mut hasher = DefaultHasher::new();
+        set.ranges().for_each(|range| range.hash(&mut hasher));
+        let alike = self.large.entry((set.version, hasher.finish())).or_default();
+        alike.retain(|other| other.strong_count() > 0);
+        let known = alike.iter().filter_map(Weak::upgrade).map(|shared| AddressSet { shared, ..set.clone() });
+        if let Some(known) = known.into_iter().find(|known| *known == set) {
+            return known;
+        }
+        alike.push(Arc::downgrade(&set.shared));
+        set
     }
 
     fn insert(&mut self, key: Key, sets: [AddressSet; 3]) {
@@ -311,6 +330,7 @@ impl Memory {
         if self.ranges > GENERATION {
             self.old = std::mem::take(&mut self.young);
             self.ranges = 0;
+            self.large.retain(|_, alike| alike.iter().any(|shared| shared.strong_count() > 0));
         }
         self.young.insert(key, sets);
     }
