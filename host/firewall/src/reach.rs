@@ -5,6 +5,7 @@ mod destinations;
 mod published;
 mod record;
 mod summary;
+mod ways;
 
 use std::net::IpAddr;
 
@@ -18,6 +19,8 @@ pub use destinations::Addresses;
 pub use published::published;
 pub use record::{decision, records, reference};
 pub use summary::summarise;
+
+use ways::{Outcome, Ways};
 
 /// The number of a transport protocol (IANA, "Assigned Internet Protocol Numbers").
 pub fn protocol_number(protocol: Protocol) -> u8 {
@@ -38,13 +41,13 @@ pub fn of_socket(
     interfaces: &[Interface],
     addresses: &Addresses,
 ) -> Vec<Reachability> {
-    let mut found = Vec::new();
+    let mut ways = Ways::default();
     for (destination, taken) in addresses.of(listener, others) {
         for interface in interfaces {
-            found.extend(at(answers, listener, (destination, taken), interface));
+            ways.add(interface, destination, at(answers, listener, (destination, taken), interface));
         }
     }
-    found
+    ways.regions(listener.port)
 }
 
 fn at(
@@ -52,12 +55,12 @@ fn at(
     listener: &Listener,
     (destination, taken): (IpAddr, bool),
     interface: &Interface,
-) -> Vec<Reachability> {
+) -> Outcome {
     let whole = AddressSet::all(IpVersion::of(destination));
     let blank = |verdict, reason| Reachability {
-        interface: interface.name.clone(),
-        destination,
-        port: listener.port,
+        interfaces: Vec::new(),
+        destinations: Vec::new(),
+        port: 0,
         sources: whole.prefixes(),
         unlisted_sources: 0,
         verdict,
@@ -70,14 +73,14 @@ fn at(
         notes: Vec::new(),
     };
     if !takes_from(listener, destination, interface) {
-        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))];
+        return [blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))].into();
     }
     if taken {
-        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))];
+        return [blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))].into();
     }
     if is_group(destination) {
         let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
-        return vec![Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }];
+        return [Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }].into();
     }
     let question = Question {
         interface: interface.index,
@@ -85,7 +88,7 @@ fn at(
         destination: Endpoint { address: destination, port: listener.port },
         sources: whole,
     };
-    answers.about(interface, &question, |endpoint| takes(listener, endpoint))
+    answers.about(&question, |endpoint| takes(listener, endpoint))
 }
 
 /// Whether the socket gets what is delivered to an endpoint.

@@ -118,8 +118,9 @@ fn the_socket_of_dockers_proxy_is_not_counted_as_open_too() {
     in_namespace("managers::docker::the_socket_of_dockers_proxy_is_not_counted_as_open_too", || {
         let _host = Host::new(RULES);
         let facts = facts();
-        let wan = socket(&facts, 8080).reachability.iter().filter(|region| region.interface == "wan".into());
-        let reasons: Vec<_> = wan.filter(|region| region.destination.is_ipv4()).map(|region| region.reason).collect();
+        let wan = socket(&facts, 8080).reachability.iter().filter(|region| region.interfaces.contains(&"wan".into()));
+        let reasons: Vec<_> =
+            wan.filter(|region| region.destinations.iter().all(IpAddr::is_ipv4)).map(|region| region.reason).collect();
         assert!(reasons.contains(&Some(BlockReason::Elsewhere)), "{reasons:?}");
         assert!(!reasons.contains(&None), "{reasons:?}");
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use loopgate_facts::{BlockReason, Facts, Listener, Origin, Prefix, ReachVerdict, Reachability, Untrusted};
+use loopgate_facts::{BlockReason, Facts, Listener, Origin, Prefix, ReachVerdict, Reachability};
 
 use super::machine::{PORTS, Way};
 use super::namespace::Namespace;
@@ -19,12 +19,7 @@ pub(crate) fn facts() -> Facts {
 
 /// The regions of a listener that a packet may be in: one, but where several list not all their sources.
 fn regions<'a>(listener: &'a Listener, interface: &str, probe: Probe) -> Vec<&'a Reachability> {
-    let interface = Untrusted::from(interface);
-    let is_of_way = |region: &&Reachability| {
-        region.interface == interface
-            && (region.destination, region.port) == (probe.destination.ip(), probe.destination.port())
-    };
-    let of_way = || listener.reachability.iter().filter(is_of_way);
+    let of_way = || listener.reachability.iter().filter(|region| region.is_about(interface, probe.destination));
     let lists = |region: &&Reachability| region.sources.iter().any(|prefix| prefix.contains(single(probe.source)));
     match of_way().find(lists) {
         Some(region) => vec![region],

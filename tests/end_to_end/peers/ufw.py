@@ -68,7 +68,7 @@ def main():
     probes = []
     for listener in facts()["listeners"]:
         regions = [region for region in listener["reachability"]
-                   if region["interface"] == "eth0" and region["destination"] == "10.9.0.1"]
+                   if "eth0" in region["interfaces"] and "10.9.0.1" in region["destinations"]]
         probes += [(source, "10.9.0.1", listener["port"], verdict(regions, source)) for source in SOURCES]
     reach = run(LOOPGATE, "reach", "tcp/5432", "--in", "eth0", "--on", "10.9.0.1").stdout
     table = run(LOOPGATE, "listeners").stdout

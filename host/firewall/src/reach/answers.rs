@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use loopgate_facts::{Interface, Reachability};
-
 use crate::evaluate::{Endpoint, Evaluator, Fate, PortClasses, Question};
 
-use super::records;
+use super::record::outcome;
+use super::ways::Outcome;
 
 /// Answers about a machine. Listeners whose ports no rule tells apart share one.
 pub struct Answers<'e, 'm> {
     evaluator: &'e mut Evaluator<'m>,
     ports: HashMap<Way, Rc<PortClasses>>,
-    known: HashMap<(Way, u16), Vec<Reachability>>,
+    known: HashMap<(Way, u16), Outcome>,
 }
 
 /// Packets that come in by one interface with one destination address.
@@ -51,35 +50,24 @@ impl<'e, 'm> Answers<'e, 'm> {
 
     /// Who gets through to the destination of a question, or to another endpoint that `takes` names. Questions are about
     /// every source.
-    pub(super) fn about(
-        &mut self,
-        interface: &Interface,
-        question: &Question,
-        takes: impl Fn(Endpoint) -> bool,
-    ) -> Vec<Reachability> {
+    pub(super) fn about(&mut self, question: &Question, takes: impl Fn(Endpoint) -> bool) -> Outcome {
         let Some(representative) = self.ports(question).representative(question.destination.port) else {
-            return self.asked(interface, question, takes);
+            return self.asked(question, takes);
         };
         let key = (Way::of(question), representative);
-        if !self.known.contains_key(&key) {
-            let destination = Endpoint { port: representative, ..question.destination };
-            // Nothing is translated on these ports.
-            let question = Question { destination, ..question.clone() };
-            let found = self.asked(interface, &question, |endpoint| endpoint == destination);
-            self.known.insert(key, found);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
         }
-        let known = self.known.get(&key).into_iter().flatten();
-        known.map(|region| Reachability { port: question.destination.port, ..region.clone() }).collect()
+        let destination = Endpoint { port: representative, ..question.destination };
+        // Nothing is translated on these ports.
+        let found = self.asked(&Question { destination, ..question.clone() }, |endpoint| endpoint == destination);
+        self.known.insert(key, found.clone());
+        found
     }
 
-    fn asked(
-        &mut self,
-        interface: &Interface,
-        question: &Question,
-        takes: impl Fn(Endpoint) -> bool,
-    ) -> Vec<Reachability> {
+    fn asked(&mut self, question: &Question, takes: impl Fn(Endpoint) -> bool) -> Outcome {
         let answer = self.evaluator.ask(question);
         let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(endpoint) if takes(*endpoint)));
-        records(self.evaluator.machine().ruleset, &interface.name, question, judged)
+        outcome(self.evaluator.machine().ruleset, question, judged).into()
     }
 }
