@@ -15,7 +15,6 @@ mod determinism;
 mod docs;
 mod guests;
 mod managers;
-mod peers;
 mod route_localnet;
 mod servers;
 mod terminal;

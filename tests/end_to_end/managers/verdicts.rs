@@ -35,6 +35,14 @@ fn ask(interface: &str, probe: Probe) -> Vec<Reachability> {
     serde_json::from_value(answer["ways"][0]["reachability"].clone()).unwrap()
 }
 
+/// The trace of what comes in by `wan`, in one line: where lines are broken says nothing.
+pub(crate) fn trace(service: &str, arguments: &[&str]) -> String {
+    let question = ["reach", service, "--on", "192.0.2.1", "--in", "wan"];
+    let run = run(question.iter().chain(arguments));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn single(address: IpAddr) -> Prefix {
     Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).unwrap()
 }
