@@ -120,19 +120,27 @@ impl<'facts> Links<'facts> {
         bounds
     }
 
-    /// How far away the farthest source of a region can be; sources that are not listed can be anywhere. An interface
-    /// that is unknown is taken for one to the outside.
-    pub fn farthest(&self, region: &Reachability) -> Reach {
-        let (listed, unlisted) = self.width(region);
+    /// How far away the farthest source of a region can be that comes in by one of its interfaces; sources that are not
+    /// listed can be anywhere. An interface that is unknown is taken for one to the outside.
+    pub fn farthest(&self, interface: &Untrusted, region: &Reachability) -> Reach {
+        if self.loopback.contains(interface) {
+            return Reach::Host;
+        }
+        let (listed, unlisted) = self.width_outside(region);
         listed.max(unlisted)
     }
 
     /// How far away the sources of a region are: those that are listed, and those that are not.
     fn width(&self, region: &Reachability) -> (Reach, Reach) {
-        if self.loopback.contains(&region.interface) {
+        if region.interfaces.iter().all(|interface| self.loopback.contains(interface)) {
             return (Reach::Host, Reach::Host);
         }
-        let most = farthest_sender(region.destination);
+        self.width_outside(region)
+    }
+
+    fn width_outside(&self, region: &Reachability) -> (Reach, Reach) {
+        let most = region.destinations.iter().map(|destination| farthest_sender(*destination)).max();
+        let most = most.unwrap_or(Reach::Public);
         let mut listed = Reach::None;
         for prefix in listed_prefixes(region) {
             listed = listed.max(self.distance(prefix).min(most));
@@ -159,7 +167,7 @@ impl<'facts> Links<'facts> {
 /// The prefixes of a region as far as they are listed, each wholly in it. One out of which something is excluded says
 /// nothing by itself: `::/0` without `2000::/3` holds nobody who is public.
 fn listed_prefixes(region: &Reachability) -> impl Iterator<Item = Prefix> + '_ {
-    let is_ipv4 = region.destination.is_ipv4();
+    let is_ipv4 = region.sources.iter().all(|prefix| prefix.address().is_ipv4());
     let (plain, ranges) = if region.excluded_sources.is_empty() {
         (region.sources.as_slice(), Vec::new())
     } else {
@@ -241,8 +249,8 @@ mod tests {
 
     fn region(interface: &str, destination: &str, sources: &str, verdict: ReachVerdict) -> Reachability {
         Reachability {
-            interface: interface.into(),
-            destination: destination.parse().unwrap(),
+            interfaces: vec![interface.into()],
+            destinations: vec![destination.parse().unwrap()],
             port: 80,
             sources: sources.split_whitespace().map(|prefix| prefix.parse().unwrap()).collect(),
             excluded_sources: Vec::new(),

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::sources::without;
 use crate::{Prefix, Untrusted};
 
-/// What happens to an unsolicited first packet from a set of sources, over one interface, to one address of a listener.
+/// What happens to an unsolicited first packet from a set of sources.
 ///
-/// The entries of one interface, destination and port partition the addresses of the family: no source is in two of
-/// them, and none is missing.
+/// An entry holds for each of its interfaces with each of its destinations. The entries of one interface, destination and
+/// port partition the addresses of the family: no source is in two of them, and none is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reachability {
-    /// The interface that the packet comes in by. The loopback device stands for this machine itself.
-    pub interface: Untrusted,
-    /// The address that the packet is sent to.
-    pub destination: IpAddr,
+    /// The interfaces that the packet comes in by. The loopback device stands for this machine itself.
+    pub interfaces: Vec<Untrusted>,
+    /// The addresses that the packet is sent to, all of one IP version and one [`crate::Scope`].
+    pub destinations: Vec<IpAddr>,
     /// The port that the packet is sent to.
     pub port: u16,
     /// Where the packet comes from: prefixes that hold the set, in order. The set is what they hold without
@@ -99,27 +99,29 @@ impl Reachability {
         is_among(&self.sources) && !is_among(&self.excluded_sources)
     }
 
-    /// Whether another region is the same but for its destination.
-    pub fn has_same_answer(&self, other: &Self) -> bool {
-        let of = |region: &Self| (region.port, region.unlisted_sources, region.verdict, region.reason, region.path);
-        of(self) == of(other)
-            && self.interface == other.interface
-            && self.sources == other.sources
-            && self.excluded_sources == other.excluded_sources
-            && self.unknown_because == other.unknown_because
-            && self.translated_to == other.translated_to
-            && self.decided_by == other.decided_by
-            && self.narrowed_by == other.narrowed_by
-            && self.notes == other.notes
-    }
-
     pub(crate) fn normalise(&mut self) {
+        self.interfaces.sort_unstable();
+        self.destinations.sort_unstable();
         self.sources.sort_unstable();
         self.excluded_sources.sort_unstable();
     }
 
+    /// Whether it holds for packets that come in by an interface and are sent to an endpoint.
+    pub fn is_about(&self, interface: &str, destination: SocketAddr) -> bool {
+        self.port == destination.port()
+            && self.destinations.contains(&destination.ip())
+            && self.interfaces.iter().any(|name| name.as_str() == interface)
+    }
+
+    /// Each of its interfaces with each of its destinations.
+    pub fn ways(&self) -> impl Iterator<Item = (&Untrusted, IpAddr)> {
+        let by = |interface| self.destinations.iter().map(move |destination| (interface, *destination));
+        self.interfaces.iter().flat_map(by)
+    }
+
     pub(crate) fn sort_key(&self) -> impl Ord + '_ {
-        (&self.interface, self.destination, self.port, self.verdict, self.reason, &self.sources, &self.excluded_sources)
+        let Self { interfaces, destinations, port, verdict, reason, sources, excluded_sources, .. } = self;
+        (interfaces, destinations, port, verdict, reason, sources, excluded_sources)
     }
 }
 

@@ -9,12 +9,13 @@
 //! | --- | --- |
 //! | `path`, `way_back` | the hooks in the order of the kernel and routing between them, and the way of the answer |
 //! | `hooks` | which chains are at a hook, in which order |
-//! | `walk` | one base chain, with jumps and gotos |
+//! | `walk`, `index` | one base chain, with jumps and gotos, without the rules that cannot match |
 //! | `run` | one rule, operation by operation |
 //! | `load`, `test`, `lookup`, `translate` | loads, matches of iptables, sets, address translation |
 //! | `symbol`, `condition` | bytes of which not every bit is known, and for whom a comparison of them holds |
 //! | `journal`, `answer` | evidence, and what it comes to |
 //! | `shadow` | rules that packets never come to, because one before them decides |
+//! | `ports` | which ports have one answer |
 
 mod answer;
 mod compute;
@@ -22,12 +23,14 @@ mod condition;
 mod describe;
 mod flow;
 mod hooks;
+mod index;
 mod journal;
 mod load;
 mod lookup;
 mod machine;
 mod packet;
 mod path;
+mod ports;
 mod registers;
 mod run;
 mod shadow;
@@ -47,10 +50,12 @@ pub use answer::{Answer, Judged};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
+pub use ports::PortClasses;
 pub use shadow::{Earlier, Ruling, Shadows};
 
 use flow::Flow;
 use hooks::Hooks;
+use index::Indexes;
 use journal::Journal;
 use lookup::Lookups;
 use packet::State;
@@ -75,12 +80,13 @@ pub struct Evaluator<'m> {
     machine: Machine<'m>,
     hooks: Hooks,
     lookups: Lookups,
+    indexes: Indexes,
 }
 
 impl<'m> Evaluator<'m> {
     /// An evaluator for a machine.
     pub fn new(machine: Machine<'m>) -> Self {
-        Self { machine, hooks: Hooks::of(machine.ruleset), lookups: Lookups::default() }
+        Self { machine, hooks: Hooks::of(machine.ruleset), lookups: Lookups::default(), indexes: Indexes::default() }
     }
 
     /// The machine.
@@ -116,6 +122,14 @@ impl<'m> Evaluator<'m> {
         self.answer(question, journal, Asked { every_port: true, later: true, ..Asked::default() })
     }
 
+    /// Which ports of the question's destination have one answer; its own port does not count.
+    pub fn port_classes(&mut self, question: &Question) -> PortClasses {
+        let classes = PortClasses::of(&self.sweep(question));
+        // What routing does about a port leaves no evidence.
+        let by_port = self.machine.routing.depends_on_ports(IpVersion::of(question.destination.address));
+        if by_port { classes.each_by_itself() } else { classes }
+    }
+
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
         self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
@@ -123,8 +137,8 @@ impl<'m> Evaluator<'m> {
 
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, hooks, lookups } = self;
-        let mut journey = Journey { machine, hooks, lookups, journal, run: 0, without: asked.without };
+        let Self { machine, hooks, lookups, indexes } = self;
+        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());

@@ -72,7 +72,9 @@ impl PortSet {
         }
     }
 
-    fn union(&self, other: &Self) -> Self {
+    /// The ports that are in any of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, _) | (_, Self::All) => Self::All,
             (Self::Some(a), Self::Some(b)) => Self::new(&**a | &**b),

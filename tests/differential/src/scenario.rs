@@ -112,9 +112,7 @@ fn check(arena: &Arena, facts: &Facts, number: usize, packet: Packet) -> io::Res
 /// What the facts say; `None` where no listener has such an address and port.
 fn said(facts: &Facts, device: &str, source: IpAddr, destination: SocketAddr) -> Option<ReachVerdict> {
     let verdicts = facts.listeners.iter().filter_map(|listener| {
-        let concerned = listener.reachability.iter().filter(|part| {
-            part.interface.as_str() == device && (part.destination, part.port) == (destination.ip(), destination.port())
-        });
+        let concerned = listener.reachability.iter().filter(|part| part.is_about(device, destination));
         part_with(source, &concerned.collect::<Vec<_>>())
     });
     // Of several listeners on one port, who reaches any of them is answered.

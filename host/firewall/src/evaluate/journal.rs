@@ -103,7 +103,9 @@ pub struct Limited {
 /// A rule that sent some senders elsewhere than others.
 #[derive(Clone, Debug)]
 pub struct Narrowing {
-    /// Those that it did not take.
+    /// Those that it took, or may have.
+    pub taken: Region,
+    /// Those that it did not take, or may not have.
     pub rest: Region,
     /// The rule.
     pub rule: RuleId,

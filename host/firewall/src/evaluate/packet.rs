@@ -222,6 +222,11 @@ impl Headers {
         (offset as usize..offset as usize + length as usize).map(at).collect()
     }
 
+    /// Bytes of a header, if every bit of them is known.
+    pub(super) fn known(&self, base: PayloadBase, offset: u32, length: u32) -> Option<Vec<u8>> {
+        self.bytes(base, offset, length).into_iter().map(Symbol::value).collect()
+    }
+
     /// Whether bytes of a header differ from a value whatever is not known of them.
     pub(super) fn differ(&self, base: PayloadBase, offset: u32, value: &[u8]) -> bool {
         let header = match base {

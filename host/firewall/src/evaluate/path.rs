@@ -12,6 +12,7 @@ use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::{Flow, Flows};
 use super::hooks::{Hooks, Stop};
+use super::index::Indexes;
 use super::journal::{Doubt, End, Fate, Journal, Step};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
@@ -23,6 +24,7 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) machine: &'a Machine<'m>,
     pub(super) hooks: &'a Hooks,
     pub(super) lookups: &'a mut Lookups,
+    pub(super) indexes: &'a mut Indexes,
     pub(super) journal: Journal,
     /// Rules run so far.
     pub(super) run: u64,
@@ -280,8 +282,8 @@ impl<'m> Journey<'_, 'm> {
             let (region, answer) = (&flow.region, flow.state.direction == Direction::Reply);
             self.journal.step(|| Step::Chain { chain, hook: place.hook, region: region.clone(), answer });
         }
-        let Self { machine, lookups, journal, run, without, .. } = self;
-        Runner { machine, place, lookups, journal, without: *without }.walk(chain, flows, run)
+        let Self { machine, lookups, indexes, journal, run, without, .. } = self;
+        Runner { machine, place, lookups, indexes, journal, without: *without }.walk(chain, flows, run)
     }
 
     /// Chains at a device hook see the packets of their devices only.

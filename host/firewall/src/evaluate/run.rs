@@ -13,6 +13,7 @@ use crate::ruleset::{ChainId, Data, Rule, RuleId, SetId};
 use super::compute::{combine, shift, swap};
 use super::condition::Condition;
 use super::flow::{Flow, Flows};
+use super::index::Indexes;
 use super::journal::{Acceptance, Decider, Doubt, Fate, Journal, Limited, Narrowing, Step};
 use super::load::{Loaded, load, name};
 use super::lookup::Lookups;
@@ -41,6 +42,7 @@ pub(super) struct Runner<'a, 'm> {
     pub(super) machine: &'a Machine<'m>,
     pub(super) place: Place<'m>,
     pub(super) lookups: &'a mut Lookups,
+    pub(super) indexes: &'a mut Indexes,
     pub(super) journal: &'a mut Journal,
     /// A rule that is passed over.
     pub(super) without: Option<RuleId>,
@@ -116,11 +118,11 @@ impl Runner<'_, '_> {
         let called = exits.calls.iter().map(|(_, _, flow)| &flow.region);
         let taken = ended.chain(left).chain(called).cloned().reduce(|sum, region| sum.union(&region));
         let Some(taken) = taken else { return };
-        self.journal.step(|| Step::Rule { rule, region: taken });
+        self.journal.step(|| Step::Rule { rule, region: taken.clone() });
         let next = || exits.next.iter().filter(|flow| !flow.is_decided());
         if next().next().is_some() {
             let rest = next().map(|flow| flow.region.clone()).reduce(|sum, region| sum.union(&region));
-            self.journal.narrowings.extend(rest.map(|rest| Narrowing { rest, rule }));
+            self.journal.narrowings.extend(rest.map(|rest| Narrowing { taken, rest, rule }));
         }
     }
 }

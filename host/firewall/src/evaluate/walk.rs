@@ -83,12 +83,20 @@ impl Runner<'_, '_> {
         accepted
     }
 
-    /// Passes over rules that fail at once for all packets, and counts them. Rulesets of thousands of services are long
-    /// lists of such rules.
-    fn skip(&self, frame: &mut Frame) -> u64 {
+    /// Passes over rules that cannot match any of the packets, and counts them.
+    fn skip(&mut self, frame: &mut Frame) -> u64 {
         let before = frame.position;
-        let rules = self.rules(frame.chain).iter().skip(before);
-        frame.position += rules.take_while(|rule| frame.flows.iter().all(|flow| fails_at_once(rule, flow))).count();
+        let rules = self.rules(frame.chain);
+        let index = self.indexes.of(frame.chain, rules);
+        while !frame.flows.is_empty() {
+            if let Some(index) = &index {
+                frame.position = index.next(frame.position, &frame.flows).unwrap_or(rules.len());
+            }
+            match rules.get(frame.position) {
+                Some(rule) if frame.flows.iter().all(|flow| fails_at_once(rule, flow)) => frame.position += 1,
+                _ => break,
+            }
+        }
         (frame.position - before) as u64
     }
 

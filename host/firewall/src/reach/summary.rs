@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use loopgate_facts::{
     BackendKind, BaseChain, ChainKind, ChainPolicy, Firewall, Hook, Interface, InterfaceKind, Listener,
-    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Reachability,
-    Sources, SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
+    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Sources,
+    SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
 };
 
 use crate::Ruleset;
@@ -15,7 +15,9 @@ use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Questi
 use crate::region::PortSet;
 use crate::ruleset::{self, Backend, Chain, Family, Policy};
 
-use super::{decision, protocol_number, records, reference, shadowed};
+use super::record::outcome;
+use super::ways::Ways;
+use super::{decision, protocol_number, reference, shadowed};
 
 /// The protocols that every summary is made for.
 const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
@@ -151,13 +153,14 @@ fn loopback_prefixes() -> impl Iterator<Item = (Prefix, IpAddr)> {
 }
 
 fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, sweeps: &[Sweep<'_>]) -> UnusedPort {
-    let mut reachability: Vec<Reachability> = Vec::new();
+    let mut ways = Ways::default();
     for sweep in sweeps.iter().filter(|sweep| sweep.protocol == protocol) {
         let question = question(sweep.interface, protocol, sweep.destination, port);
         let judged = evaluator.ask(&question).judge(|fate| matches!(fate, Fate::Delivered(_)));
-        reachability.extend(records(evaluator.machine().ruleset, &sweep.interface.name, &question, judged));
+        let outcome = outcome(evaluator.machine().ruleset, &question, judged);
+        ways.add(sweep.interface, sweep.destination, outcome.into());
     }
-    UnusedPort { protocol, port, reachability }
+    UnusedPort { protocol, port, reachability: ways.regions(port) }
 }
 
 /// What a rule lets in from outside on ports where nothing listens. What it lets in on every port, it does not open.

@@ -44,6 +44,10 @@ impl Routing for Host {
         self.parted(question.destinations, OutputRoute::Leaves { interface: 1 }, others)
     }
 
+    fn depends_on_ports(&self, _: IpVersion) -> bool {
+        false
+    }
+
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
         self.parted(question.addresses, FibAnswer::AddressType(2), FibAnswer::AddressType(1))
     }

@@ -19,9 +19,6 @@ const MAX_SOURCES: usize = 16;
 /// The most reasons and notes that a guest gets of one verdict.
 const MAX_NOTES: usize = 8;
 
-/// The most earlier destinations that one is compared with: those of a hostile document may all differ.
-const MAX_COMPARED: usize = 8;
-
 /// The most bytes that a guest gets of the text of a rule.
 const MAX_RULE_BYTES: usize = 1024;
 
@@ -76,34 +73,22 @@ impl<'facts> Reach<'facts> {
         }
     }
 
-    /// Regions, those of addresses with the same outcome once.
+    /// Regions, one for each interface.
     pub(super) fn regions(&mut self, regions: &'facts [facts::Reachability]) -> Vec<wit::Reachability> {
-        let mut converted: Vec<wit::Reachability> = Vec::new();
-        let mut kept: Vec<(&[facts::Reachability], usize)> = Vec::new();
-        for block in regions.chunk_by(is_same_question) {
-            let twin = kept.iter().rev().take(MAX_COMPARED).find(|(other, _)| is_same_answer(other, block));
-            let Some((_, at)) = twin else {
-                kept.push((block, converted.len()));
-                converted.extend(block.iter().map(|region| self.region(region)));
-                continue;
-            };
-            for (region, twin) in block.iter().zip(converted.iter_mut().skip(*at)) {
-                twin.destinations.push(address(region.destination));
-            }
-        }
-        converted
+        let each = regions.iter().flat_map(|region| region.interfaces.iter().map(move |name| (name, region)));
+        each.map(|(name, region)| self.region(name, region)).collect()
     }
 
-    fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
+    fn region(&mut self, name: &'facts facts::Untrusted, region: &'facts facts::Reachability) -> wit::Reachability {
         let Sources { listed, excluded, unlisted } = few(&region.sources, &region.excluded_sources);
         wit::Reachability {
-            interface: self.index(&region.interface),
-            destinations: vec![address(region.destination)],
+            interface: self.index(name),
+            destinations: region.destinations.iter().copied().map(address).collect(),
             port: region.port,
             sources: listed.into_iter().map(prefix).collect(),
             excluded_sources: excluded.into_iter().map(prefix).collect(),
             unlisted_sources: region.unlisted_sources.saturating_add(unlisted),
-            farthest: reach(self.links.farthest(region)),
+            farthest: reach(self.links.farthest(name, region)),
             verdict: verdict(region.verdict),
             reason: region.reason.map(reason),
             unknown_because: first(&region.unknown_because),
@@ -210,21 +195,6 @@ impl<'facts> Reach<'facts> {
             next
         })
     }
-}
-
-/// Whether two regions are of one interface, destination and port.
-fn is_same_question(one: &facts::Reachability, other: &facts::Reachability) -> bool {
-    (&one.interface, one.destination, one.port) == (&other.interface, other.destination, other.port)
-}
-
-/// Whether the regions of two destinations are the same but for the destination.
-fn is_same_answer(one: &[facts::Reachability], other: &[facts::Reachability]) -> bool {
-    let is_same = |(one, other): (&facts::Reachability, &facts::Reachability)| {
-        let facts::Reachability { destination, .. } = one;
-        let is_alike = facts::Scope::of(*destination) == facts::Scope::of(other.destination);
-        is_alike && one.has_same_answer(other)
-    };
-    one.len() == other.len() && one.iter().zip(other).all(is_same)
 }
 
 /// A rule to look up. Its number and line tell most rules apart, so its texts are compared and not hashed.

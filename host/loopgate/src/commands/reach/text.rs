@@ -66,7 +66,9 @@ fn grouped(ways: &[Way]) -> Vec<Vec<&Way>> {
 }
 
 fn is_alike(a: &Way, b: &Way) -> bool {
-    let same = |(a, b): (&Reachability, &Reachability)| Reachability { destination: a.destination, ..b.clone() } == *a;
+    let same = |(a, b): (&Reachability, &Reachability)| {
+        Reachability { destinations: a.destinations.clone(), ..b.clone() } == *a
+    };
     a.interface == b.interface
         && a.steps == b.steps
         && a.regions.len() == b.regions.len()
