@@ -21,6 +21,7 @@ mod condition;
 mod describe;
 mod flow;
 mod hooks;
+mod ip_set;
 mod journal;
 mod load;
 mod lookup;

@@ -3,9 +3,12 @@
 //! Chains and sets live in flat lists and are named by position ([`ChainId`], [`SetId`]), so that a ruleset can be as
 //! deep, wide or cyclic as a hostile file wants without a recursive type.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use loopgate_facts::Untrusted;
 
-use crate::rule::{Op, Unknown, Verdict};
+use crate::ip_set::IpSet;
+use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct Ruleset {
     pub chains: Vec<Chain>,
     /// The sets and maps of all tables.
     pub sets: Vec<Set>,
+    /// The sets of `ipset(8)`, by the numbers that rules of iptables name them by.
+    pub ip_sets: BTreeMap<u16, IpSet>,
 }
 
 /// Position of a table in [`Ruleset::tables`].
@@ -65,6 +70,25 @@ impl Ruleset {
         self.table(self.chain(chain)?.table)
     }
 
+    /// The sets of `ipset(8)` that its rules name, by number.
+    pub fn named_ip_sets(&self) -> BTreeSet<u16> {
+        let ops = self.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+        let mut numbers = BTreeSet::new();
+        for op in ops {
+            match op {
+                Op::Match { all, .. } => numbers.extend(all.iter().filter_map(|test| match &test.predicate {
+                    Predicate::InIpSet(question) => Some(question.set.number),
+                    _ => None,
+                })),
+                Op::Effect(Effect::ChangeIpSets(changes)) => {
+                    numbers.extend(changes.iter().map(|change| change.set.number));
+                }
+                _ => {}
+            }
+        }
+        numbers
+    }
+
     /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this one
     /// may be let through by them or not. They run last, because what other rules drop stays dropped.
     pub fn unreadable(family: Family, why: &Untrusted) -> Self {
@@ -90,7 +114,7 @@ impl Ruleset {
             notation: Notation::Nft,
         };
         let chains = [Hook::Input, Hook::Forward, Hook::Output].map(chain).to_vec();
-        Self { tables: vec![table], chains, sets: Vec::new() }
+        Self { tables: vec![table], chains, ..Self::default() }
     }
 
     /// Adds everything of another ruleset behind what is there, with its positions moved on.
@@ -113,6 +137,7 @@ impl Ruleset {
             }
             set
         }));
+        self.ip_sets.extend(other.ip_sets);
     }
 }
 
@@ -299,7 +324,7 @@ pub struct Element {
 }
 
 /// What an element covers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// One key.
     Exact(Box<[u8]>),

@@ -89,6 +89,8 @@ pub(super) struct State {
     pub(super) overwritten: Vec<(PayloadBase, u32, u32)>,
     /// Sets that a rule added something to on the way.
     pub(super) touched: Vec<SetId>,
+    /// The same of sets of `ipset(8)`, by number.
+    pub(super) changed_ip_sets: Vec<u16>,
 }
 
 impl State {
@@ -117,6 +119,7 @@ impl State {
             written: false,
             overwritten: Vec::new(),
             touched: Vec::new(),
+            changed_ip_sets: Vec::new(),
         }
     }
 
@@ -134,7 +137,6 @@ impl State {
             mark: Some(0),
             written: false,
             overwritten: Vec::new(),
-            touched: Vec::new(),
             ..self.clone()
         }
     }
