@@ -54,10 +54,11 @@ impl Loader {
         Ok(())
     }
 
+    /// Those that are members of others have to leave them first.
     fn forget_sets(&mut self) -> Result<(), String> {
         let mut tries = 0;
         while self.sets {
-            match restore(Tool::Ipset, "destroy\n") {
+            match restore(Tool::Ipset, "flush\ndestroy\n") {
                 Ok(()) => self.sets = false,
                 Err(error) if tries == PATIENCE => return Err(error),
                 Err(_) => tries += 1,

@@ -56,12 +56,12 @@ impl View<'_, '_> {
         if set.family.is_some_and(|family| (family == Family::Ip6) != (version == IpVersion::V6)) {
             return Condition::Known(false);
         }
-        let Members::Values { parts, layers } = &set.members else { return Condition::unknown(version) };
+        let Members::Values { parts, layers, exceptions } = &set.members else { return Condition::unknown(version) };
         if parts.len() > question.set.ends.len() {
             return Condition::Known(false);
         }
         let Some(key) = self.key(parts, &question.set.ends) else { return Condition::Known(false) };
-        let wanted = if question.return_nomatch { Effect::Except } else { Effect::Match };
+        let wanted = if question.return_nomatch && *exceptions { Effect::Except } else { Effect::Match };
         // From the last layer to the first, each overrules those behind it.
         let overrule = |below: Condition, (layer, position): (&Layer, u16)| {
             let here = match lookups.find(Place::IpSet(number, position), &layer.values, version, &key) {

@@ -173,9 +173,11 @@ fn list(names: &[Box<[u8]>], numbers: &HashMap<Box<[u8]>, u16>) -> Members {
 fn values(context: Context, members: Vec<Member>) -> Members {
     let address = if context.family == Some(Family::Ip6) { 16 } else { 4 };
     match layers(context.kind, address, members) {
-        Ok(layers) => {
-            Members::Values { parts: context.kind.sources.iter().map(|source| source.part()).collect(), layers }
-        }
+        Ok(layers) => Members::Values {
+            parts: context.kind.sources.iter().map(|source| source.part()).collect(),
+            layers,
+            exceptions: context.kind.has_exceptions(),
+        },
         Err(why) => Members::Unknown(why),
     }
 }

@@ -71,6 +71,11 @@ impl Kind {
         self.sources.is_empty()
     }
 
+    /// Whether its members can be exceptions (`IPSET_TYPE_NOMATCH`).
+    pub(super) fn has_exceptions(&self) -> bool {
+        self.sources.iter().any(|source| matches!(source, Source::Network(Network { prefix: Some(_), .. })))
+    }
+
     /// Whether a network that is not among the members with the packet's interface hides wider ones
     /// (`IP_SET_HASH_WITH_MULTI`).
     pub(super) fn hides_wider_networks(&self) -> bool {

@@ -139,7 +139,7 @@ impl Sizes {
         Layer { effect, values }
     }
 
-    /// A set with one field holds disjoint ranges. Keys have no padding then.
+    /// A set with one field holds disjoint ranges, the fewer the better. Keys have no padding then.
     fn disjoint(&self, mut ranges: Ranges) -> Ranges {
         let length = self.address();
         ranges.sort_unstable();
@@ -148,7 +148,7 @@ impl Sizes {
             first.truncate(length);
             last.truncate(length);
             match disjoint.last_mut() {
-                Some((_, end)) if *end >= first => {
+                Some((_, end)) if *end >= first || is_next(end, &first) => {
                     if *end < last {
                         *end = last;
                     }
@@ -158,6 +158,12 @@ impl Sizes {
         }
         disjoint
     }
+}
+
+/// Whether nothing is between two keys.
+fn is_next(one: &[u8], other: &[u8]) -> bool {
+    let number = |key: &[u8]| key.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    number(one).checked_add(1) == Some(number(other))
 }
 
 fn element(first: Vec<u8>, last: Vec<u8>) -> Element {

@@ -42,6 +42,8 @@ pub enum Members {
         parts: Vec<Part>,
         /// The values. The first layer that has the packet's decides; without one the packet is not in the set.
         layers: Vec<Layer>,
+        /// Members of its type can be exceptions, so that `--return-nomatch` asks for these (`IPSET_TYPE_NOMATCH`).
+        exceptions: bool,
     },
     /// Other sets, by number (`list:set`). A packet is in the set if it is in any of them.
     Sets(Vec<u16>),

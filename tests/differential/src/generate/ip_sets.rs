@@ -122,7 +122,7 @@ fn part(draw: &mut Draw, what: What, version: Version, others: &[IpSet]) -> Opti
             let (address, length) = draw.prefix(version);
             format!("{address}/{length}")
         }
-        Service => service(draw),
+        Service => service(draw, version),
         Port if draw.chance(50) => draw.port().to_string(),
         Port => draw.pick(&["0-1023", "1024-65535", "9000-11000"]).into(),
         Interface => draw.weighted(&[(40, "eth0"), (14, "eth1"), (14, "eth2"), (18, "lo"), (8, "eth")]).into(),
@@ -142,12 +142,13 @@ fn address(draw: &mut Draw, version: Version) -> String {
     if address.is_unspecified() { draw.own(version).to_string() } else { address.to_string() }
 }
 
-fn service(draw: &mut Draw) -> String {
+fn service(draw: &mut Draw, version: Version) -> String {
     let port = if draw.chance(85) { draw.port() } else { draw.source_port() };
     match draw.number(0..20) {
         0 => format!("sctp:{port}"),
         1 => "vrrp:0".into(),
-        2 => "icmp:echo-request".into(),
+        2 if version == Version::V4 => "icmp:echo-request".into(),
+        2 => "icmpv6:echo-request".into(),
         3..9 => format!("udp:{port}"),
         _ => format!("tcp:{port}"),
     }
