@@ -10,7 +10,11 @@ use std::process::Stdio;
 
 use loopgate_collect::linux::firewall::ip_sets::{self, Sets};
 use loopgate_collect::linux::firewall::nf_tables::{self, Reading};
+use loopgate_collect::linux::reach::Surroundings;
+use loopgate_facts::ReachVerdict;
 use loopgate_firewall::Ruleset;
+use loopgate_firewall::address_set::{AddressSet, IpVersion};
+use loopgate_firewall::evaluate::{Endpoint, Fate, Question};
 use loopgate_firewall::ip_set::{Effect, IpSet, Layer, Members, Part};
 use loopgate_firewall::ruleset::{Element, Family, Key};
 use loopgate_test_support::{command, in_namespace, run};
@@ -89,7 +93,7 @@ fn the_longest_prefix_comes_first() {
         let expected = [
             (Effect::Except, vec!["10.1.1.1"]),
             (Effect::Match, vec!["10.1.1.0-10.1.1.255", "192.0.2.0-192.0.2.255"]),
-            (Effect::Except, vec!["10.1.0.0-10.1.255.255", "10.2.0.0-10.2.127.255"]),
+            (Effect::Except, vec!["10.1.0.0-10.2.127.255"]),
             (Effect::Match, vec!["10.0.0.0-10.255.255.255"]),
         ];
         assert_eq!(layers, expected.map(|(effect, shown)| (effect, shown.into_iter().map(String::from).collect())));
@@ -197,5 +201,57 @@ fn many_members_are_read_in_full() {
         let elements = &values(named(&sets, "a")).1[0].values.elements;
         assert_eq!(elements.len(), 100_000);
         assert!(elements.windows(2).all(|pair| pair[0].key != pair[1].key));
+    });
+}
+
+/// What is said of packets to many ports of 10.9.0.1 from some addresses, where the rules of this machine are asked.
+fn judged(sources: &[Ipv4Addr], ports: std::ops::Range<u16>) -> Vec<ReachVerdict> {
+    let own = IpAddr::from([10, 9, 0, 1]);
+    let surroundings = Surroundings::this_machine().unwrap();
+    let rules = Surroundings::rules();
+    let device = surroundings.devices().iter().find(|device| device.name == b"eth0").unwrap().index;
+    let mut evaluator = surroundings.evaluator(&rules);
+    let mut verdicts = Vec::new();
+    for port in ports {
+        let answer = evaluator.ask(&Question {
+            interface: device,
+            protocol: 6,
+            destination: Endpoint { address: own, port },
+            sources: AddressSet::all(IpVersion::V4),
+        });
+        let parts = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
+        verdicts.extend(
+            sources.iter().map(|source| {
+                parts.iter().find(|part| part.region.contains((*source).into(), 50_000)).unwrap().verdict
+            }),
+        );
+    }
+    verdicts
+}
+
+#[test]
+fn a_hundred_thousand_members_are_no_special_case() {
+    in_namespace("a_hundred_thousand_members_are_no_special_case", || {
+        run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "peer"]);
+        run("ip", &["address", "add", "10.9.0.1/24", "dev", "eth0"]);
+        run("ip", &["link", "set", "eth0", "up"]);
+        run("ip", &["link", "set", "peer", "up"]);
+        run("ip", &["route", "add", "default", "via", "10.9.0.2"]);
+        let first = u32::from(Ipv4Addr::new(11, 0, 0, 0));
+        let networks = (0..100_000).map(|number| {
+            let exception = if number % 10 == 9 { " nomatch" } else { "" };
+            format!("add nets {}/30{exception}\n", Ipv4Addr::from(first + 8 * number))
+        });
+        restore(&format!(
+            "create nets hash:net maxelem 200000\nadd nets 11.0.0.0/16 nomatch\nadd nets 11.0.0.0/9\n{}",
+            networks.collect::<String>()
+        ));
+        run("iptables-nft", &["-A", "INPUT", "-m", "set", "--match-set", "nets", "src", "-j", "DROP"]);
+        let sources = [[11, 0, 0, 1], [11, 0, 0, 5], [11, 0, 0, 73], [11, 0, 0, 74], [11, 1, 0, 5], [11, 200, 0, 1]];
+        let verdicts = judged(&sources.map(Ipv4Addr::from), 1..100);
+        let (open, shut) = (ReachVerdict::Reachable, ReachVerdict::Blocked);
+        for found in verdicts.chunks(sources.len()) {
+            assert_eq!(found, [shut, open, open, open, shut, open]);
+        }
     });
 }
