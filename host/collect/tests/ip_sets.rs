@@ -8,14 +8,14 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
 
-use loopgate_collect::linux::firewall::ip_sets::{self, Sets};
+use loopgate_collect::linux::firewall::ip_sets;
 use loopgate_collect::linux::firewall::nf_tables::{self, Reading};
 use loopgate_collect::linux::reach::Surroundings;
 use loopgate_facts::ReachVerdict;
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Endpoint, Fate, Question};
-use loopgate_firewall::ip_set::{Effect, IpSet, Layer, Members, Part};
+use loopgate_firewall::ip_set::{Effect, IpSet, IpSetId, IpSets, Layer, Members, Part};
 use loopgate_firewall::ruleset::{Element, Family, Key};
 use loopgate_test_support::{command, in_namespace, run};
 
@@ -27,11 +27,11 @@ fn restore(sets: &str) {
 }
 
 /// Reads all of the sets with the numbers up to `count`.
-fn read(count: u16) -> Sets {
+fn read(count: u16) -> IpSets {
     ip_sets::read(&(0..count).collect()).unwrap()
 }
 
-fn named<'s>(sets: &'s Sets, name: &str) -> &'s IpSet {
+fn named<'s>(sets: &'s IpSets, name: &str) -> &'s IpSet {
     sets.values().find(|set| set.name.as_str() == name).unwrap_or_else(|| panic!("no set {name} in {sets:?}"))
 }
 
@@ -149,9 +149,10 @@ fn sets_of_sets_bring_their_members_along() {
              create other hash:ip\ncreate all list:set\nadd all second\nadd all first before second\n",
         );
         let sets = ip_sets::read(&BTreeSet::from([3])).unwrap();
-        assert_eq!(sets.keys().copied().collect::<Vec<_>>(), [0, 1, 3]);
-        assert_eq!(sets[&3].members, Members::Sets(vec![0, 1]));
-        assert_eq!(sets[&3].family, None);
+        assert_eq!(sets.keys().cloned().collect::<Vec<_>>(), [0, 1, 3].map(IpSetId::Number));
+        let all = named(&sets, "all");
+        assert_eq!(all.members, Members::Sets(vec![IpSetId::Number(0), IpSetId::Number(1)]));
+        assert_eq!(all.family, None);
         assert_eq!(ip_sets::read(&BTreeSet::from([2])).unwrap().len(), 1);
         assert_eq!(ip_sets::read(&BTreeSet::from([9])).unwrap().len(), 0);
     });
@@ -184,8 +185,8 @@ fn rules_name_sets_by_the_number_that_the_kernel_lists() {
         restore("create a hash:ip\ncreate b hash:ip\ncreate c hash:ip\n");
         run("iptables-nft", &["-A", "INPUT", "-m", "set", "--match-set", "b", "src", "-j", "DROP"]);
         run("iptables-nft", &["-A", "INPUT", "-j", "SET", "--add-set", "c", "src"]);
-        let numbers = rules().named_ip_sets();
-        let sets = ip_sets::read(&numbers).unwrap();
+        assert_eq!(rules().named_ip_sets(), BTreeSet::from([1, 2].map(IpSetId::Number)));
+        let sets = ip_sets::read(&BTreeSet::from([1, 2])).unwrap();
         let names: Vec<_> = sets.values().map(|set| set.name.as_str()).collect();
         assert_eq!(names, ["b", "c"]);
     });
@@ -219,10 +220,10 @@ fn judged(sources: &[Ipv4Addr], ports: std::ops::Range<u16>) -> Vec<ReachVerdict
             destination: Endpoint { address: own, port },
             sources: AddressSet::all(IpVersion::V4),
         });
-        let parts = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
+        let found = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
         verdicts.extend(
             sources.iter().map(|source| {
-                parts.iter().find(|part| part.region.contains((*source).into(), 50_000)).unwrap().verdict
+                found.iter().find(|part| part.region.contains((*source).into(), 50_000)).unwrap().verdict
             }),
         );
     }

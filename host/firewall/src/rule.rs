@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use loopgate_facts::Untrusted;
 
+use crate::ip_set::IpSetId;
 use crate::ruleset::{ChainId, SetId};
 
 /// One of the 16 registers of four bytes (`NFT_REG32_00` is 0). A value longer than four bytes takes those that follow.
@@ -531,8 +532,8 @@ pub struct IpSetQuestion {
 /// A set of `ipset(8)`, as a rule names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpSetReference {
-    /// The number that the kernel has given to the set.
-    pub number: u16,
+    /// The set.
+    pub id: IpSetId,
     /// Which end of the packet each part is of.
     pub ends: Vec<End>,
 }

@@ -3,11 +3,11 @@
 //! Chains and sets live in flat lists and are named by position ([`ChainId`], [`SetId`]), so that a ruleset can be as
 //! deep, wide or cyclic as a hostile file wants without a recursive type.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use loopgate_facts::Untrusted;
 
-use crate::ip_set::IpSet;
+use crate::ip_set::{IpSetId, IpSets};
 use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
@@ -19,8 +19,8 @@ pub struct Ruleset {
     pub chains: Vec<Chain>,
     /// The sets and maps of all tables.
     pub sets: Vec<Set>,
-    /// The sets of `ipset(8)`, by the numbers that rules of iptables name them by.
-    pub ip_sets: BTreeMap<u16, IpSet>,
+    /// The sets of `ipset(8)`, as rules of iptables name them.
+    pub ip_sets: IpSets,
 }
 
 /// Position of a table in [`Ruleset::tables`].
@@ -70,23 +70,23 @@ impl Ruleset {
         self.table(self.chain(chain)?.table)
     }
 
-    /// The sets of `ipset(8)` that its rules name, by number.
-    pub fn named_ip_sets(&self) -> BTreeSet<u16> {
+    /// The sets of `ipset(8)` that its rules name.
+    pub fn named_ip_sets(&self) -> BTreeSet<IpSetId> {
         let ops = self.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
-        let mut numbers = BTreeSet::new();
+        let mut named = BTreeSet::new();
         for op in ops {
             match op {
-                Op::Match { all, .. } => numbers.extend(all.iter().filter_map(|test| match &test.predicate {
-                    Predicate::InIpSet(question) => Some(question.set.number),
+                Op::Match { all, .. } => named.extend(all.iter().filter_map(|test| match &test.predicate {
+                    Predicate::InIpSet(question) => Some(question.set.id.clone()),
                     _ => None,
                 })),
                 Op::Effect(Effect::ChangeIpSets(changes)) => {
-                    numbers.extend(changes.iter().map(|change| change.set.number));
+                    named.extend(changes.iter().map(|change| change.set.id.clone()));
                 }
                 _ => {}
             }
         }
-        numbers
+        named
     }
 
     /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this one

@@ -9,7 +9,7 @@ use loopgate_facts::ReachVerdict;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::attribute::append;
 use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
-use loopgate_firewall::ip_set::{Builder, IpSet, decode_stream};
+use loopgate_firewall::ip_set::{Builder, IpSetId, IpSets, decode_stream};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
@@ -87,7 +87,7 @@ fn message(number: u16, name: &str, kind: &str, members: &[Vec<u8>]) -> Vec<u8> 
     [&[2, 0, 0, 0], body.as_slice()].concat()
 }
 
-fn sets(messages: &[Vec<u8>]) -> BTreeMap<u16, IpSet> {
+fn sets(messages: &[Vec<u8>]) -> IpSets {
     let mut builder = Builder::new();
     for message in messages {
         builder.message(message).unwrap();
@@ -96,7 +96,7 @@ fn sets(messages: &[Vec<u8>]) -> BTreeMap<u16, IpSet> {
 }
 
 fn named(number: u16, ends: &[End]) -> IpSetReference {
-    IpSetReference { number, ends: ends.to_vec() }
+    IpSetReference { id: IpSetId::Number(number), ends: ends.to_vec() }
 }
 
 fn source(number: u16) -> IpSetQuestion {
@@ -117,7 +117,7 @@ struct Host {
 }
 
 impl Host {
-    fn new(ip_sets: BTreeMap<u16, IpSet>, rules: &[&[Op]]) -> Self {
+    fn new(ip_sets: IpSets, rules: &[&[Op]]) -> Self {
         let table = Table {
             backend: Backend::Legacy,
             family: Family::Ip,
@@ -139,7 +139,7 @@ impl Host {
     }
 
     /// Accepts what is in a set, or what is not.
-    fn accepting(ip_sets: BTreeMap<u16, IpSet>, question: IpSetQuestion, inverted: bool) -> Self {
+    fn accepting(ip_sets: IpSets, question: IpSetQuestion, inverted: bool) -> Self {
         Self::new(ip_sets, &[&[asks(question, inverted), Op::Verdict(Verdict::Accept)]])
     }
 
@@ -191,7 +191,7 @@ impl Host {
 const MEMBER: &str = "192.0.2.1";
 const OTHER: &str = "192.0.2.2";
 
-fn friends() -> BTreeMap<u16, IpSet> {
+fn friends() -> IpSets {
     sets(&[message(3, "friends", "hash:ip", &[address(MEMBER)])])
 }
 
@@ -227,7 +227,7 @@ fn a_set_with_more_parts_than_are_asked_for_has_nothing() {
 #[test]
 fn a_set_of_another_family_has_nothing() {
     let mut known = friends();
-    known.get_mut(&3).unwrap().family = Some(Family::Ip6);
+    known.get_mut(&IpSetId::Number(3)).unwrap().family = Some(Family::Ip6);
     assert_eq!(Host::accepting(known.clone(), source(3), false).opens_to(&[MEMBER]), [false]);
     assert_eq!(Host::accepting(known, source(3), true).opens_to(&[MEMBER]), [true]);
 }
@@ -249,7 +249,7 @@ fn a_set_of_sets_has_what_any_of_them_has() {
 #[test]
 fn what_is_not_known_of_a_set_is_named() {
     let because = |known, question| Host::accepting(known, question, false).unknown_because();
-    assert_eq!(because(BTreeMap::new(), source(5)), "what is in the ipset with the number 5");
+    assert_eq!(because(IpSets::new(), source(5)), "what is in the ipset with the number 5");
     let counted = IpSetQuestion { counters: true, ..source(3) };
     assert_eq!(because(friends(), counted), "what the ipset friends (hash:ip) has counted");
     let cards = || message(4, "cards", "hash:mac", &[]);
@@ -283,7 +283,7 @@ fn rules_are_shown_with_the_names_of_their_sets() {
     let shown = "-A INPUT -m set ! --match-set friends src,dst --return-nomatch -j SET --add-set friends src";
     assert_eq!(text(0).as_str(), shown);
     assert_eq!(text(1).as_str(), "-A INPUT -m set --match-set (number 4) src");
-    assert_eq!(host.ruleset.named_ip_sets(), BTreeSet::from([3, 4]));
+    assert_eq!(host.ruleset.named_ip_sets(), BTreeSet::from([3, 4].map(IpSetId::Number)));
 }
 
 /// Networks of a small space with the lengths of their prefixes, and whether they are exceptions.

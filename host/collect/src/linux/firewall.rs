@@ -6,6 +6,7 @@ pub mod nf_tables;
 
 use loopgate_facts::{Area, BackendKind, BackendState, FirewallBackend, RulesetCounts, Untrusted};
 use loopgate_firewall::Ruleset;
+use loopgate_firewall::ip_set::IpSetId;
 use loopgate_firewall::ruleset::Family;
 
 use super::root::Root;
@@ -42,7 +43,11 @@ pub(super) fn read(root: &Root) -> Rules {
 impl Rules {
     /// Reads the sets that rules of iptables name. What cannot be read is unknown wherever it is asked.
     fn read_sets(&mut self) {
-        let numbers = self.ruleset.named_ip_sets();
+        let number = |id| match id {
+            IpSetId::Number(number) => Some(number),
+            IpSetId::Name(_) => None,
+        };
+        let numbers = self.ruleset.named_ip_sets().into_iter().filter_map(number).collect();
         self.ruleset.ip_sets = ip_sets::read(&numbers).unwrap_or_else(|why| {
             let sets = ip_sets::unknown(&numbers, &why);
             self.unread_sets = Some(why);

@@ -3,7 +3,7 @@
 use loopgate_facts::Untrusted;
 
 use crate::address_set::IpVersion;
-use crate::ip_set::{Effect, IpSet, Layer, Members, Part};
+use crate::ip_set::{Effect, IpSet, IpSetId, Layer, Members, Part};
 use crate::rule::{End, InterfaceEnd, IpSetChange, IpSetQuestion};
 use crate::ruleset::Family;
 
@@ -22,36 +22,32 @@ const UDP: u8 = 17;
 /// What is in place of a port for ICMP and ICMPv6 is the type and the code of the message.
 const MESSAGES: [u8; 2] = [1, 58];
 
-/// Stands for every set among those that were changed: no set has this number (`IPSET_INVALID_ID`).
-const EVERY: u16 = u16::MAX;
-
 impl View<'_, '_> {
     /// For which senders the packet is in a set.
     pub(super) fn in_ip_set(&self, question: &IpSetQuestion, lookups: &mut Lookups) -> Condition {
         let sets = &self.machine.ruleset.ip_sets;
-        let number = question.set.number;
+        let id = &question.set.id;
         let unknown = || Condition::unknown(self.state.version);
-        if question.counters || self.was_changed(number) {
+        if question.counters || self.was_changed(id) {
             return unknown();
         }
-        match sets.get(&number) {
+        match sets.get(id) {
             None => unknown(),
             Some(IpSet { members: Members::Sets(members), .. }) => {
                 members.iter().fold(Condition::Known(false), |sum, member| {
-                    let known = sets.get(member).filter(|_| !self.was_changed(*member));
-                    sum.or(known.map_or_else(unknown, |set| self.in_values(*member, set, question, lookups)))
+                    let known = sets.get(member).filter(|_| !self.was_changed(member));
+                    sum.or(known.map_or_else(unknown, |set| self.in_values(member, set, question, lookups)))
                 })
             }
-            Some(set) => self.in_values(number, set, question, lookups),
+            Some(set) => self.in_values(id, set, question, lookups),
         }
     }
 
-    fn was_changed(&self, number: u16) -> bool {
-        let changed = &self.state.changed_ip_sets;
-        changed.contains(&number) || changed.contains(&EVERY)
+    fn was_changed(&self, id: &IpSetId) -> bool {
+        self.state.changed_ip_sets.iter().any(|changed| changed.as_ref().is_none_or(|changed| changed == id))
     }
 
-    fn in_values(&self, number: u16, set: &IpSet, question: &IpSetQuestion, lookups: &mut Lookups) -> Condition {
+    fn in_values(&self, id: &IpSetId, set: &IpSet, question: &IpSetQuestion, lookups: &mut Lookups) -> Condition {
         let version = self.state.version;
         if set.family.is_some_and(|family| (family == Family::Ip6) != (version == IpVersion::V6)) {
             return Condition::Known(false);
@@ -64,7 +60,7 @@ impl View<'_, '_> {
         let wanted = if question.return_nomatch && *exceptions { Effect::Except } else { Effect::Match };
         // From the last layer to the first, each overrules those behind it.
         let overrule = |below: Condition, (layer, position): (&Layer, u16)| {
-            let here = match lookups.find(Place::IpSet(number, position), &layer.values, version, &key) {
+            let here = match lookups.find(Place::IpSet(id.clone(), position), &layer.values, version, &key) {
                 None => Condition::unknown(version),
                 Some(hits) => hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone())),
             };
@@ -115,14 +111,14 @@ fn interface(end: End) -> InterfaceEnd {
     }
 }
 
-/// The sets that a change can concern, with those that are in a set of sets.
-pub(super) fn changed(changes: &[IpSetChange], machine: &Machine<'_>) -> Vec<u16> {
+/// The sets that a change can concern, with those that are in a set of sets. `None` stands for all there are.
+pub(super) fn changed(changes: &[IpSetChange], machine: &Machine<'_>) -> Vec<Option<IpSetId>> {
     let of = |change: &IpSetChange| {
-        let number = change.set.number;
-        match machine.ruleset.ip_sets.get(&number).map(|set| &set.members) {
-            Some(Members::Sets(members)) => [&[number], members.as_slice()].concat(),
-            Some(Members::Values { .. }) => vec![number],
-            Some(Members::Unknown(_)) | None => vec![EVERY],
+        let id = || Some(change.set.id.clone());
+        match machine.ruleset.ip_sets.get(&change.set.id).map(|set| &set.members) {
+            Some(Members::Sets(members)) => std::iter::once(id()).chain(members.iter().cloned().map(Some)).collect(),
+            Some(Members::Values { .. }) => vec![id()],
+            Some(Members::Unknown(_)) | None => vec![None],
         }
     };
     changes.iter().flat_map(of).collect()
@@ -130,9 +126,11 @@ pub(super) fn changed(changes: &[IpSetChange], machine: &Machine<'_>) -> Vec<u16
 
 /// What is not known where the answer depends on a set.
 pub(super) fn describe(question: &IpSetQuestion, machine: &Machine<'_>) -> Untrusted {
-    let number = question.set.number;
-    let Some(set) = machine.ruleset.ip_sets.get(&number) else {
-        return format!("what is in the ipset with the number {number}").into();
+    let Some(set) = machine.ruleset.ip_sets.get(&question.set.id) else {
+        return match &question.set.id {
+            IpSetId::Number(number) => format!("what is in the ipset with the number {number}").into(),
+            IpSetId::Name(name) => format!("what is in the ipset {}", name.as_str()).into(),
+        };
     };
     let set_name = format!("the ipset {} ({})", set.name.as_str(), set.kind.as_str());
     if question.counters {
@@ -149,8 +147,8 @@ pub(super) fn describe(question: &IpSetQuestion, machine: &Machine<'_>) -> Untru
 fn unknown_within<'m>(set: &'m IpSet, machine: &Machine<'m>) -> Option<(&'m Untrusted, &'m Untrusted)> {
     match &set.members {
         Members::Unknown(why) => Some((&set.name, why)),
-        Members::Sets(numbers) => {
-            let sets = numbers.iter().filter_map(|number| machine.ruleset.ip_sets.get(number));
+        Members::Sets(members) => {
+            let sets = members.iter().filter_map(|id| machine.ruleset.ip_sets.get(id));
             sets.into_iter().find_map(|inner| match &inner.members {
                 Members::Unknown(why) => Some((&inner.name, why)),
                 _ => None,

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::address_set::{AddressSet, IpVersion};
+use crate::ip_set::IpSetId;
 use crate::region::Region;
 use crate::ruleset::{Data, Element, Key, Set, SetId};
 
@@ -24,12 +25,12 @@ pub(super) struct Hit {
 }
 
 /// Where a set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// In a table.
     Table(SetId),
-    /// A layer of an `ipset(8)`, by the number of the set and its own.
-    IpSet(u16, u16),
+    /// A layer of an `ipset(8)`, by its number.
+    IpSet(IpSetId, u16),
 }
 
 /// Lookups in the sets of one ruleset.
@@ -45,7 +46,7 @@ impl Lookups {
         if set.incomplete.is_some() {
             return None;
         }
-        let index = self.indexes.entry(place).or_insert_with(|| Arc::new(Index::of(set))).clone();
+        let index = self.indexes.entry(place.clone()).or_insert_with(|| Arc::new(Index::of(set))).clone();
         if let Some(key) = values(key) {
             return Some(index.find(set, &key).map(|element| hit(version, element)).into_iter().collect());
         }

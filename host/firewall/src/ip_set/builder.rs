@@ -1,7 +1,7 @@
 //! Reads the messages in which the kernel lists sets (`IPSET_CMD_LIST`; `ip_set_dump_do`,
 //! `net/netfilter/ipset/ip_set_core.c`). A set that does not fit into one message goes on in the next.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use loopgate_facts::Untrusted;
@@ -9,7 +9,7 @@ use loopgate_facts::Untrusted;
 use super::kind::{Kind, Network, Source};
 use super::layers::layers;
 use super::member::{self, Context, Member};
-use super::{IpSet, Members};
+use super::{IpSet, IpSetId, IpSets, Members};
 use crate::attribute::attributes;
 use crate::nf_tables::Flaw;
 use crate::nf_tables::fields::{Fields, message};
@@ -92,18 +92,18 @@ impl Builder {
     }
 
     /// The sets by number, once every message was given.
-    pub fn finish(self) -> BTreeMap<u16, IpSet> {
+    pub fn finish(self) -> IpSets {
         let numbers: HashMap<_, _> = self
             .names
             .iter()
             .filter_map(|(name, position)| Some((name.clone(), self.sets.get(*position)?.number)))
             .collect();
-        self.sets.into_iter().map(|draft| (draft.number, draft.finish(&numbers))).collect()
+        self.sets.into_iter().map(|draft| (IpSetId::Number(draft.number), draft.finish(&numbers))).collect()
     }
 }
 
 /// Reads concatenated netlink messages, as a dump of the kernel has them. Messages about other things are passed over.
-pub fn decode_stream(bytes: &[u8]) -> Result<BTreeMap<u16, IpSet>, Error> {
+pub fn decode_stream(bytes: &[u8]) -> Result<IpSets, Error> {
     /// `NFNL_SUBSYS_IPSET` and `IPSET_CMD_LIST`.
     const LIST: u16 = u16::from_be_bytes([6, 7]);
     let mut builder = Builder::new();
@@ -166,7 +166,8 @@ impl Draft {
 }
 
 fn list(names: &[Box<[u8]>], numbers: &HashMap<Box<[u8]>, u16>) -> Members {
-    let sets: Option<Vec<_>> = names.iter().map(|name| numbers.get(name).copied()).collect();
+    let sets: Option<Vec<_>> =
+        names.iter().map(|name| numbers.get(name).map(|number| IpSetId::Number(*number))).collect();
     sets.map_or_else(|| Members::Unknown("one of its sets was not listed".into()), Members::Sets)
 }
 

@@ -14,11 +14,25 @@ mod kind;
 mod layers;
 mod member;
 
+use std::collections::BTreeMap;
+
 use loopgate_facts::Untrusted;
 
 pub use builder::{Builder, Error, decode_stream};
 
 use crate::ruleset::{Family, Set};
+
+/// Sets, as rules name them.
+pub type IpSets = BTreeMap<IpSetId, IpSet>;
+
+/// What a rule names a set by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IpSetId {
+    /// The number that the kernel has given to it.
+    Number(u16),
+    /// Its name, as files have it.
+    Name(Untrusted),
+}
 
 /// A set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +59,8 @@ pub enum Members {
         /// Members of its type can be exceptions, so that `--return-nomatch` asks for these (`IPSET_TYPE_NOMATCH`).
         exceptions: bool,
     },
-    /// Other sets, by number (`list:set`). A packet is in the set if it is in any of them.
-    Sets(Vec<u16>),
+    /// Other sets (`list:set`). A packet is in the set if it is in any of them.
+    Sets(Vec<IpSetId>),
     /// It is not known: why.
     Unknown(Untrusted),
 }

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ip_set::IpSetId;
 use crate::rule::{Effect, End, IpSetChange, IpSetQuestion, IpSetReference, Predicate, Target, Test, Verdict};
 
 fn extension<'a>(name: &'a str, revision: u8, family: Family, info: &'a [u8]) -> Extension<'a> {
@@ -137,7 +138,7 @@ fn a_set_is_named_by_its_number_and_the_parts_of_its_key() {
     let info = [&7_u16.to_ne_bytes()[..], &[2, 0b1000_0011], &[0; 4]].concat();
     let set = extension("set", 1, Family::Ip, &info);
     let [test] = tests(match_op(&set)).try_into().unwrap();
-    let set = IpSetReference { number: 7, ends: vec![End::Source, End::Destination] };
+    let set = IpSetReference { id: IpSetId::Number(7), ends: vec![End::Source, End::Destination] };
     let asked = Predicate::InIpSet(IpSetQuestion { set, return_nomatch: true, counters: false });
     assert_eq!(test, Test { inverted: true, predicate: asked });
 }
@@ -157,7 +158,7 @@ fn a_set_is_asked_alike_in_every_revision() {
         tests => panic!("{tests:?}"),
     };
     let plain = IpSetQuestion {
-        set: IpSetReference { number: 7, ends: vec![End::Destination, End::Source] },
+        set: IpSetReference { id: IpSetId::Number(7), ends: vec![End::Destination, End::Source] },
         return_nomatch: false,
         counters: false,
     };
@@ -180,7 +181,8 @@ fn a_target_names_the_sets_that_it_changes() {
         [Op::Effect(Effect::ChangeIpSets(changes))] => changes.clone(),
         ops => panic!("{ops:?}"),
     };
-    let change = |number, ends, deletes| IpSetChange { set: IpSetReference { number, ends }, deletes };
+    let change =
+        |number, ends, deletes| IpSetChange { set: IpSetReference { id: IpSetId::Number(number), ends }, deletes };
     let added = change(3, vec![End::Source], false);
     let deleted = change(4, vec![End::Destination, End::Source], true);
     assert_eq!(changes(&info(3, 4)), [added.clone(), deleted]);

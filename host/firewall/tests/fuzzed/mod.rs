@@ -3,10 +3,8 @@
 
 mod machine;
 
-use std::collections::BTreeMap;
-
 use loopgate_firewall::evaluate::{Answer, Evaluator, Fate, Question};
-use loopgate_firewall::ip_set::{self, IpSet};
+use loopgate_firewall::ip_set::{self, IpSetId, IpSets};
 use loopgate_firewall::region::Region;
 use loopgate_firewall::rule::{End, IpSetQuestion, IpSetReference, Op, Predicate, Test, Verdict};
 use loopgate_firewall::ruleset::{
@@ -48,10 +46,10 @@ pub(crate) fn ip_sets(input: &[u8]) {
 }
 
 /// Rules that ask some sets, and accept what is in one.
-fn asking(ip_sets: BTreeMap<u16, IpSet>, family: Family) -> Ruleset {
+fn asking(ip_sets: IpSets, family: Family) -> Ruleset {
     let ends = vec![End::Source, End::Destination, End::Source];
-    let question = |(position, number): (usize, &u16)| IpSetQuestion {
-        set: IpSetReference { number: *number, ends: ends.clone() },
+    let question = |(position, id): (usize, &IpSetId)| IpSetQuestion {
+        set: IpSetReference { id: id.clone(), ends: ends.clone() },
         return_nomatch: position % 3 == 2,
         counters: false,
     };

@@ -10,14 +10,11 @@ use std::io;
 
 use loopgate_facts::Untrusted;
 use loopgate_firewall::attribute::{self, attributes};
-use loopgate_firewall::ip_set::{Builder, IpSet, Members};
+use loopgate_firewall::ip_set::{Builder, IpSet, IpSetId, IpSets, Members};
 use rustix::io::Errno;
 
 use super::nf_tables::NETLINK_NETFILTER;
 use crate::linux::netlink::{NetlinkError, Request, Session, retry};
-
-/// Sets by number.
-pub type Sets = BTreeMap<u16, IpSet>;
 
 /// Why the sets cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +31,9 @@ pub enum Unreadable {
 const ATTEMPTS: u32 = 8;
 
 /// Reads the sets with these numbers, and those that are members of them. One that is not there is left out.
-pub fn read(numbers: &BTreeSet<u16>) -> Result<Sets, Unreadable> {
+pub fn read(numbers: &BTreeSet<u16>) -> Result<IpSets, Unreadable> {
     if numbers.is_empty() {
-        return Ok(Sets::new());
+        return Ok(IpSets::new());
     }
     let mut attempt = 1;
     loop {
@@ -49,14 +46,14 @@ pub fn read(numbers: &BTreeSet<u16>) -> Result<Sets, Unreadable> {
 }
 
 /// Stands for sets that could not be read.
-pub(super) fn unknown(numbers: &BTreeSet<u16>, why: &Unreadable) -> Sets {
+pub(super) fn unknown(numbers: &BTreeSet<u16>, why: &Unreadable) -> IpSets {
     let set = |number: &u16| IpSet {
         name: format!("(number {number})").into(),
         kind: Untrusted::from("not read"),
         family: None,
         members: Members::Unknown(why.to_string().into()),
     };
-    numbers.iter().map(|number| (*number, set(number))).collect()
+    numbers.iter().map(|number| (IpSetId::Number(*number), set(number))).collect()
 }
 
 fn unreadable(error: NetlinkError) -> Unreadable {
@@ -71,19 +68,19 @@ fn is(error: &io::Error, errno: Errno) -> bool {
 }
 
 /// The members of sets that changed while they were read are not known.
-fn without(mut sets: Sets, changed: &BTreeSet<u16>) -> Sets {
-    for set in sets.iter_mut().filter(|(number, _)| changed.contains(number)).map(|(_, set)| set) {
+fn without(mut sets: IpSets, changed: &BTreeSet<IpSetId>) -> IpSets {
+    for set in sets.iter_mut().filter(|(id, _)| changed.contains(id)).map(|(_, set)| set) {
         set.members = Members::Unknown("its members changed each time they were read".into());
     }
     sets
 }
 
 /// Reads sets once, and tells which of them changed meanwhile.
-fn once(room: usize, numbers: &BTreeSet<u16>) -> Result<(Sets, BTreeSet<u16>), NetlinkError> {
+fn once(room: usize, numbers: &BTreeSet<u16>) -> Result<(IpSets, BTreeSet<IpSetId>), NetlinkError> {
     let mut session = Session::open(NETLINK_NETFILTER, room)?;
     let before = headers(&mut session)?;
     let mut builder = Builder::new();
-    for header in numbers.iter().filter_map(|number| before.get(number)) {
+    for header in numbers.iter().filter_map(|number| before.get(&IpSetId::Number(*number))) {
         list(&mut session, &header.name, &mut builder)?;
     }
     for name in builder.missing() {
@@ -91,7 +88,7 @@ fn once(room: usize, numbers: &BTreeSet<u16>) -> Result<(Sets, BTreeSet<u16>), N
     }
     let sets = builder.finish();
     let after = headers(&mut session)?;
-    let changed = sets.keys().copied().filter(|number| before.get(number) != after.get(number)).collect();
+    let changed = sets.keys().filter(|id| before.get(id) != after.get(id)).cloned().collect();
     Ok((sets, changed))
 }
 
@@ -109,12 +106,12 @@ const FLAGS: u16 = 6;
 const DATA: u16 = 7;
 const NUMBER: u16 = 11;
 
-fn headers(session: &mut Session) -> Result<BTreeMap<u16, Header>, NetlinkError> {
+fn headers(session: &mut Session) -> Result<BTreeMap<IpSetId, Header>, NetlinkError> {
     const LIST_HEADER: u32 = 1 << 2;
     let mut headers = BTreeMap::new();
     session.dump(&request(&[(FLAGS, &LIST_HEADER.to_be_bytes())]), |payload| {
         let (number, header) = header(payload)?;
-        headers.insert(number, header);
+        headers.insert(IpSetId::Number(number), header);
         Ok(())
     })?;
     Ok(headers)

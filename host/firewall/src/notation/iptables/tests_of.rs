@@ -8,6 +8,7 @@ use loopgate_facts::Untrusted;
 
 use super::{BEHIND, Part, quote};
 use crate::Ruleset;
+use crate::ip_set::{IpSet, IpSetId};
 use crate::iptables_save::names::{ADDRESS_TYPES, PACKET_TYPES, PROTOCOLS, STATES, STATUSES, TCP_FLAGS};
 use crate::rule::{Direction, End, InterfaceEnd, IpSetReference, Predicate, Test};
 
@@ -212,9 +213,9 @@ fn icmp(protocol: u8, kinds: &RangeInclusive<u8>, codes: &RangeInclusive<u8>) ->
 
 /// A set with the ends of the packet that are asked for.
 pub(super) fn ip_set(set: &IpSetReference, ruleset: &Ruleset) -> String {
-    let mut text = match ruleset.ip_sets.get(&set.number) {
-        Some(known) => quote(known.name.as_str()),
-        None => format!("(number {})", set.number),
+    let mut text = match (ruleset.ip_sets.get(&set.id), &set.id) {
+        (Some(IpSet { name, .. }), _) | (None, IpSetId::Name(name)) => quote(name.as_str()),
+        (None, IpSetId::Number(number)) => format!("(number {number})"),
     };
     for (position, end) in set.ends.iter().enumerate() {
         text.push_str(if position == 0 { " " } else { "," });

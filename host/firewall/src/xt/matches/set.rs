@@ -2,6 +2,7 @@
 
 use super::super::Structure;
 use super::single;
+use crate::ip_set::IpSetId;
 use crate::rule::{End, IpSetQuestion, IpSetReference, Op, Predicate};
 use crate::ruleset::Family;
 
@@ -22,7 +23,7 @@ fn of_parts(number: u16, parts: u8, flags: u8) -> Option<(IpSetReference, u8)> {
         return None;
     }
     let end = |part: u8| if flags & 1 << part == 0 { End::Destination } else { End::Source };
-    Some((IpSetReference { number, ends: (1..=parts).map(end).collect() }, flags))
+    Some((IpSetReference { id: IpSetId::Number(number), ends: (1..=parts).map(end).collect() }, flags))
 }
 
 const INVERTED: u8 = 1;
