@@ -15,7 +15,7 @@ use loopgate_facts::ReachVerdict;
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Endpoint, Fate, Question};
-use loopgate_firewall::ip_set::{Effect, IpSet, IpSetId, IpSets, Layer, Members, Part};
+use loopgate_firewall::ip_set::{self, Effect, IpSet, IpSetId, IpSets, Layer, Members, Part};
 use loopgate_firewall::ruleset::{Element, Family, Key};
 use loopgate_test_support::{command, in_namespace, run};
 
@@ -169,6 +169,36 @@ fn what_is_not_understood_makes_its_set_unknown() {
         let sets = read(3);
         let is_unknown = |name| matches!(named(&sets, name).members, Members::Unknown(_));
         assert!(is_unknown("a") && is_unknown("b") && !is_unknown("c"));
+    });
+}
+
+#[test]
+fn a_file_says_what_the_kernel_does() {
+    in_namespace("a_file_says_what_the_kernel_does", || {
+        restore(
+            "create a hash:ip timeout 600 counters comment skbinfo\nadd a 192.0.2.1 comment \"a friend\\\"\n\
+             create b hash:ip family inet6 netmask 64\nadd b 2001:db8::1\n\
+             create c bitmap:ip range 10.0.0.0/16 netmask 24\nadd c 10.0.3.1\n\
+             create d hash:net\nadd d 10.0.0.0/8\nadd d 10.1.0.0/16 nomatch\nadd d 192.0.2.1\n\
+             create e hash:net family inet6\nadd e fd00::/8\nadd e fd00:1::/32 nomatch\n\
+             create f hash:net,iface\nadd f 10.0.0.0/8,eth0\nadd f 10.1.0.0/16,tap wildcard\nadd f 10.2.0.0/16,lo nomatch\n\
+             create g hash:ip,port\nadd g 10.0.0.1,tcp:22\nadd g 10.0.0.2,sctp:9\nadd g 10.0.0.3,vrrp:0\n\
+             create h hash:ip,port,ip\nadd h 10.0.0.1,udp:53,10.0.0.5\n\
+             create i hash:ip,port,net\nadd i 10.0.0.1,tcp:80,10.0.0.0/8\nadd i 10.0.0.1,tcp:80,10.1.0.0/16 nomatch\n\
+             create j hash:net,port family inet6\nadd j fd00::/64,tcp:443\nadd j fd01::1,udplite:443\n\
+             create k bitmap:port range 0-1023\nadd k 22-80\n\
+             create l list:set\nadd l a\nadd l k\n",
+        );
+        let (kernel, saved) = (read(12), run("ipset", &["save"]));
+        assert!(ip_set::is_save(saved.as_bytes()), "{saved}");
+        let file = ip_set::parse(saved.as_bytes()).unwrap();
+        assert_eq!(kernel.len(), 12);
+        for set in kernel.values().filter(|set| set.name.as_str() != "l") {
+            assert_eq!(file[&IpSetId::Name(set.name.clone())], *set, "{saved}");
+        }
+        let sets = Members::Sets(["a", "k"].map(|name| IpSetId::Name(name.into())).to_vec());
+        assert_eq!(named(&file, "l").members, sets);
+        assert_eq!(file.len(), 12);
     });
 }
 

@@ -4,10 +4,11 @@
 //! deep, wide or cyclic as a hostile file wants without a recursive type.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use loopgate_facts::Untrusted;
 
-use crate::ip_set::{IpSetId, IpSets};
+use crate::ip_set::{IpSetId, IpSets, Members};
 use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
@@ -137,7 +138,14 @@ impl Ruleset {
             }
             set
         }));
-        self.ip_sets.extend(other.ip_sets);
+        for (id, set) in other.ip_sets {
+            match self.ip_sets.entry(id) {
+                Entry::Vacant(new) => drop(new.insert(set)),
+                Entry::Occupied(mut known) => {
+                    known.get_mut().members = Members::Unknown("it is there more than once".into());
+                }
+            }
+        }
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Builder {
 
 /// A set that is being read.
 #[derive(Debug)]
-struct Draft {
-    number: u16,
+pub(super) struct Draft {
+    id: IpSetId,
     name: Untrusted,
     kind: Untrusted,
     family: Option<Family>,
@@ -55,6 +55,10 @@ const FAMILY: u16 = 5;
 const HEADER: u16 = 7;
 const MEMBERS: u16 = 8;
 const NUMBER: u16 = 11;
+
+// Attributes of what is of all members.
+pub(super) const HEADER_BITMASK: u16 = 12;
+pub(super) const HEADER_NETMASK: u16 = 20;
 
 impl Builder {
     /// A builder without sets.
@@ -93,12 +97,12 @@ impl Builder {
 
     /// The sets by number, once every message was given.
     pub fn finish(self) -> IpSets {
-        let numbers: HashMap<_, _> = self
+        let ids: HashMap<_, _> = self
             .names
             .iter()
-            .filter_map(|(name, position)| Some((name.clone(), self.sets.get(*position)?.number)))
+            .filter_map(|(name, position)| Some((name.clone(), self.sets.get(*position)?.id.clone())))
             .collect();
-        self.sets.into_iter().map(|draft| (IpSetId::Number(draft.number), draft.finish(&numbers))).collect()
+        self.sets.into_iter().map(|draft| draft.finish(&ids)).collect()
     }
 }
 
@@ -118,17 +122,34 @@ pub fn decode_stream(bytes: &[u8]) -> Result<IpSets, Error> {
 
 impl Draft {
     fn read(name: &[u8], fields: &Fields<'_>) -> Result<Self, Flaw> {
-        let kind = fields.text(KIND)?;
+        let (kind, revision) = (fields.text(KIND)?, fields.u8(REVISION)?);
+        let id = IpSetId::Number(u16::from_be_bytes(fields.bytes_of(NUMBER)?));
         let family = family(fields.u8(FAMILY)?)?;
-        Ok(Self {
-            number: u16::from_be_bytes(fields.bytes_of(NUMBER)?),
+        let context = context(kind, revision, family, fields.bytes(HEADER)?);
+        Ok(Self { context, ..Self::new(id, name, kind, family, &[]) })
+    }
+
+    /// A set of whichever revision. `header` holds the attributes that are of all its members.
+    pub(super) fn new(id: IpSetId, name: &[u8], kind: &[u8], family: Option<Family>, header: &[u8]) -> Self {
+        Self {
+            id,
             name: Untrusted::from_bytes(name),
             kind: Untrusted::from_bytes(kind),
             family,
-            context: context(kind, fields.u8(REVISION)?, family, fields.bytes(HEADER)?),
+            context: context(kind, 0, family, header),
             members: Vec::new(),
             sets: Vec::new(),
-        })
+        }
+    }
+
+    /// Its type, as long as what is in it is known.
+    pub(super) fn kind(&self) -> Option<&'static Kind> {
+        self.context.as_ref().ok().map(|context| context.kind)
+    }
+
+    /// What is in it is not known: why.
+    pub(super) fn spoil(&mut self, why: Untrusted) {
+        self.context = Err(why);
     }
 
     fn add_members(&mut self, list: &[u8]) -> Result<(), Flaw> {
@@ -137,13 +158,17 @@ impl Draft {
             if item.kind != HEADER {
                 return Err(Flaw::UnknownAttribute(item.kind));
             }
-            let Ok(context) = self.context else { return Ok(()) };
-            if let Err(flaw) = self.add_member(item.value, context) {
-                let number = self.members.len() + self.sets.len();
-                self.context = Err(format!("member {number}: {flaw}").into());
-            }
+            self.add(item.value);
         }
         Ok(())
+    }
+
+    /// Adds a member from its attributes. One that is not understood spoils the set.
+    pub(super) fn add(&mut self, member: &[u8]) {
+        let Ok(context) = self.context else { return };
+        if let Err(flaw) = self.add_member(member, context) {
+            self.spoil(format!("member {}: {flaw}", self.members.len() + self.sets.len()).into());
+        }
     }
 
     fn add_member(&mut self, bytes: &[u8], context: Context) -> Result<(), Flaw> {
@@ -155,19 +180,19 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self, numbers: &HashMap<Box<[u8]>, u16>) -> IpSet {
+    /// The set, given what the names of sets stand for.
+    pub(super) fn finish(self, ids: &HashMap<Box<[u8]>, IpSetId>) -> (IpSetId, IpSet) {
         let members = match self.context {
             Err(why) => Members::Unknown(why),
-            Ok(context) if context.kind.is_list() => list(&self.sets, numbers),
+            Ok(context) if context.kind.is_list() => list(&self.sets, ids),
             Ok(context) => values(context, self.members),
         };
-        IpSet { name: self.name, kind: self.kind, family: self.family, members }
+        (self.id, IpSet { name: self.name, kind: self.kind, family: self.family, members })
     }
 }
 
-fn list(names: &[Box<[u8]>], numbers: &HashMap<Box<[u8]>, u16>) -> Members {
-    let sets: Option<Vec<_>> =
-        names.iter().map(|name| numbers.get(name).map(|number| IpSetId::Number(*number))).collect();
+fn list(names: &[Box<[u8]>], ids: &HashMap<Box<[u8]>, IpSetId>) -> Members {
+    let sets: Option<Vec<_>> = names.iter().map(|name| ids.get(name).cloned()).collect();
     sets.map_or_else(|| Members::Unknown("one of its sets was not listed".into()), Members::Sets)
 }
 
@@ -211,19 +236,17 @@ fn context(kind: &[u8], revision: u8, family: Option<Family>, header: &[u8]) -> 
 
 /// How many bits of the addresses count, for all members alike.
 fn netmask(header: &[u8]) -> Result<Option<u8>, Flaw> {
-    const BITMASK: u16 = 12;
-    const NETMASK: u16 = 20;
     /// `IPSET_ATTR_MEMSIZE`.
     const HIGHEST: u16 = 26;
     let fields = Fields::strict(header, HIGHEST)?;
-    if fields.has(BITMASK) {
-        let mask = match member::address(&fields, BITMASK)? {
+    if fields.has(HEADER_BITMASK) {
+        let mask = match member::address(&fields, HEADER_BITMASK)? {
             IpAddr::V4(mask) => (u128::from(mask.to_bits()) << 96, 32),
             IpAddr::V6(mask) => (mask.to_bits(), 128),
         };
-        return prefix(mask).map(Some).ok_or(Flaw::Value { kind: BITMASK, value: 0 });
+        return prefix(mask).map(Some).ok_or(Flaw::Value { kind: HEADER_BITMASK, value: 0 });
     }
-    if fields.has(NETMASK) { fields.u8(NETMASK).map(Some) } else { Ok(None) }
+    if fields.has(HEADER_NETMASK) { fields.u8(HEADER_NETMASK).map(Some) } else { Ok(None) }
 }
 
 /// The length of a mask that is a prefix, given in the upper bits.

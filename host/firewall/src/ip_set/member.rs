@@ -31,11 +31,11 @@ pub(super) struct Context {
 }
 
 // `enum ipset_cadt_flags`.
-const IPSET_FLAG_BEFORE: u32 = 1;
-const IPSET_FLAG_PHYSDEV: u32 = 2;
-const IPSET_FLAG_NOMATCH: u32 = 4;
-const IPSET_FLAG_IFACE_WILDCARD: u32 = 128;
-const KNOWN_FLAGS: u32 = IPSET_FLAG_BEFORE | IPSET_FLAG_PHYSDEV | IPSET_FLAG_NOMATCH | IPSET_FLAG_IFACE_WILDCARD;
+const BEFORE: u32 = 1;
+pub(super) const PHYSDEV: u32 = 2;
+pub(super) const NOMATCH: u32 = 4;
+pub(super) const WILDCARD: u32 = 128;
+const KNOWN_FLAGS: u32 = BEFORE | PHYSDEV | NOMATCH | WILDCARD;
 
 /// The name of a member of a set of sets.
 pub(super) fn name(bytes: &[u8]) -> Result<Box<[u8]>, Flaw> {
@@ -46,12 +46,12 @@ pub(super) fn name(bytes: &[u8]) -> Result<Box<[u8]>, Flaw> {
 pub(super) fn read(bytes: &[u8], context: Context) -> Result<Member, Flaw> {
     let fields = Fields::strict(bytes, HIGHEST)?;
     let flags = fields.flags(FLAGS, KNOWN_FLAGS)?;
-    if flags & IPSET_FLAG_PHYSDEV != 0 {
+    if flags & PHYSDEV != 0 {
         // Whether it hides wider networks depends on how the kernel hashes it.
         return Err(fields.unknown_value(FLAGS));
     }
-    let effect = if flags & IPSET_FLAG_NOMATCH == 0 { Effect::Match } else { Effect::Except };
-    let wildcard = flags & IPSET_FLAG_IFACE_WILDCARD != 0;
+    let effect = if flags & NOMATCH == 0 { Effect::Match } else { Effect::Except };
+    let wildcard = flags & WILDCARD != 0;
     let mut member = Member { first: Vec::new(), last: Vec::new(), prefixes: [0; 2], effect, wildcard };
     for source in context.kind.sources {
         member.add(*source, &fields, context)?;

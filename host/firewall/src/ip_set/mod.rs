@@ -5,6 +5,7 @@
 //! | `builder` | reads the messages in which the kernel lists sets (`include/uapi/linux/netfilter/ipset/ip_set.h`) |
 //! | `kind` | the types of sets: what their members are made of |
 //! | `member` | reads a member |
+//! | `save` | reads what `ipset save` prints |
 //! | `layers` | puts the members in the order in which the kernel finds them |
 //!
 //! A type, a revision or a member that is not understood makes its set unknown, and no other.
@@ -13,12 +14,14 @@ mod builder;
 mod kind;
 mod layers;
 mod member;
+mod save;
 
 use std::collections::BTreeMap;
 
 use loopgate_facts::Untrusted;
 
 pub use builder::{Builder, Error, decode_stream};
+pub use save::{Problem, SaveError, is_save, parse};
 
 use crate::ruleset::{Family, Set};
 

@@ -35,9 +35,10 @@ pub(crate) fn nf_tables(input: &[u8]) {
     }
 }
 
-/// The messages of a dump of sets of `ipset(8)`, and questions about rules that ask them.
+/// The messages of a dump of sets of `ipset(8)`, or what `ipset save` prints, and questions about rules that ask them.
 pub(crate) fn ip_sets(input: &[u8]) {
-    let Ok(ip_sets) = ip_set::decode_stream(input) else { return };
+    let file = if ip_set::is_save(input) { ip_set::parse(input).ok() } else { None };
+    let Some(ip_sets) = file.or_else(|| ip_set::decode_stream(input).ok()) else { return };
     for family in [Family::Ip, Family::Ip6] {
         let ruleset = asking(ip_sets.clone(), family);
         is_sound(&ruleset);
