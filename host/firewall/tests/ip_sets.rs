@@ -9,7 +9,7 @@ use loopgate_facts::ReachVerdict;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::attribute::append;
 use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
-use loopgate_firewall::ip_set::{Builder, IpSetId, IpSets, decode_stream};
+use loopgate_firewall::ip_set::{self, Builder, IpSetId, IpSets, Members, decode_stream};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
@@ -17,7 +17,7 @@ use loopgate_firewall::rule::{Effect, End, IpSetChange, IpSetQuestion, IpSetRefe
 use loopgate_firewall::ruleset::{
     Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Rule, RuleId, Table, TableId,
 };
-use loopgate_firewall::{Ruleset, notation};
+use loopgate_firewall::{Ruleset, iptables_save, notation};
 use proptest::prelude::*;
 
 const TCP: u8 = 6;
@@ -286,6 +286,46 @@ fn rules_are_shown_with_the_names_of_their_sets() {
     assert_eq!(host.ruleset.named_ip_sets(), BTreeSet::from([3, 4].map(IpSetId::Number)));
 }
 
+#[test]
+fn files_of_rules_and_of_sets_are_taken_together() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -m set --match-set friends src -m set ! --match-set services src,dst -j ACCEPT\nCOMMIT\n";
+    let rules = iptables_save::parse(rules.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    let alone = Host { ruleset: rules.clone() };
+    assert_eq!(alone.unknown_because(), "what is in the ipset friends");
+    let text = "# of a host\ncreate friends hash:net family inet hashsize 64\nadd friends 192.0.2.0/30 comment \"a b\"\n\
+        create services hash:ip,port timeout 0\nadd services 192.0.2.2,tcp:22 timeout 9\n";
+    assert!(ip_set::is_save(text.as_bytes()));
+    let mut host = Host { ruleset: Ruleset { ip_sets: ip_set::parse(text.as_bytes()).unwrap(), ..Ruleset::default() } };
+    host.ruleset.append(rules);
+    assert_eq!(host.opens_to(&[MEMBER, OTHER, "192.0.2.7"]), [true, false, false]);
+    host.ruleset.append(Ruleset { ip_sets: ip_set::parse(text.as_bytes()).unwrap(), ..Ruleset::default() });
+    assert_eq!(host.unknown_because(), "what is in the ipset friends (hash:net): it is there more than once");
+}
+
+#[test]
+fn a_file_of_sets_has_errors_with_their_lines_and_sets_that_are_unknown() {
+    let error = |text: &str| ip_set::parse(text.as_bytes()).unwrap_err().to_string();
+    assert_eq!(error("create a hash:ip\n\nflush a\n"), "line 3: this is not a line of ipset save: flush a");
+    assert_eq!(error("create a hash:ip\ncreate a hash:ip\n"), "line 2: the set a is there twice");
+    assert_eq!(error("add a 10.0.0.1\n"), "line 1: there is no set a");
+    let unknown = [
+        "create a hash:mac\nadd a 02:00:00:00:00:01",
+        "create a hash:ip new 1",
+        "create a hash:ip\nadd a 10.0.0.1-10.0.0.9",
+        "create a hash:ip\nadd a 10.0.0.1 new",
+        "create a hash:ip\nadd a fd00::1",
+        "create a hash:net\nadd a 10.0.0.0/33",
+        "create a hash:ip,port\nadd a 10.0.0.1,odd:1",
+        "create a hash:net,iface\nadd a 10.0.0.0/8,physdev:eth0",
+        "create a list:set\nadd a b",
+    ];
+    for text in unknown {
+        let sets = ip_set::parse(text.as_bytes()).unwrap();
+        assert!(sets.values().all(|set| matches!(set.members, Members::Unknown(_))), "{text}");
+    }
+}
+
 /// Networks of a small space with the lengths of their prefixes, and whether they are exceptions.
 fn networks() -> impl Strategy<Value = BTreeMap<(u8, u8), bool>> {
     let network = (any::<u8>(), 24_u8..=32, any::<bool>()).prop_map(|(host, prefix, nomatch)| {
@@ -342,6 +382,7 @@ proptest! {
     #[test]
     fn no_bytes_break_the_decoder(bytes: Vec<u8>) {
         let _ = decode_stream(&bytes);
+        let _ = ip_set::parse(&bytes);
         let _ = Builder::new().message(&bytes);
     }
 
