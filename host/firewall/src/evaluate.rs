@@ -24,6 +24,7 @@ mod describe;
 mod flow;
 mod hooks;
 mod index;
+mod ip_set;
 mod journal;
 mod load;
 mod lookup;

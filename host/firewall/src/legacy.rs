@@ -107,7 +107,7 @@ pub fn decode(info: &[u8], entries: &[u8], family: Family) -> Result<Ruleset, Le
     let chains = Chains::find(&info, &entries)?;
     let chains = lower::chains(&chains)?;
     let (chains, offsets): (_, Vec<_>) = chains.into_iter().unzip();
-    let ruleset = Ruleset { tables: vec![table], chains, sets: Vec::new() };
+    let ruleset = Ruleset { tables: vec![table], chains, ..Ruleset::default() };
     match loops::find(&ruleset) {
         Some(chain) => Err(Flaw::Loop.at(offsets.get(chain.0 as usize).copied().unwrap_or_default())),
         None => Ok(ruleset),

@@ -19,6 +19,7 @@
 //! | [`rule`] | what a rule is made of: operations on registers, matches, effects, verdicts |
 //! | [`attribute`] | the attributes of netlink messages |
 //! | [`nf_tables`] | reads the messages of the kernel's `nf_tables` |
+//! | [`ip_set`] | the sets of `ipset(8)`, and the messages in which the kernel lists them |
 //! | [`legacy`] | reads the tables of legacy iptables |
 //! | [`xt`] | reads the matches and targets of iptables |
 //!
@@ -27,6 +28,7 @@
 pub mod address_set;
 pub mod attribute;
 pub mod evaluate;
+pub mod ip_set;
 pub mod iptables_save;
 pub mod legacy;
 mod loops;

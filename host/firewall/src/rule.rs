@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use loopgate_facts::Untrusted;
 
+use crate::ip_set::IpSetId;
 use crate::ruleset::{ChainId, SetId};
 
 /// One of the 16 registers of four bytes (`NFT_REG32_00` is 0). A value longer than four bytes takes those that follow.
@@ -511,25 +512,30 @@ pub enum Predicate {
         /// Packets from this machine's own addresses pass (`--accept-local`).
         accept_local: bool,
     },
-    /// Parts of the packet are in a set. Each part stands where the set's key has it.
-    InSet {
-        /// The set.
-        set: SetId,
-        /// What the key is made of, part by part.
-        parts: Vec<SetPart>,
-    },
+    /// Parts of the packet are in a set of `ipset(8)`.
+    InIpSet(IpSetQuestion),
     /// Something that is not understood; it holds or not.
     Unknown(Untrusted),
 }
 
-/// A part of a key that iptables looks up in an `ipset(8)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each says itself")]
-pub enum SetPart {
-    Address(End),
-    /// The transport protocol and the port, as `hash:ip,port` holds them: one byte and two.
-    ProtocolAndPort(End),
-    InterfaceName(InterfaceEnd),
+/// What a rule asks a set of `ipset(8)` (`struct xt_set_info`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpSetQuestion {
+    /// The set: a key of [`crate::Ruleset::ip_sets`].
+    pub set: IpSetReference,
+    /// Members that are exceptions (`nomatch`) count as found, and others do not (`--return-nomatch`).
+    pub return_nomatch: bool,
+    /// What its members have counted takes part (`--packets-gt`, `--bytes-lt`).
+    pub counters: bool,
+}
+
+/// A set of `ipset(8)`, as a rule names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpSetReference {
+    /// The set.
+    pub id: IpSetId,
+    /// Which end of the packet each part is of.
+    pub ends: Vec<End>,
 }
 
 /// The interface that a packet came in by or leaves by.
@@ -589,6 +595,8 @@ pub enum Effect {
     },
     /// The connection is not tracked (`notrack`).
     NoTrack,
+    /// Members are added to sets of `ipset(8)`, or deleted (`SET`).
+    ChangeIpSets(Vec<IpSetChange>),
     /// Another part of the packet or of what is known about it is written: its name. What depends on it is not known
     /// any more.
     Write {
@@ -597,6 +605,15 @@ pub enum Effect {
         /// Its name as an administrator knows it: `meta priority`, `ip dscp`.
         name: Untrusted,
     },
+}
+
+/// What is done to a set of `ipset(8)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpSetChange {
+    /// The set.
+    pub set: IpSetReference,
+    /// The member is deleted.
+    pub deletes: bool,
 }
 
 /// Something without meaning for who can reach what.
@@ -693,13 +710,6 @@ impl Op {
         match self {
             Self::Verdict(verdict) => verdict.move_references(chains),
             Self::Lookup { set, .. } | Self::Update { set, .. } => set.0 += sets,
-            Self::Match { all, .. } => {
-                for test in all {
-                    if let Predicate::InSet { set, .. } = &mut test.predicate {
-                        set.0 += sets;
-                    }
-                }
-            }
             _ => {}
         }
     }

@@ -3,9 +3,13 @@
 //! Chains and sets live in flat lists and are named by position ([`ChainId`], [`SetId`]), so that a ruleset can be as
 //! deep, wide or cyclic as a hostile file wants without a recursive type.
 
+use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+
 use loopgate_facts::Untrusted;
 
-use crate::rule::{Op, Unknown, Verdict};
+use crate::ip_set::{IpSetId, IpSets, Members};
+use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Ruleset {
     pub chains: Vec<Chain>,
     /// The sets and maps of all tables.
     pub sets: Vec<Set>,
+    /// The sets of `ipset(8)`, as rules of iptables name them.
+    pub ip_sets: IpSets,
 }
 
 /// Position of a table in [`Ruleset::tables`].
@@ -65,6 +71,25 @@ impl Ruleset {
         self.table(self.chain(chain)?.table)
     }
 
+    /// The sets of `ipset(8)` that its rules name.
+    pub fn named_ip_sets(&self) -> BTreeSet<IpSetId> {
+        let ops = self.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+        let mut named = BTreeSet::new();
+        for op in ops {
+            match op {
+                Op::Match { all, .. } => named.extend(all.iter().filter_map(|test| match &test.predicate {
+                    Predicate::InIpSet(question) => Some(question.set.id.clone()),
+                    _ => None,
+                })),
+                Op::Effect(Effect::ChangeIpSets(changes)) => {
+                    named.extend(changes.iter().map(|change| change.set.id.clone()));
+                }
+                _ => {}
+            }
+        }
+        named
+    }
+
     /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this one
     /// may be let through by them or not. They run last, because what other rules drop stays dropped.
     pub fn unreadable(family: Family, why: &Untrusted) -> Self {
@@ -90,7 +115,7 @@ impl Ruleset {
             notation: Notation::Nft,
         };
         let chains = [Hook::Input, Hook::Forward, Hook::Output].map(chain).to_vec();
-        Self { tables: vec![table], chains, sets: Vec::new() }
+        Self { tables: vec![table], chains, ..Self::default() }
     }
 
     /// Adds everything of another ruleset behind what is there, with its positions moved on.
@@ -113,6 +138,14 @@ impl Ruleset {
             }
             set
         }));
+        for (id, set) in other.ip_sets {
+            match self.ip_sets.entry(id) {
+                Entry::Vacant(new) => drop(new.insert(set)),
+                Entry::Occupied(mut known) => {
+                    known.get_mut().members = Members::Unknown("it is there more than once".into());
+                }
+            }
+        }
     }
 }
 
@@ -299,7 +332,7 @@ pub struct Element {
 }
 
 /// What an element covers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// One key.
     Exact(Box<[u8]>),

@@ -18,6 +18,11 @@ fn nf_tables() {
 }
 
 #[test]
+fn ip_sets() {
+    corpus("ip_sets");
+}
+
+#[test]
 fn xt() {
     corpus("xt");
 }

@@ -4,6 +4,7 @@
 
 mod actions;
 mod draw;
+mod ip_sets;
 mod iptables;
 mod matches;
 mod native;
@@ -71,13 +72,14 @@ fn ruleset(draw: &mut Draw) -> Ruleset {
         (2, &[Tool::IptablesNft, Tool::IptablesLegacy]),
         (1, &[Tool::Nft, Tool::Ip6tablesLegacy]),
     ]);
-    let mut tables = Vec::new();
+    let sets = if tools != [Tool::Nft] && draw.chance(55) { ip_sets::sets(draw) } else { Vec::new() };
+    let mut tables: Vec<_> = ip_sets::table(&sets).into_iter().collect();
     for &tool in tools {
         if tool == Tool::Nft {
             let count = 1 + draw.count(30, 2);
             tables.extend((0..count).map(|number| native::table(draw, number)));
         } else {
-            tables.extend(iptables::tables(draw, tool));
+            tables.extend(iptables::tables(draw, tool, &sets));
         }
     }
     Ruleset { tables }

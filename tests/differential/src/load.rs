@@ -15,7 +15,12 @@ pub struct Loader {
     nftables: Nftables,
     /// Tables of the older backend that were made: they can be emptied, but not be taken away.
     legacy: BTreeSet<(Tool, String)>,
+    /// There are sets of `ipset(8)`.
+    sets: bool,
 }
+
+/// How often sets are tried to be taken away: the kernel forgets the rules that named them a little later.
+const PATIENCE: usize = 1000;
 
 /// The chains of the tables of iptables that the kernel makes with them.
 fn built_in_chains(table: &str) -> &'static [&'static str] {
@@ -30,14 +35,16 @@ fn built_in_chains(table: &str) -> &'static [&'static str] {
 impl Loader {
     /// A loader for this thread's network namespace.
     pub fn open() -> std::io::Result<Self> {
-        Ok(Self { nftables: Nftables::open()?, legacy: BTreeSet::new() })
+        Ok(Self { nftables: Nftables::open()?, legacy: BTreeSet::new(), sets: false })
     }
 
     /// Loads a ruleset in place of the one before. The error is what the tool says.
     pub fn load(&mut self, ruleset: &Ruleset) -> Result<(), String> {
         self.empty_legacy_tables(ruleset)?;
         self.nftables.run(&format!("flush ruleset\n{}", ruleset.text_for(Tool::Nft)))?;
+        self.forget_sets()?;
         for tool in ruleset.tools().into_iter().filter(|tool| *tool != Tool::Nft) {
+            self.sets |= tool == Tool::Ipset;
             if matches!(tool, Tool::IptablesLegacy | Tool::Ip6tablesLegacy) {
                 let tables = ruleset.tables.iter().filter(|table| table.tool == tool);
                 self.legacy.extend(tables.map(|table| (tool, table.name.clone())));
@@ -47,10 +54,25 @@ impl Loader {
         Ok(())
     }
 
+    /// Those that are members of others have to leave them first.
+    fn forget_sets(&mut self) -> Result<(), String> {
+        let mut tries = 0;
+        while self.sets {
+            match restore(Tool::Ipset, "flush\ndestroy\n") {
+                Ok(()) => self.sets = false,
+                Err(error) if tries == PATIENCE => return Err(error),
+                Err(_) => tries += 1,
+            }
+        }
+        Ok(())
+    }
+
     fn empty_legacy_tables(&self, ruleset: &Ruleset) -> Result<(), String> {
         for tool in [Tool::IptablesLegacy, Tool::Ip6tablesLegacy] {
             let mut text = String::new();
-            let is_loaded = |name: &str| ruleset.tables.iter().any(|table| table.tool == tool && table.name == name);
+            // Those that name sets are in the way of taking the sets away.
+            let is_loaded =
+                |name: &str| !self.sets && ruleset.tables.iter().any(|table| table.tool == tool && table.name == name);
             for (_, name) in self.legacy.iter().filter(|(of, name)| *of == tool && !is_loaded(name)) {
                 _ = writeln!(text, "*{name}");
                 for chain in built_in_chains(name) {
@@ -70,7 +92,9 @@ fn restore(tool: Tool, text: &str) -> Result<(), String> {
     let run = || {
         // The lock of iptables is of the machine, which the namespace has nothing to do with.
         let lock = std::env::temp_dir().join(format!("loopgate-xtables-{}.lock", std::process::id()));
+        let options: &[&str] = if tool == Tool::Ipset { &["-exist", "restore"] } else { &[] };
         let mut child = command(tool.program())
+            .args(options)
             .env("XTABLES_LOCKFILE", lock)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -16,7 +16,7 @@ pub struct Table {
     pub tool: Tool,
     /// Its name; with `nft(8)` its family too: `inet t0`.
     pub name: String,
-    /// Sets and maps; only `nft(8)` has them.
+    /// Sets and maps, of `nft(8)` and of `ipset(8)`.
     pub sets: Vec<Set>,
     /// Its chains.
     pub chains: Vec<Chain>,
@@ -26,6 +26,7 @@ pub struct Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each says itself")]
 pub enum Tool {
+    Ipset,
     Nft,
     IptablesNft,
     Ip6tablesNft,
@@ -37,6 +38,7 @@ impl Tool {
     /// The program that reads what [`Ruleset::text_for`] gives.
     pub fn program(self) -> &'static str {
         match self {
+            Self::Ipset => "ipset",
             Self::Nft => "nft",
             Self::IptablesNft => "iptables-nft-restore",
             Self::Ip6tablesNft => "ip6tables-nft-restore",
@@ -49,7 +51,7 @@ impl Tool {
 /// A set or a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set {
-    /// `set NAME` or `map NAME`.
+    /// `set NAME` or `map NAME`; of `ipset(8)` the name alone.
     pub name: String,
     /// Its type and flags.
     pub header: String,
@@ -106,7 +108,11 @@ impl Ruleset {
     pub fn text_for(&self, tool: Tool) -> String {
         let mut text = String::new();
         for table in self.tables.iter().filter(|table| table.tool == tool) {
-            text.push_str(&if tool == Tool::Nft { table.nft() } else { table.save_format() });
+            text.push_str(&match tool {
+                Tool::Ipset => table.ipset(),
+                Tool::Nft => table.nft(),
+                _ => table.save_format(),
+            });
         }
         text
     }
@@ -148,6 +154,18 @@ impl Table {
             text.push_str("  }\n");
         }
         text.push_str("}\n");
+        text
+    }
+
+    /// The format of `ipset save`.
+    fn ipset(&self) -> String {
+        let mut text = String::new();
+        for set in &self.sets {
+            _ = writeln!(text, "create {} {}", set.name, set.header);
+            for element in &set.elements {
+                _ = writeln!(text, "add {} {element}", set.name);
+            }
+        }
         text
     }
 

@@ -63,7 +63,7 @@ impl Worker {
         self.arena.apply(case.settings)?;
         if let Err(error) = self.loader.load(&case.ruleset) {
             self.report.refused += 1;
-            let line = error.lines().next().unwrap_or_default();
+            let line = error.lines().find(|line| !line.is_empty()).unwrap_or_default();
             *self.report.refusals.entry(format!("{line} (seed {seed})")).or_default() += 1;
             return Ok(());
         }

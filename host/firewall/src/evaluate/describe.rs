@@ -2,6 +2,7 @@
 
 use loopgate_facts::Untrusted;
 
+use super::machine::Machine;
 use crate::rule::{Load, PayloadBase, Predicate, Test};
 
 /// What a load asks for.
@@ -27,9 +28,10 @@ fn header(base: PayloadBase) -> &'static str {
 }
 
 /// What some tests ask for that is not known.
-pub(super) fn tests(tests: &[Test]) -> Untrusted {
+pub(super) fn tests(tests: &[Test], machine: &Machine<'_>) -> Untrusted {
     let named = tests.iter().find_map(|test| match &test.predicate {
         Predicate::Unknown(what) => Some(what.clone()),
+        Predicate::InIpSet(question) => Some(super::ip_set::describe(question, machine)),
         _ => None,
     });
     named.unwrap_or_else(|| "something that is not known".into())

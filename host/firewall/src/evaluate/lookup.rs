@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::address_set::{AddressSet, IpVersion};
+use crate::ip_set::IpSetId;
 use crate::region::Region;
 use crate::ruleset::{Data, Element, Key, Set, SetId};
 
@@ -23,24 +24,33 @@ pub(super) struct Hit {
     pub(super) data: Option<Data>,
 }
 
+/// Where a set is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// In a table.
+    Table(SetId),
+    /// A layer of an `ipset(8)`, by its number.
+    IpSet(IpSetId, u16),
+}
+
 /// Lookups in the sets of one ruleset.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    indexes: HashMap<SetId, Arc<Index>>,
-    found: HashMap<(SetId, IpVersion, Vec<Symbol>), Arc<[Hit]>>,
+    indexes: HashMap<Place, Arc<Index>>,
+    found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<[Hit]>>,
 }
 
 impl Lookups {
     /// What a key finds: disjoint conditions, each with its data. `None` where the set is not known well enough to say.
-    pub(super) fn find(&mut self, id: SetId, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<[Hit]>> {
+    pub(super) fn find(&mut self, place: Place, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<[Hit]>> {
         if set.incomplete.is_some() {
             return None;
         }
-        let index = self.indexes.entry(id).or_insert_with(|| Arc::new(Index::of(set))).clone();
+        let index = self.indexes.entry(place.clone()).or_insert_with(|| Arc::new(Index::of(set))).clone();
         if let Some(key) = values(key) {
             return Some(index.find(set, &key).map(|element| hit(version, element)).into_iter().collect());
         }
-        let memo = (id, version, key.to_vec());
+        let memo = (place, version, key.to_vec());
         if let Some(found) = self.found.get(&memo) {
             return Some(found.clone());
         }

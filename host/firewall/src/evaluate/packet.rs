@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use loopgate_facts::Untrusted;
 
 use crate::address_set::IpVersion;
+use crate::ip_set::IpSetId;
 use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
 
@@ -94,6 +95,8 @@ pub(super) struct State {
     pub(super) overwritten: Vec<(PayloadBase, u32, u32)>,
     /// Sets that a rule added something to on the way.
     pub(super) touched: Vec<SetId>,
+    /// The same of sets of `ipset(8)`; `None` stands for all of them.
+    pub(super) changed_ip_sets: Vec<Option<IpSetId>>,
 }
 
 impl State {
@@ -124,6 +127,7 @@ impl State {
             written: false,
             overwritten: Vec::new(),
             touched: Vec::new(),
+            changed_ip_sets: Vec::new(),
         }
     }
 
@@ -141,7 +145,6 @@ impl State {
             mark: Some(0),
             written: false,
             overwritten: Vec::new(),
-            touched: Vec::new(),
             ..self.clone()
         }
     }

@@ -168,7 +168,8 @@ impl Run<'_, '_, '_> {
                     place: &self.runner.place,
                 };
                 let condition = test::all(all, &view, self.runner.lookups).not_if(*inverted);
-                self.split(&condition, thread, || super::describe::tests(all));
+                let machine = self.runner.machine;
+                self.split(&condition, thread, || super::describe::tests(all, machine));
             }
             Op::Rate(rate) => self.rate(rate, thread),
             Op::Effect(effect) => self.effect(effect, thread),
@@ -343,7 +344,7 @@ impl Run<'_, '_, '_> {
         let found = if thread.flow.state.touched.contains(&id) {
             None
         } else {
-            self.runner.lookups.find(id, set, version, &symbols)
+            self.runner.lookups.find(super::lookup::Place::Table(id), set, version, &symbols)
         };
         let Some(hits) = found else { return self.lookup_unknown(&set.name, result, thread) };
         let somewhere = || hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone()));
@@ -452,6 +453,13 @@ impl Run<'_, '_, '_> {
                 State { tracking: Tracking::Untracked, ..state.clone() }
             }
             Effect::RestoreMark { .. } | Effect::NoTrack => state.clone(),
+            Effect::ChangeIpSets(changes) => {
+                let mut state = state.clone();
+                state.changed_ip_sets.extend(super::ip_set::changed(changes, self.runner.machine));
+                state.changed_ip_sets.sort_unstable();
+                state.changed_ip_sets.dedup();
+                state
+            }
             Effect::Write { payload: None, name } if is_zone(name) && state.tracking == Tracking::Untracked => {
                 return self.end(thread.flow, Fate::Unknown("a zone for what is not tracked".into()));
             }

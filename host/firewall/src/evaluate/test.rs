@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
 use crate::routing::{FibAnswer, FibQuestion};
-use crate::rule::{Direction, End, FibResult, InterfaceEnd, Predicate, SetPart, Test};
+use crate::rule::{Direction, End, FibResult, InterfaceEnd, Predicate, Test};
 
 use super::condition::Condition;
-use super::load::{name, state_bits, status_bits, tuple_end};
+use super::load::{state_bits, status_bits, tuple_end};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
 use super::packet::{Headers, Place, State, TCP, Tracking, address_bytes};
@@ -64,7 +64,7 @@ impl View<'_, '_> {
             Predicate::Mark { value, mask } => self.known_or_unknown(self.state.mark.map(|mark| mark & mask == *value)),
             Predicate::PacketType(kind) => Condition::Known(*kind == 0),
             Predicate::ReversePath { loose, mark, accept_local } => self.reverse_path(*loose, *mark, *accept_local),
-            Predicate::InSet { set, parts } => self.in_set(*set, parts, lookups),
+            Predicate::InIpSet(question) => self.in_ip_set(question, lookups),
             Predicate::TcpOption(_) | Predicate::Unknown(_) => Condition::unknown(self.version()),
             connection => self.connection(connection),
         }
@@ -100,7 +100,7 @@ impl View<'_, '_> {
         equal(self.version(), &[self.headers.tcp_flags().masked(mask, 0)], &[set])
     }
 
-    fn device(&self, end: InterfaceEnd) -> Option<&Device> {
+    pub(super) fn device(&self, end: InterfaceEnd) -> Option<&Device> {
         match end {
             InterfaceEnd::Input => self.place.input,
             InterfaceEnd::Output => self.place.output,
@@ -178,29 +178,6 @@ impl View<'_, '_> {
             return Condition::Known(false);
         }
         Condition::Exact(Region::of_addresses(AddressSet::single(Ipv6Addr::UNSPECIFIED.into())))
-    }
-
-    fn in_set(&self, id: crate::ruleset::SetId, parts: &[SetPart], lookups: &mut Lookups) -> Condition {
-        let Some(set) = self.machine.ruleset.set(id) else { return Condition::unknown(self.version()) };
-        let mut key = Vec::new();
-        for part in parts {
-            match part {
-                SetPart::Address(end) => key.extend_from_slice(self.headers.address(self.version(), *end)),
-                SetPart::ProtocolAndPort(end) => {
-                    key.push(Symbol::known(self.state.protocol));
-                    key.extend_from_slice(self.headers.port(*end));
-                }
-                SetPart::InterfaceName(end) => key.extend(known(&name(self.device(*end)))),
-            }
-            key.resize(key.len().next_multiple_of(4), Symbol::known(0));
-        }
-        if self.state.touched.contains(&id) {
-            return Condition::unknown(self.version());
-        }
-        match lookups.find(id, set, self.version(), &key) {
-            None => Condition::unknown(self.version()),
-            Some(hits) => hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone())),
-        }
     }
 
     /// `conntrack_mt` (`net/netfilter/xt_conntrack.c`).

@@ -45,18 +45,18 @@ const CAPACITY: usize = 32;
 
 /// Attributes by type; numbers are big-endian throughout nf_tables.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     values: [Option<&'a [u8]>; CAPACITY],
 }
 
 impl<'a> Fields<'a> {
     /// Reads attributes of which types above `highest` change a meaning in ways not known here, and are an error.
-    pub(super) fn strict(bytes: &'a [u8], highest: u16) -> Result<Self, Flaw> {
+    pub(crate) fn strict(bytes: &'a [u8], highest: u16) -> Result<Self, Flaw> {
         Self::read(bytes, |kind| if kind > highest { Err(Flaw::UnknownAttribute(kind)) } else { Ok(()) })
     }
 
     /// Reads attributes of which unknown ones only add to what is said.
-    pub(super) fn lenient(bytes: &'a [u8]) -> Result<Self, Flaw> {
+    pub(crate) fn lenient(bytes: &'a [u8]) -> Result<Self, Flaw> {
         Self::read(bytes, |_| Ok(()))
     }
 
@@ -73,34 +73,34 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of an attribute, where it is there.
-    pub(super) fn get(&self, kind: u16) -> Option<&'a [u8]> {
+    pub(crate) fn get(&self, kind: u16) -> Option<&'a [u8]> {
         self.values.get(usize::from(kind)).copied().flatten()
     }
 
-    pub(super) fn has(&self, kind: u16) -> bool {
+    pub(crate) fn has(&self, kind: u16) -> bool {
         self.get(kind).is_some()
     }
 
     /// The value of an attribute that must be there.
-    pub(super) fn bytes(&self, kind: u16) -> Result<&'a [u8], Flaw> {
+    pub(crate) fn bytes(&self, kind: u16) -> Result<&'a [u8], Flaw> {
         self.get(kind).ok_or(Flaw::Missing(kind))
     }
 
     /// Text without the NUL that ends it.
-    pub(super) fn text(&self, kind: u16) -> Result<&'a [u8], Flaw> {
+    pub(crate) fn text(&self, kind: u16) -> Result<&'a [u8], Flaw> {
         self.bytes(kind).map(until_nul)
     }
 
-    pub(super) fn u8(&self, kind: u16) -> Result<u8, Flaw> {
-        self.number(kind).map(u8::from_be_bytes)
+    pub(crate) fn u8(&self, kind: u16) -> Result<u8, Flaw> {
+        self.bytes_of(kind).map(u8::from_be_bytes)
     }
 
     pub(super) fn u32(&self, kind: u16) -> Result<u32, Flaw> {
-        self.number(kind).map(u32::from_be_bytes)
+        self.bytes_of(kind).map(u32::from_be_bytes)
     }
 
     pub(super) fn u64(&self, kind: u16) -> Result<u64, Flaw> {
-        self.number(kind).map(u64::from_be_bytes)
+        self.bytes_of(kind).map(u64::from_be_bytes)
     }
 
     /// A number that the kernel leaves out where it is 0.
@@ -108,12 +108,13 @@ impl<'a> Fields<'a> {
         if self.has(kind) { self.u32(kind) } else { Ok(0) }
     }
 
-    fn number<const SIZE: usize>(&self, kind: u16) -> Result<[u8; SIZE], Flaw> {
+    /// The value of an attribute that must be there and have this length.
+    pub(crate) fn bytes_of<const SIZE: usize>(&self, kind: u16) -> Result<[u8; SIZE], Flaw> {
         self.bytes(kind)?.try_into().map_err(|_| Flaw::Length)
     }
 
     /// Flags, of which those outside `known` are an error.
-    pub(super) fn flags(&self, kind: u16, known: u32) -> Result<u32, Flaw> {
+    pub(crate) fn flags(&self, kind: u16, known: u32) -> Result<u32, Flaw> {
         let flags = self.u32_or_0(kind)?;
         if flags & !known != 0 { Err(Flaw::Value { kind, value: flags.into() }) } else { Ok(flags) }
     }
@@ -133,7 +134,7 @@ impl<'a> Fields<'a> {
         data(self.bytes(kind)?)
     }
 
-    pub(super) fn unknown_value(&self, kind: u16) -> Flaw {
+    pub(crate) fn unknown_value(&self, kind: u16) -> Flaw {
         Flaw::Value { kind, value: self.u32(kind).unwrap_or_default().into() }
     }
 }
@@ -176,7 +177,7 @@ pub(super) fn rest_behind(register: Register) -> u32 {
 const HEADER: usize = 4;
 
 /// The number of the family (`NFPROTO_*`) and the attributes of a message.
-pub(super) fn message(payload: &[u8]) -> Result<(u8, &[u8]), Flaw> {
+pub(crate) fn message(payload: &[u8]) -> Result<(u8, &[u8]), Flaw> {
     let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or(Flaw::Short)?;
     Ok((header[0], rest))
 }

@@ -16,12 +16,12 @@
 mod chain;
 mod element;
 mod expression;
-mod fields;
+pub(crate) mod fields;
 mod interval;
 mod object;
 mod rule;
 mod set;
-mod stream;
+pub(crate) mod stream;
 
 use std::collections::HashMap;
 

@@ -36,7 +36,7 @@ pub fn decode_stream(bytes: &[u8]) -> Result<Ruleset, Error> {
 }
 
 /// Types and payloads.
-fn messages(mut rest: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Flaw>> {
+pub(crate) fn messages(mut rest: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Flaw>> {
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;

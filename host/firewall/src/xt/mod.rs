@@ -15,7 +15,6 @@ use crate::rule::{Op, Unknown};
 use crate::ruleset::Family;
 
 pub(crate) use matches::masked;
-pub use matches::set::SetReference;
 pub(crate) use structure::{Structure, until_nul};
 
 /// A match or a target: what the kernel says of it.
@@ -48,11 +47,6 @@ pub fn target_ops(extension: &Extension<'_>) -> Vec<Op> {
 /// The text of a comment, where a match is one (`-m comment`).
 pub fn comment(extension: &Extension<'_>) -> Option<Untrusted> {
     matches::COMMENT.read(extension)
-}
-
-/// Which set a match asks (`-m set`), where it is one and asks nothing else.
-pub fn set_reference(extension: &Extension<'_>) -> Option<SetReference> {
-    matches::SETS.iter().find_map(|known| known.read(extension))
 }
 
 fn named(kind: &str, extension: &Extension<'_>) -> Untrusted {

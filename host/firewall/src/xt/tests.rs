@@ -3,7 +3,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use proptest::prelude::*;
 
 use super::*;
-use crate::rule::{Effect, End, Predicate, Target, Test, Verdict};
+use crate::ip_set::IpSetId;
+use crate::rule::{Effect, End, IpSetChange, IpSetQuestion, IpSetReference, Predicate, Target, Test, Verdict};
 
 fn extension<'a>(name: &'a str, revision: u8, family: Family, info: &'a [u8]) -> Extension<'a> {
     Extension { name: name.as_bytes(), revision, family, info }
@@ -136,11 +137,56 @@ fn a_shifted_connection_mark_is_not_understood() {
 fn a_set_is_named_by_its_number_and_the_parts_of_its_key() {
     let info = [&7_u16.to_ne_bytes()[..], &[2, 0b1000_0011], &[0; 4]].concat();
     let set = extension("set", 1, Family::Ip, &info);
-    let parts = vec![End::Source, End::Destination];
-    assert_eq!(set_reference(&set), Some(SetReference { index: 7, parts, inverted: true, return_nomatch: true }));
     let [test] = tests(match_op(&set)).try_into().unwrap();
-    let asked = Predicate::Unknown("-m set --match-set (number 7) src,dst".into());
+    let set = IpSetReference { id: IpSetId::Number(7), ends: vec![End::Source, End::Destination] };
+    let asked = Predicate::InIpSet(IpSetQuestion { set, return_nomatch: true, counters: false });
     assert_eq!(test, Test { inverted: true, predicate: asked });
+}
+
+#[test]
+fn a_set_is_asked_alike_in_every_revision() {
+    let set = [&7_u16.to_ne_bytes()[..], &[2, 0b0000_0101]].concat();
+    let first = [&7_u16.to_ne_bytes()[..], &[0; 26], &[2, 0b0000_0101], &[0; 2]].concat();
+    let counted = |at: usize, flags: u32| {
+        let mut info = [&set[..], &[0; 36], &flags.to_ne_bytes(), &[0; 4]].concat();
+        info.iter_mut().skip(at).take(usize::from(at > 0)).for_each(|byte| *byte = 4);
+        info
+    };
+    let asked = |revision, info: &[u8]| match tests(match_op(&extension("set", revision, Family::Ip, info))).as_slice()
+    {
+        [Test { inverted: true, predicate: Predicate::InIpSet(question) }] => question.clone(),
+        tests => panic!("{tests:?}"),
+    };
+    let plain = IpSetQuestion {
+        set: IpSetReference { id: IpSetId::Number(7), ends: vec![End::Destination, End::Source] },
+        return_nomatch: false,
+        counters: false,
+    };
+    assert_eq!(asked(0, &first), plain);
+    assert_eq!(asked(2, &[&set[..], &[0; 4]].concat()), plain);
+    for (revision, operator) in [(3, 8), (4, 16), (3, 24), (4, 32)] {
+        assert_eq!(asked(revision, &counted(0, 0)), plain);
+        assert_eq!(asked(revision, &counted(0, 0b1000_1000)), IpSetQuestion { return_nomatch: true, ..plain.clone() });
+        assert_eq!(asked(revision, &counted(operator, 0)), IpSetQuestion { counters: true, ..plain.clone() });
+        assert!(unknown(&match_op(&extension("set", revision, Family::Ip, &counted(0, 2)))));
+    }
+    assert!(unknown(&match_op(&extension("set", 2, Family::Inet, &[&set[..], &[0; 4]].concat()))));
+}
+
+#[test]
+fn a_target_names_the_sets_that_it_changes() {
+    let info =
+        |add: u16, delete: u16| [&add.to_ne_bytes()[..], &[1, 2], &delete.to_ne_bytes(), &[2, 4], &[0; 8]].concat();
+    let changes = |info: &[u8]| match target_ops(&extension("SET", 2, Family::Ip, info)).as_slice() {
+        [Op::Effect(Effect::ChangeIpSets(changes))] => changes.clone(),
+        ops => panic!("{ops:?}"),
+    };
+    let change =
+        |number, ends, deletes| IpSetChange { set: IpSetReference { id: IpSetId::Number(number), ends }, deletes };
+    let added = change(3, vec![End::Source], false);
+    let deleted = change(4, vec![End::Destination, End::Source], true);
+    assert_eq!(changes(&info(3, 4)), [added.clone(), deleted]);
+    assert_eq!(changes(&info(3, u16::MAX)), [added]);
 }
 
 fn families() -> impl Strategy<Value = Family> {
@@ -171,7 +217,6 @@ proptest! {
         match_op(&extension);
         prop_assert!(!target_ops(&extension).is_empty());
         comment(&extension);
-        set_reference(&extension);
     }
 
     #[test]

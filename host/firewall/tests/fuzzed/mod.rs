@@ -4,8 +4,12 @@
 mod machine;
 
 use loopgate_firewall::evaluate::{Answer, Evaluator, Fate, Question};
+use loopgate_firewall::ip_set::{self, IpSetId, IpSets};
 use loopgate_firewall::region::Region;
-use loopgate_firewall::ruleset::{ChainId, Family, RuleId};
+use loopgate_firewall::rule::{End, IpSetQuestion, IpSetReference, Op, Predicate, Test, Verdict};
+use loopgate_firewall::ruleset::{
+    Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Rule, RuleId, Table, TableId,
+};
 use loopgate_firewall::xt::{Extension, comment, match_op, target_ops};
 use loopgate_firewall::{Ruleset, iptables_save, legacy, nf_tables, nft_json, notation};
 
@@ -14,8 +18,9 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 #[allow(dead_code, reason = "each fuzz target uses one")]
-pub(crate) const TARGETS: [Target; 6] = [
+pub(crate) const TARGETS: [Target; 7] = [
     ("nf_tables", nf_tables),
+    ("ip_sets", ip_sets),
     ("xt", xt),
     ("legacy", legacy),
     ("iptables_save", iptables_save),
@@ -28,6 +33,45 @@ pub(crate) fn nf_tables(input: &[u8]) {
     if let Ok(ruleset) = nf_tables::decode_stream(input) {
         is_sound(&ruleset);
     }
+}
+
+/// The messages of a dump of sets of `ipset(8)`, or what `ipset save` prints, and questions about rules that ask them.
+pub(crate) fn ip_sets(input: &[u8]) {
+    let file = if ip_set::is_save(input) { ip_set::parse(input).ok() } else { None };
+    let Some(ip_sets) = file.or_else(|| ip_set::decode_stream(input).ok()) else { return };
+    for family in [Family::Ip, Family::Ip6] {
+        let ruleset = asking(ip_sets.clone(), family);
+        is_sound(&ruleset);
+        answers_are_sound(&ruleset);
+    }
+}
+
+/// Rules that ask some sets, and accept what is in one.
+fn asking(ip_sets: IpSets, family: Family) -> Ruleset {
+    let ends = vec![End::Source, End::Destination, End::Source];
+    let question = |(position, id): (usize, &IpSetId)| IpSetQuestion {
+        set: IpSetReference { id: id.clone(), ends: ends.clone() },
+        return_nomatch: position % 3 == 2,
+        counters: false,
+    };
+    let rule = |question| {
+        let test = Test { inverted: false, predicate: Predicate::InIpSet(question) };
+        let ops = vec![Op::Match { inverted: false, all: vec![test] }, Op::Verdict(Verdict::Accept)];
+        Rule { ops, ..Rule::default() }
+    };
+    let rules = ip_sets.keys().take(6).enumerate().map(question).map(rule).collect();
+    let base = Base {
+        hook: Hook::Input,
+        priority: 0,
+        kind: ChainKind::Filter,
+        policy: Policy::Drop,
+        devices: Vec::new(),
+        registered: 0,
+    };
+    let chain = Chain { table: TableId(0), name: "INPUT".into(), base: Some(base), rules };
+    let (backend, notation) = (Backend::Legacy, Notation::Iptables);
+    let table = Table { backend, family, name: "filter".into(), dormant: false, notation };
+    Ruleset { tables: vec![table], chains: vec![chain], ip_sets, ..Ruleset::default() }
 }
 
 /// A match or a target: a byte each for which of them, the family and the revision, the name up to a NUL, the structure.

@@ -1,6 +1,7 @@
 //! Tables in the format of `iptables-save(8)`, for `iptables-nft` and for `iptables-legacy`.
 
 use crate::generate::draw::{Draw, Version};
+use crate::generate::ip_sets::{self, IpSet};
 use crate::packet::Protocol;
 use crate::ruleset::{Chain, Part, Rule, Table, Tool};
 
@@ -41,14 +42,14 @@ const BUILT_IN: [(&str, &[&str]); 4] = [
 ];
 
 /// The tables of one tool.
-pub(crate) fn tables(draw: &mut Draw, tool: Tool) -> Vec<Table> {
+pub(crate) fn tables(draw: &mut Draw, tool: Tool, sets: &[IpSet]) -> Vec<Table> {
     let often = [("filter", 100), ("nat", 45), ("raw", 25), ("mangle", 25)];
     let names = often.into_iter().filter(|(_, percent)| draw.chance(*percent)).map(|(name, _)| name);
     let names: Vec<&str> = names.collect();
-    names.into_iter().map(|name| table(draw, tool, name)).collect()
+    names.into_iter().map(|name| table(draw, tool, name, sets)).collect()
 }
 
-fn table(draw: &mut Draw, tool: Tool, name: &str) -> Table {
+fn table(draw: &mut Draw, tool: Tool, name: &str, sets: &[IpSet]) -> Table {
     let version = match tool {
         Tool::Ip6tablesNft | Tool::Ip6tablesLegacy => Version::V6,
         _ => Version::V4,
@@ -59,7 +60,7 @@ fn table(draw: &mut Draw, tool: Tool, name: &str) -> Table {
     for chain in built_in {
         let place = PLACES.into_iter().find(|(_, place)| place.table == name && place.chain == *chain);
         let (often, place) = place.unwrap_or((5, Place { table: "mangle", chain: "POSTROUTING", drops: 0 }));
-        let mut making = Making { draw, version, place, targets: Vec::new() };
+        let mut making = Making { draw, version, place, targets: Vec::new(), sets };
         if !making.draw.chance(often) {
             chains.push(Chain { name: (*chain).into(), base: String::new(), drops: false, rules: Vec::new() });
             continue;
@@ -82,6 +83,7 @@ struct Making<'d> {
     version: Version,
     place: Place,
     targets: Vec<String>,
+    sets: &'d [IpSet],
 }
 
 /// A rule that is being made: ports and other things depend on `-p`.
@@ -91,7 +93,7 @@ struct Scope {
 
 type Match = fn(&mut Making<'_>, &Scope) -> Option<Part>;
 
-const MATCHES: [(u32, Match); 18] = [
+const MATCHES: [(u32, Match); 19] = [
     (40, source),
     (25, destination),
     (30, input_interface),
@@ -110,6 +112,7 @@ const MATCHES: [(u32, Match); 18] = [
     (6, comment),
     (4, mac),
     (4, unusual),
+    (90, ip_set),
 ];
 
 impl Making<'_> {
@@ -192,6 +195,11 @@ fn destination(making: &mut Making<'_>, _: &Scope) -> Option<Part> {
     let option = if making.has_input() { "-d" } else { "-s" };
     let key = if making.has_input() { "-d" } else { "-s" };
     Some(Part::new(key, format!("{not}{option} {address}")))
+}
+
+fn ip_set(making: &mut Making<'_>, _: &Scope) -> Option<Part> {
+    let has_input = making.has_input();
+    ip_sets::question(making.draw, making.sets, making.version, has_input)
 }
 
 fn input_interface(making: &mut Making<'_>, _: &Scope) -> Option<Part> {

@@ -73,5 +73,5 @@ pub(super) fn chain(
     let (kind, policy, devices, registered) = (ChainKind::Filter, Policy::Accept, Vec::new(), 0);
     let base = Some(Base { hook, priority, kind, policy, devices, registered });
     let chain = Chain { table: TableId(0), name, base, rules };
-    Ruleset { tables: vec![table], chains: vec![chain], sets: Vec::new() }
+    Ruleset { tables: vec![table], chains: vec![chain], ..Ruleset::default() }
 }

@@ -250,7 +250,7 @@ fn elements_of(set: &[u8]) -> Result<Request, NetlinkError> {
     Ok(request(ELEMENTS, family, &[name(TABLE)?, name(NAME)?]))
 }
 
-const NETLINK_NETFILTER: isize = 12;
+pub(super) const NETLINK_NETFILTER: isize = 12;
 
 const NFPROTO_UNSPEC: u8 = 0;
 

@@ -7,6 +7,7 @@ mod conntrack;
 mod opaque;
 mod packet;
 mod rates;
+pub(super) mod set;
 mod transport;
 
 use loopgate_facts::Untrusted;
@@ -18,8 +19,8 @@ pub(super) use basic::{BASIC, is_any_protocol};
 pub(super) use transport::TRANSPORT;
 
 /// All matches.
-pub(super) const TABLES: [&[Extension]; 5] =
-    [TRANSPORT, conntrack::CONNTRACK, packet::PACKET, rates::RATES, opaque::OPAQUE];
+pub(super) const TABLES: [&[Extension]; 6] =
+    [TRANSPORT, conntrack::CONNTRACK, packet::PACKET, rates::RATES, set::SET, opaque::OPAQUE];
 
 /// All options are tests, and all must hold.
 fn all(instance: &Instance<'_>) -> Option<Vec<Op>> {

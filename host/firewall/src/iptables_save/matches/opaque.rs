@@ -131,21 +131,6 @@ pub(super) const OPAQUE: &[Extension] = &[
             option(&["--rt-0-not-strict"], 0),
         ],
     ),
-    extension(
-        &["set"],
-        &[
-            either(&["--match-set", "--set"], 2),
-            option(&["--return-nomatch"], 0),
-            either(&["--update-counters"], 0),
-            either(&["--update-subcounters"], 0),
-            either(&["--packets-eq"], 1),
-            option(&["--packets-lt"], 1),
-            option(&["--packets-gt"], 1),
-            either(&["--bytes-eq"], 1),
-            option(&["--bytes-lt"], 1),
-            option(&["--bytes-gt"], 1),
-        ],
-    ),
     Extension {
         names: &["socket"],
         options: &[option(&["--nowildcard"], 0), option(&["--transparent"], 0), option(&["--restore-skmark"], 0)],

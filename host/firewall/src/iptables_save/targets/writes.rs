@@ -1,8 +1,9 @@
 //! Targets that write to the packet, or to what is known about it.
 
 use crate::iptables_save::grammar::{Extension, Instance, option};
-use crate::iptables_save::targets::{note, verdicts};
-use crate::rule::{Effect, Op, PayloadBase};
+use crate::iptables_save::matches::set::reference;
+use crate::iptables_save::targets::verdicts;
+use crate::rule::{Effect, IpSetChange, Op, PayloadBase};
 use crate::ruleset::Family;
 
 /// Where something is written: base, offset, length.
@@ -109,7 +110,15 @@ fn connection(instance: &Instance<'_>) -> Option<Vec<Op>> {
     write(instance, None)
 }
 
-/// Adding to a set changes what other rules see, which are unknown anyway; mapping can set the mark of the packet.
+/// What is in a set changes; mapping can set the mark of the packet.
 fn set(instance: &Instance<'_>) -> Option<Vec<Op>> {
-    if instance.has("--map-set") { verdicts::unknown(instance) } else { Some(vec![note(instance)]) }
+    if instance.has("--map-set") {
+        return verdicts::unknown(instance);
+    }
+    let change = |(option, deletes)| {
+        let given = instance.get(option)?;
+        Some(reference(&given.values).map(|set| IpSetChange { set, deletes }))
+    };
+    let changes = [("--add-set", false), ("--del-set", true)].into_iter().filter_map(change);
+    Some(vec![Op::Effect(Effect::ChangeIpSets(changes.collect::<Option<_>>()?))])
 }

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::ip_set::IpSetId;
 use crate::rule::{
-    Effect, End, InterfaceEnd, Note as Remark, Operand, Predicate, Rate, Target, Test, Translation, Unknown, Verdict,
+    Effect, End, InterfaceEnd, IpSetChange, IpSetQuestion, IpSetReference, Note as Remark, Operand, Predicate, Rate,
+    Target, Test, Translation, Unknown, Verdict,
 };
 
 fn matching(tests: Vec<(bool, Predicate)>) -> Op {
@@ -66,8 +68,29 @@ fn states_and_rates() {
 }
 
 #[test]
+fn sets_are_named_with_what_is_asked() {
+    let question = |return_nomatch, counters| {
+        let set = IpSetReference { id: IpSetId::Name("blocked".into()), ends: vec![End::Source, End::Destination] };
+        Predicate::InIpSet(IpSetQuestion { set, return_nomatch, counters })
+    };
+    let cases = [
+        ("-m set --match-set blocked src,dst", false, question(false, false)),
+        ("-m set ! --match-set blocked src,dst --return-nomatch", true, question(true, false)),
+        ("-m set --match-set blocked src,dst ! --update-counters --packets-gt 3", false, question(false, true)),
+    ];
+    for (rule, inverted, predicate) in cases {
+        assert_eq!(ops(rule), [matching(vec![(inverted, predicate)])]);
+    }
+    let odd = "-m set --match-set blocked left";
+    assert_eq!(ops(odd), [unknown(odd, true)]);
+    let set = IpSetReference { id: IpSetId::Name("seen".into()), ends: vec![End::Source] };
+    let changes = vec![IpSetChange { set, deletes: false }];
+    assert_eq!(ops("-j SET --add-set seen src --exist --timeout 9"), [Op::Effect(Effect::ChangeIpSets(changes))]);
+}
+
+#[test]
 fn matches_without_a_model_are_named() {
-    for rule in ["-m mac ! --mac-source 00:11:22:33:44:55", "-m set --match-set blocked src", "-m eui64"] {
+    for rule in ["-m mac ! --mac-source 00:11:22:33:44:55", "-m length --length 40", "-m eui64"] {
         assert_eq!(ops(rule), [matching(vec![(false, Predicate::Unknown(rule.into()))])]);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn target(ops: &[Op], ruleset: &Ruleset) -> Option<Shown> {
             (transparent_proxy(address.as_ref(), port.as_ref(), behind)?, true)
         }
         [Op::Verdict(verdict), ..] => (self::verdict(verdict, ruleset)?, false),
-        [Op::Effect(effect), ..] => (self::effect(effect)?, false),
+        [Op::Effect(effect), ..] => (self::effect(effect, ruleset)?, false),
         _ => return None,
     };
     Some(Shown { words, whole })
@@ -68,7 +68,7 @@ fn chain_name(chain: ChainId, ruleset: &Ruleset) -> Option<String> {
     Some(quote(ruleset.chain(chain)?.name.as_str()))
 }
 
-fn effect(effect: &Effect) -> Option<String> {
+fn effect(effect: &Effect, ruleset: &Ruleset) -> Option<String> {
     Some(match effect {
         Effect::SetMark { keep, xor } => format!("-j MARK --set-xmark {}", set(*keep, *xor)),
         Effect::SetConntrackMark { keep, xor } => format!("-j CONNMARK --set-xmark {}", set(*keep, *xor)),
@@ -78,6 +78,10 @@ fn effect(effect: &Effect) -> Option<String> {
         Effect::RestoreMark { keep, mask } => {
             format!("-j CONNMARK --restore-mark --nfmask {:#x} --ctmask {mask:#x}", !keep)
         }
+        Effect::ChangeIpSets(changes) => changes.iter().fold("-j SET".to_owned(), |text, change| {
+            let option = if change.deletes { "--del-set" } else { "--add-set" };
+            format!("{text} {option} {}", tests_of::ip_set(&change.set, ruleset))
+        }),
         Effect::NoTrack => "-j CT --notrack".to_owned(),
         Effect::Write { name, .. } if is_target(name.as_str()) => format!("-j {}", name.as_str()),
         _ => return None,

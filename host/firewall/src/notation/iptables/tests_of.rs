@@ -8,9 +8,9 @@ use loopgate_facts::Untrusted;
 
 use super::{BEHIND, Part, quote};
 use crate::Ruleset;
+use crate::ip_set::{IpSet, IpSetId};
 use crate::iptables_save::names::{ADDRESS_TYPES, PACKET_TYPES, PROTOCOLS, STATES, STATUSES, TCP_FLAGS};
-use crate::rule::{Direction, End, InterfaceEnd, Predicate, SetPart, Test};
-use crate::ruleset::SetId;
+use crate::rule::{Direction, End, InterfaceEnd, IpSetReference, Predicate, Test};
 
 /// An option: the match that has it, its name, its value.
 type Words = (&'static str, &'static str, String);
@@ -30,7 +30,7 @@ pub(super) fn part(test: &Test, protocol: Option<u8>, ruleset: &Ruleset) -> Part
     Part { extension, option, rank, words: format!("{not}{option}{space}{value}"), end: end(&test.predicate) }
 }
 
-/// The options of `addrtype` that hold for both its types.
+/// What is said behind the options of a match: those of `addrtype` hold for both its types.
 fn end(predicate: &Predicate) -> &'static str {
     match predicate {
         Predicate::AddressType { input_interface: true, output_interface: true, .. } => {
@@ -38,6 +38,12 @@ fn end(predicate: &Predicate) -> &'static str {
         }
         Predicate::AddressType { input_interface: true, .. } => " --limit-iface-in",
         Predicate::AddressType { output_interface: true, .. } => " --limit-iface-out",
+        Predicate::InIpSet(question) => match (question.return_nomatch, question.counters) {
+            (false, false) => "",
+            (true, false) => " --return-nomatch",
+            (false, true) => " [counters]",
+            (true, true) => " --return-nomatch [counters]",
+        },
         _ => "",
     }
 }
@@ -71,7 +77,7 @@ fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Opti
         Predicate::Mark { value, mask } => ("mark", "--mark", mark(*value, *mask)),
         Predicate::PacketType(kind) => ("pkttype", "--pkt-type", name(*kind, PACKET_TYPES)?.to_owned()),
         Predicate::ReversePath { .. } => ("rpfilter", "", String::new()),
-        Predicate::InSet { set, parts } => ("set", "--match-set", in_set(*set, parts, ruleset)?),
+        Predicate::InIpSet(question) => ("set", "--match-set", ip_set(&question.set, ruleset)),
         Predicate::Unknown(_) | Predicate::HeaderPresent(_) => return None,
         connection => return of_connection(connection),
     })
@@ -205,19 +211,17 @@ fn icmp(protocol: u8, kinds: &RangeInclusive<u8>, codes: &RangeInclusive<u8>) ->
     Some((extension, option, value))
 }
 
-fn in_set(set: SetId, parts: &[SetPart], ruleset: &Ruleset) -> Option<String> {
-    let mut text = quote(ruleset.set(set)?.name.as_str());
-    for (position, part) in parts.iter().enumerate() {
-        let source = matches!(
-            part,
-            SetPart::Address(End::Source)
-                | SetPart::ProtocolAndPort(End::Source)
-                | SetPart::InterfaceName(InterfaceEnd::Input)
-        );
+/// A set with the ends of the packet that are asked for.
+pub(super) fn ip_set(set: &IpSetReference, ruleset: &Ruleset) -> String {
+    let mut text = match (ruleset.ip_sets.get(&set.id), &set.id) {
+        (Some(IpSet { name, .. }), _) | (None, IpSetId::Name(name)) => quote(name.as_str()),
+        (None, IpSetId::Number(number)) => format!("(number {number})"),
+    };
+    for (position, end) in set.ends.iter().enumerate() {
         text.push_str(if position == 0 { " " } else { "," });
-        text.push_str(if source { "src" } else { "dst" });
+        text.push_str(by(*end, "src", "dst"));
     }
-    Some(text)
+    text
 }
 
 /// Options of `rpfilter` have no value, and its negation is one of them.

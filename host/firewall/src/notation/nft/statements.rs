@@ -28,6 +28,7 @@ impl<'r> Writer<'r> {
             Effect::SaveMark { keep, mask } => format!("[ct mark = ct mark & {keep:#x} ^ meta mark & {mask:#x}]"),
             Effect::RestoreMark { keep, mask } => format!("[meta mark = meta mark & {keep:#x} ^ ct mark & {mask:#x}]"),
             Effect::NoTrack => "notrack".to_owned(),
+            Effect::ChangeIpSets(_) => "xt target \"SET\"".to_owned(),
             Effect::Write { name, .. } => return self.write(name.as_str()),
         };
         self.say(text);

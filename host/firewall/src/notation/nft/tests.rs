@@ -8,7 +8,7 @@ fn shown_with(family: Family, ops: Vec<Op>, sets: Vec<Set>) -> String {
     let table = Table { backend: Backend::NfTables, family, name: "t".into(), dormant: false, notation: Notation::Nft };
     let rules = vec![Rule { ops, ..Rule::default() }];
     let chain = Chain { table: TableId(0), name: "c".into(), base: None, rules };
-    let ruleset = Ruleset { tables: vec![table], chains: vec![chain], sets };
+    let ruleset = Ruleset { tables: vec![table], chains: vec![chain], sets, ..Ruleset::default() };
     rule(&ruleset, RuleId { chain: ChainId(0), position: 0 }).as_str().to_owned()
 }
 

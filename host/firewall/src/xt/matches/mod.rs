@@ -50,6 +50,7 @@ pub(super) const TABLE: &[Known<Op>] = &[
     known("connlimit", 1, 32, rate::connlimit),
     known("recent", 0, 212, rate::recent),
     known("recent", 1, 228, rate::recent),
+    known("set", 0, 32, set::revision_0).only(Family::Ip),
     known("set", 1, 4, set::plain),
     known("set", 2, 4, set::plain),
     known("set", 3, 48, set::with_counters_3),
@@ -80,10 +81,6 @@ pub(super) const TABLE: &[Known<Op>] = &[
 
 /// `struct xt_comment_info` (`xt_comment.h`).
 pub(super) const COMMENT: Known<Untrusted> = known("comment", 0, 256, |structure| structure.text(256));
-
-/// Those that ask a set and nothing else.
-pub(super) const SETS: &[Known<set::SetReference>] =
-    &[known("set", 1, 4, set::reference), known("set", 2, 4, set::reference)];
 
 fn test(predicate: Predicate, inverted: bool) -> Test {
     Test { inverted, predicate }

@@ -5,6 +5,7 @@ mod mark;
 mod note;
 mod queue;
 mod reject;
+mod set;
 mod translate;
 mod write;
 
@@ -24,9 +25,9 @@ pub(super) const TABLE: &[Known<Vec<Op>>] = &[
     known("IDLETIMER", 0, 40, |_| Some(note::other("-j IDLETIMER"))),
     known("LED", 0, 40, |_| Some(note::other("-j LED"))),
     known("RATEEST", 0, 32, |_| Some(note::other("-j RATEEST"))),
-    known("SET", 1, 8, note::set),
-    known("SET", 2, 16, note::set),
-    known("SET", 3, 20, note::set_with_map),
+    known("SET", 1, 8, set::changes),
+    known("SET", 2, 16, set::changes),
+    known("SET", 3, 20, set::with_map),
     known("MARK", 2, 8, mark::packet),
     known("CONNMARK", 1, 16, mark::connection_1),
     known("CONNMARK", 2, 16, mark::connection_2),

@@ -1,4 +1,4 @@
-//! Targets without meaning for who can reach what; the next rule follows (`xt_LOG.h`, `xt_NFLOG.h`, `xt_set.h`).
+//! Targets without meaning for who can reach what; the next rule follows (`xt_LOG.h`, `xt_NFLOG.h`).
 
 use super::super::Structure;
 use crate::rule::{Note, Op};
@@ -27,27 +27,4 @@ pub(super) fn nflog(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
 
 fn option(name: &str, value: &str) -> String {
     if value.is_empty() { String::new() } else { format!(" {name} \"{value}\"") }
-}
-
-/// `struct xt_set_info_target_v1` and `struct xt_set_info_target_v2`: what is in a set is not known anyway.
-pub(super) fn set(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
-    let parts = [(" --add-set", index(structure)?), (" --del-set", index(structure)?)].into_iter();
-    let parts = parts.filter(|(_, index)| *index != NO_SET).map(|(option, index)| format!("{option} (number {index})"));
-    Some(other(parts.fold("-j SET".to_owned(), |text, part| text + &part)))
-}
-
-/// `struct xt_set_info_target_v3`. An element can give the packet a mark (`--map-set`), which is not understood.
-pub(super) fn set_with_map(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
-    let notes = set(structure)?;
-    (index(structure)? == NO_SET).then_some(notes)
-}
-
-/// `IPSET_INVALID_ID` (`ipset/ip_set.h`).
-const NO_SET: u16 = 65_535;
-
-/// Which set a `struct xt_set_info` names.
-fn index(structure: &mut Structure<'_>) -> Option<u16> {
-    let index = structure.u16()?;
-    structure.skip(2)?;
-    Some(index)
 }
