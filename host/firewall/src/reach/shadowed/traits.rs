@@ -2,8 +2,9 @@
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion, number};
+use crate::ip_set::{Members, Part};
 use crate::rule::{
-    Comparison, ConntrackKey, End, InterfaceEnd, Load, Meta, Op, PayloadBase, Predicate, SetPart, Verdict,
+    Comparison, ConntrackKey, End, InterfaceEnd, IpSetQuestion, Load, Meta, Op, PayloadBase, Predicate, Verdict,
 };
 use crate::ruleset::{Family, RuleId, SetId};
 
@@ -128,12 +129,7 @@ impl Traits {
             Predicate::Ports { ends, .. } => self.port |= ends.contains(&End::Destination),
             Predicate::ConntrackPort { end, .. } => self.port |= *end == End::Destination,
             Predicate::Interface { end: InterfaceEnd::Input, .. } => self.interface = true,
-            Predicate::InSet { set, parts } => {
-                self.set(ruleset, *set);
-                for part in parts {
-                    self.part(*part);
-                }
-            }
+            Predicate::InIpSet(question) => self.ip_set(ruleset, question),
             Predicate::ConntrackState(_)
             | Predicate::ConntrackStatus(_)
             | Predicate::ConntrackDirection(_)
@@ -144,11 +140,25 @@ impl Traits {
         }
     }
 
-    fn part(&mut self, part: SetPart) {
+    /// Programs add to these sets and delete from them.
+    fn ip_set(&mut self, ruleset: &Ruleset, question: &IpSetQuestion) {
+        self.changing_set = true;
+        match ruleset.ip_sets.get(&question.set.id).map(|set| &set.members) {
+            Some(Members::Values { parts, .. }) => {
+                for (part, end) in parts.iter().zip(&question.set.ends) {
+                    self.part(*part, *end);
+                }
+            }
+            Some(Members::Sets(_) | Members::Unknown(_)) | None => self.complex = true,
+        }
+    }
+
+    fn part(&mut self, part: Part, end: End) {
         match part {
-            SetPart::Address(end) => self.end(end),
-            SetPart::ProtocolAndPort(end) => self.port |= end == End::Destination,
-            SetPart::InterfaceName(end) => self.interface |= end == InterfaceEnd::Input,
+            Part::Address => self.end(end),
+            Part::ProtocolAndPort | Part::Port => self.port |= end == End::Destination,
+            Part::Interface => self.interface |= end == End::Source,
+            Part::HardwareAddress => self.complex = true,
         }
     }
 }
