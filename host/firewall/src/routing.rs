@@ -22,8 +22,12 @@ pub trait Routing: Sync {
     /// What the routing table says of each of `question.addresses` (`fib`, `addrtype`, `rpfilter`).
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)>;
 
-    /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`).
-    fn depends_on_ports(&self, version: IpVersion) -> bool;
+    /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`): if not,
+    /// ports that no rule tells apart share their answers.
+    fn depends_on_ports(&self, version: IpVersion) -> bool {
+        let _ = version;
+        true
+    }
 }
 
 /// Packets that came in and are about to be routed.
