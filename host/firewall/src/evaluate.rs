@@ -44,7 +44,7 @@ mod way_back;
 use loopgate_facts::Untrusted;
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::region::Region;
+use crate::region::{PortSet, Region};
 use crate::ruleset::RuleId;
 
 pub use answer::{Answer, Judged};
@@ -106,9 +106,10 @@ impl<'m> Evaluator<'m> {
         self.answer(question, Journal::default(), Asked { every_port: true, ..Asked::default() })
     }
 
-    /// The same, with what rules behind those that decide would have decided ([`Answer::shadows`]).
-    pub fn sweep_with_shadows(&mut self, question: &Question) -> Answer {
-        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+    /// The same, with what rules behind those that decide would have decided about packets to some of the ports
+    /// ([`Answer::shadows`]).
+    pub fn sweep_with_shadows(&mut self, question: &Question, ports: &PortSet) -> Answer {
+        let journal = Journal { shadows: Some(Shadows::of(ports.clone())), ..Journal::default() };
         self.answer(question, journal, Asked { every_port: true, ..Asked::default() })
     }
 
@@ -119,7 +120,7 @@ impl<'m> Evaluator<'m> {
 
     /// The same as [`Evaluator::sweep_with_shadows`], for the packets of connections that are there already.
     pub fn sweep_of_connections(&mut self, question: &Question) -> Answer {
-        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+        let journal = Journal { shadows: Some(Shadows::of(PortSet::from_ranges([]))), ..Journal::default() };
         self.answer(question, journal, Asked { every_port: true, later: true, ..Asked::default() })
     }
 

@@ -204,7 +204,11 @@ impl Run<'_, '_, '_> {
         let split = condition.split(&flow.region);
         if flow.is_decided() {
             let flows = |region| Some(flow.with_region(region)).filter(|flow| !flow.region.is_empty());
-            let (yes, no) = (split.yes.difference(&split.no), split.no.difference(&split.yes));
+            // Where it is not known, they are not followed.
+            let (yes, no) = match condition {
+                Condition::Vague(_) => (split.yes.difference(&split.no), split.no.difference(&split.yes)),
+                Condition::Known(_) | Condition::Exact(_) => (split.yes, split.no),
+            };
             return (flows(yes).into_iter().collect(), flows(no).into_iter().collect());
         }
         if !split.doubt.is_empty() {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::region::Region;
+use crate::region::{PortSet, Region};
 use crate::ruleset::{Hook, RuleId};
 
 use super::flow::{Flow, Flows};
@@ -49,6 +49,8 @@ pub struct Ruling {
 /// What was decided at the input hook, and what would have been.
 #[derive(Clone, Debug)]
 pub struct Shadows {
+    /// Packets to these ports are followed on.
+    ports: PortSet,
     decided: Vec<Ruling>,
     overruled: Vec<Ruling>,
     agreed: BTreeSet<RuleId>,
@@ -56,12 +58,14 @@ pub struct Shadows {
     room: u64,
 }
 
-/// How much is done for one question: a rule that is run for a region of one part counts as two or three.
-const ROOM: u64 = 1 << 20;
+/// How much is done for one question: a rule counts as many times as the regions that it is run for have ranges, and as the
+/// square of their parts. That is enough for some thousand rules that each name a source of their own.
+const ROOM: u64 = 1 << 24;
 
-impl Default for Shadows {
-    fn default() -> Self {
+impl Shadows {
+    pub(super) fn of(ports: PortSet) -> Self {
         Self {
+            ports,
             decided: Vec::new(),
             overruled: Vec::new(),
             agreed: BTreeSet::new(),
@@ -69,9 +73,7 @@ impl Default for Shadows {
             room: ROOM,
         }
     }
-}
 
-impl Shadows {
     /// What was decided about ordinary packets, in the order it was.
     pub fn decided(&self) -> &[Ruling] {
         &self.decided
@@ -99,8 +101,9 @@ impl Shadows {
 
     /// Whether there is room to run a rule for some packets.
     pub(super) fn spend(&mut self, region: &Region) -> bool {
-        let parts = region.parts().iter().map(|(addresses, ports)| addresses.ranges_len() + ports.ranges_len());
-        self.room = self.room.saturating_sub(1 + parts.sum::<usize>() as u64);
+        let parts = region.parts().len();
+        let ranges = region.parts().iter().map(|(addresses, ports)| addresses.ranges_len() + ports.ranges_len());
+        self.room = self.room.saturating_sub((parts * parts + ranges.sum::<usize>()) as u64);
         self.room > 0
     }
 
@@ -118,8 +121,9 @@ impl Shadows {
             return None;
         }
         self.decided.push(Ruling { region: flow.region.clone(), decider, outcome });
+        let region = flow.region.intersection(&Region::of_ports(state.version, self.ports.clone()));
         let state = State { earlier: Some(outcome), ..(**state).clone() };
-        Some(Flow { state: state.into(), ..flow.clone() })
+        Some(Flow { state: state.into(), headers: flow.headers.clone(), region })
     }
 
     /// The same for a rule.

@@ -78,7 +78,7 @@ pub(super) fn find(
         let elsewhere = called_elsewhere(ruleset);
         candidates.retain(|candidate| !elsewhere.contains(&candidate.rule.chain));
     }
-    let mut confirmation = Confirmation::new(sweeps);
+    let mut confirmation = Confirmation::new(sweeps, listeners);
     is_complete &= confirmation.ask(evaluator, interfaces, &candidates);
     let mut rules = Vec::new();
     for candidate in candidates {
@@ -89,6 +89,15 @@ pub(super) fn find(
     let unlisted = rules.len().saturating_sub(MAX_SHADOWED_RULES) as u64;
     rules.truncate(MAX_SHADOWED_RULES);
     Found { rules, unlisted, is_complete: is_complete && confirmation.room > 0 }
+}
+
+/// The ports to which packets are followed on: those that sockets listen on, and one on which none does, which stands for
+/// what rules do besides.
+pub(super) fn followed(protocol: Protocol, listeners: &[Listener]) -> PortSet {
+    let listened = listeners.iter().filter(|listener| listener.protocol == protocol && !listener.sockets.is_empty());
+    let listened: BTreeSet<u16> = listened.map(|listener| listener.port).collect();
+    let unused = (1..=u16::MAX).rev().find(|port| !listened.contains(port));
+    PortSet::from_ranges(listened.into_iter().chain(unused).map(|port| port..=port))
 }
 
 impl Candidate {
@@ -337,14 +346,15 @@ fn calls(ruleset: &Ruleset, chain: ChainId) -> Vec<ChainId> {
 /// What is known of rules that packets do come to.
 struct Confirmation<'s> {
     sweeps: &'s [Sweep<'s>],
+    listeners: &'s [Listener],
     more: Vec<(Way, Answer)>,
     /// How often the ports may be asked about again.
     room: usize,
 }
 
 impl<'s> Confirmation<'s> {
-    fn new(sweeps: &'s [Sweep<'s>]) -> Self {
-        Self { sweeps, more: Vec::new(), room: MAX_WITHOUT }
+    fn new(sweeps: &'s [Sweep<'s>], listeners: &'s [Listener]) -> Self {
+        Self { sweeps, listeners, more: Vec::new(), room: MAX_WITHOUT }
     }
 
     /// Asks about the destinations of the candidates over every interface, the loopback device among them. Whether there
@@ -360,7 +370,10 @@ impl<'s> Confirmation<'s> {
                 if self.more.len() >= MAX_CONFIRMING {
                     return false;
                 }
-                let answer = evaluator.sweep_with_shadows(&question(interface, *protocol, *destination, 0));
+                let answer = evaluator.sweep_with_shadows(
+                    &question(interface, *protocol, *destination, 0),
+                    &followed(*protocol, self.listeners),
+                );
                 self.more.push((way, answer));
             }
         }

@@ -30,7 +30,7 @@ pub fn summarise(
     firewall: &mut Firewall,
 ) {
     let outside = || interfaces.iter().filter(|interface| interface.kind != InterfaceKind::Loopback);
-    let sweeps: Vec<_> = outside().flat_map(|interface| sweeps(evaluator, interface)).collect();
+    let sweeps: Vec<_> = outside().flat_map(|interface| sweeps(evaluator, interface, listeners)).collect();
     let unused = PROTOCOLS.map(|protocol| (protocol, unused_port(protocol, &sweeps, listeners)));
     firewall.base_chains = base_chains(evaluator.machine().ruleset);
     if let Some(lo) = interfaces.iter().find(|interface| interface.kind == InterfaceKind::Loopback) {
@@ -68,12 +68,12 @@ impl Sweep<'_> {
     }
 }
 
-fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface) -> Vec<Sweep<'a>> {
+fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface, listeners: &[Listener]) -> Vec<Sweep<'a>> {
     let mut found = Vec::new();
     for entry in &interface.addresses {
         for protocol in PROTOCOLS {
             let question = question(interface, protocol, entry.address, 0);
-            let answer = evaluator.sweep_with_shadows(&question);
+            let answer = evaluator.sweep_with_shadows(&question, &shadowed::followed(protocol, listeners));
             let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
             found.push(Sweep { interface, protocol, destination: entry.address, answer, judged });
         }
