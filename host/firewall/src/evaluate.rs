@@ -41,6 +41,8 @@ mod translate;
 mod walk;
 mod way_back;
 
+use std::collections::BTreeSet;
+
 use loopgate_facts::Untrusted;
 
 use crate::address_set::{AddressSet, IpVersion};
@@ -113,9 +115,9 @@ impl<'m> Evaluator<'m> {
         self.answer(question, journal, Asked { every_port: true, ..Asked::default() })
     }
 
-    /// The same as [`Evaluator::sweep`], as if a rule were not there.
-    pub fn sweep_without(&mut self, question: &Question, rule: RuleId) -> Answer {
-        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rule), ..Asked::default() })
+    /// The same as [`Evaluator::sweep`], as if some rules were not there.
+    pub fn sweep_without(&mut self, question: &Question, rules: &BTreeSet<RuleId>) -> Answer {
+        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rules), ..Asked::default() })
     }
 
     /// The same as [`Evaluator::sweep_with_shadows`], for the packets of connections that are there already.
@@ -137,7 +139,7 @@ impl<'m> Evaluator<'m> {
         self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
     }
 
-    fn answer(&mut self, question: &Question, journal: Journal, asked: Asked) -> Answer {
+    fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
         let Self { machine, hooks, lookups, indexes } = self;
         let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
@@ -158,12 +160,12 @@ impl<'m> Evaluator<'m> {
 
 /// How a question is asked.
 #[derive(Clone, Copy, Debug, Default)]
-struct Asked {
+struct Asked<'q> {
     every_port: bool,
     /// About packets that are not the first of their connection.
     later: bool,
-    /// A rule that is passed over.
-    without: Option<RuleId>,
+    /// Rules that are passed over.
+    without: Option<&'q BTreeSet<RuleId>>,
 }
 
 impl Journey<'_, '_> {

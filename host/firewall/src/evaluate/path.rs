@@ -1,5 +1,6 @@
 //! The way of a packet through the machine, hook by hook.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use loopgate_facts::{BlockReason, Untrusted};
@@ -28,8 +29,8 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) journal: Journal,
     /// Rules run so far.
     pub(super) run: u64,
-    /// A rule that is passed over, as if it were not there.
-    pub(super) without: Option<RuleId>,
+    /// Rules that are passed over, as if they were not there.
+    pub(super) without: Option<&'a BTreeSet<RuleId>>,
 }
 
 /// Packets that have arrived: at a socket of this machine, or at the interface they leave by.

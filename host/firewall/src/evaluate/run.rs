@@ -1,5 +1,7 @@
 //! One rule.
 
+use std::collections::BTreeSet;
+
 use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
@@ -44,8 +46,8 @@ pub(super) struct Runner<'a, 'm> {
     pub(super) lookups: &'a mut Lookups,
     pub(super) indexes: &'a mut Indexes,
     pub(super) journal: &'a mut Journal,
-    /// A rule that is passed over.
-    pub(super) without: Option<RuleId>,
+    /// Rules that are passed over.
+    pub(super) without: Option<&'a BTreeSet<RuleId>>,
 }
 
 /// Packets within a rule.
@@ -89,7 +91,7 @@ struct Run<'r, 'a, 'm> {
 impl Runner<'_, '_> {
     /// Runs a rule for packets of one state.
     pub(super) fn run(&mut self, id: RuleId, rule: &Rule, flow: Flow) -> Exits {
-        if self.without == Some(id) {
+        if self.without.is_some_and(|rules| rules.contains(&id)) {
             return Exits { next: Flows::one(flow), ..Exits::default() };
         }
         let ends = self.journal.ends.len();

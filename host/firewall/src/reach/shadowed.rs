@@ -35,7 +35,7 @@ use traits::Traits;
 const MAX_CONFIRMING: usize = 512;
 
 /// The most times that the ports are asked about again as if a rule were not there.
-const MAX_WITHOUT: usize = 128;
+const MAX_WITHOUT: usize = 64;
 
 /// The most rules that are looked at more closely.
 const MAX_CANDIDATES: usize = 4 * MAX_SHADOWED_RULES;
@@ -80,6 +80,7 @@ pub(super) fn find(
     }
     let mut confirmation = Confirmation::new(sweeps, listeners);
     is_complete &= confirmation.ask(evaluator, interfaces, &candidates);
+    confirmation.find_useless(evaluator, interfaces, &candidates);
     let mut rules = Vec::new();
     for candidate in candidates {
         if let Some(never_matches) = confirmation.confirms(evaluator, interfaces, &candidate) {
@@ -348,13 +349,15 @@ struct Confirmation<'s> {
     sweeps: &'s [Sweep<'s>],
     listeners: &'s [Listener],
     more: Vec<(Way, Answer)>,
+    /// Bans that are known to make no difference.
+    useless: BTreeSet<RuleId>,
     /// How often the ports may be asked about again.
     room: usize,
 }
 
 impl<'s> Confirmation<'s> {
     fn new(sweeps: &'s [Sweep<'s>], listeners: &'s [Listener]) -> Self {
-        Self { sweeps, listeners, more: Vec::new(), room: MAX_WITHOUT }
+        Self { sweeps, listeners, more: Vec::new(), useless: BTreeSet::new(), room: MAX_WITHOUT }
     }
 
     /// Asks about the destinations of the candidates over every interface, the loopback device among them. Whether there
@@ -389,6 +392,18 @@ impl<'s> Confirmation<'s> {
         self.answers().filter_map(|(way, answer)| Some((way, answer.shadows()?)))
     }
 
+    /// Looks whether all bans together make a difference, which is quicker than to ask for each of many.
+    fn find_useless(&mut self, evaluator: &mut Evaluator<'_>, interfaces: &[Interface], candidates: &[Candidate]) {
+        let bans = candidates.iter().filter(|candidate| is_ban(candidate.outcome(), candidate.traits));
+        let bans: BTreeSet<RuleId> = bans.map(|candidate| candidate.rule).collect();
+        let is_of_ban = |ruling: &Ruling| matches!(ruling.decider, Decider::Rule(rule) if bans.contains(&rule));
+        let met = self.shadows().filter(|(_, shadows)| shadows.decided().iter().any(is_of_ban));
+        let ways: BTreeSet<Way> = met.map(|(way, _)| way).collect();
+        if bans.len() > 1 && !self.make_a_difference(evaluator, interfaces, &bans, &ways) {
+            self.useless = bans;
+        }
+    }
+
     /// Whether a rule is in the shadow of others; if so, whether no packet at all comes to it.
     fn confirms(
         &mut self,
@@ -418,7 +433,8 @@ impl<'s> Confirmation<'s> {
         let is_useless = is_ban(candidate.outcome(), candidate.traits)
             && candidate.is_narrower
             && is_narrow(&candidate.region.addresses())
-            && !self.makes_a_difference(evaluator, interfaces, candidate.rule, &ways);
+            && (self.useless.contains(&candidate.rule)
+                || !self.make_a_difference(evaluator, interfaces, &BTreeSet::from([candidate.rule]), &ways));
         is_useless.then_some(false)
     }
 
@@ -447,12 +463,13 @@ impl<'s> Confirmation<'s> {
         })
     }
 
-    /// Whether some packets that come in by these ways are dropped only because of a rule.
-    fn makes_a_difference(
+    /// Whether some packets that come in by these ways are dropped only because of some rules. If not, none of the rules
+    /// makes a difference alone: what is dropped less lets more in.
+    fn make_a_difference(
         &mut self,
         evaluator: &mut Evaluator<'_>,
         interfaces: &[Interface],
-        rule: RuleId,
+        rules: &BTreeSet<RuleId>,
         ways: &BTreeSet<Way>,
     ) -> bool {
         for (index, destination, protocol) in ways {
@@ -460,9 +477,9 @@ impl<'s> Confirmation<'s> {
             let Some(left) = self.room.checked_sub(1) else { return true };
             self.room = left;
             let question = question(interface, *protocol, *destination, 0);
-            let without = arriving(&evaluator.sweep_without(&question, rule));
+            let without = outcomes(&evaluator.sweep_without(&question, rules));
             let with = self.answers().find(|(way, _)| *way == (*index, *destination, *protocol));
-            if with.is_none_or(|(_, with)| arriving(with) != without) {
+            if with.is_none_or(|(_, with)| outcomes(with) != without) {
                 return true;
             }
         }
@@ -470,11 +487,14 @@ impl<'s> Confirmation<'s> {
     }
 }
 
-/// Whose packets arrive, or may.
-fn arriving(answer: &Answer) -> Option<Region> {
-    let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
-    let arriving = judged.into_iter().filter(|part| part.verdict != ReachVerdict::Blocked);
-    arriving.map(|part| part.region).reduce(|sum, region| sum.union(&region))
+/// Whose packets may arrive, and whose may not.
+fn outcomes(answer: &Answer) -> [Region; 2] {
+    let version = answer.ends().first().map_or(IpVersion::V4, |end| end.region.version());
+    let of = |is_blocked: bool| {
+        let ends = answer.ends().iter().filter(|end| matches!(end.fate, Fate::Blocked(_)) == is_blocked);
+        ends.fold(Region::empty(version), |sum, end| sum.union(&end.region))
+    };
+    [of(false), of(true)]
 }
 
 /// Whether a rule is there to keep some sources out of everything.

@@ -244,6 +244,16 @@ fn many_are_counted() {
     assert!(firewall.shadowed_complete);
 }
 
+#[test]
+fn many_bans_are_counted() {
+    let mut rules = vec!["INPUT -p tcp -m tcp --dport 443 -j ACCEPT".to_owned()];
+    rules.extend((0..100).map(|last| format!("INPUT -s 198.51.100.{last}/32 -j DROP")));
+    let rules: Vec<_> = rules.iter().map(String::as_str).collect();
+    let firewall = judged(&filter("DROP", &rules));
+    assert_eq!((firewall.shadowed.len(), firewall.unlisted_shadowed), (64, 36));
+    assert!(firewall.shadowed_complete && firewall.shadowed.iter().all(|rule| !rule.never_matches));
+}
+
 proptest! {
     /// What is followed on leaves no trace in the answer.
     #[test]
