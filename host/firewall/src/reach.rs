@@ -10,7 +10,9 @@ mod ways;
 
 use std::net::IpAddr;
 
-use loopgate_facts::{BlockReason, Interface, Listener, Protocol, ReachPath, ReachVerdict, Reachability, Untrusted};
+use loopgate_facts::{
+    BlockReason, Interface, InterfaceKind, Listener, Protocol, ReachPath, ReachVerdict, Reachability, Untrusted,
+};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Endpoint, Question};
@@ -44,7 +46,9 @@ pub fn of_socket(
 ) -> Vec<Reachability> {
     let mut ways = Ways::default();
     for (destination, taken) in addresses.of(listener, others) {
-        for interface in interfaces {
+        // An address of another link is no way to all addresses.
+        let carry = |interface: &&Interface| !listener.address.is_unspecified() || is_on_link(destination, interface);
+        for interface in interfaces.iter().filter(carry) {
             ways.add(interface, destination, at(answers, listener, (destination, taken), interface));
         }
     }
@@ -106,17 +110,18 @@ fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
 }
 
 /// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the address
-/// means the same there: a link-local one belongs to its link (RFC 4007).
+/// means the same there.
 fn takes_from(listener: &Listener, destination: IpAddr, interface: &Interface) -> bool {
     let bound = listener.interface().is_none_or(|name| *name == interface.name);
-    let is_loopback = interface.kind == loopgate_facts::InterfaceKind::Loopback;
-    let on_link = match destination {
-        IpAddr::V6(address) if address.is_unicast_link_local() => {
-            is_loopback || interface.addresses.iter().any(|entry| entry.address == destination)
-        }
-        _ => true,
-    };
-    bound && on_link
+    bound && is_on_link(destination, interface)
+}
+
+/// Whether packets to an address come in by an interface: a link-local one of IPv6 belongs to its link (RFC 4007).
+fn is_on_link(destination: IpAddr, interface: &Interface) -> bool {
+    let is_link_local = matches!(destination, IpAddr::V6(address) if address.is_unicast_link_local());
+    !is_link_local
+        || interface.kind == InterfaceKind::Loopback
+        || interface.addresses.iter().any(|entry| entry.address == destination)
 }
 
 fn is_group(address: IpAddr) -> bool {

@@ -15,7 +15,7 @@ use crate::rule::{End, Op, Verdict};
 
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, protocol_number, reference};
+use super::{Addresses, Answers, is_on_link, protocol_number, reference};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -75,7 +75,9 @@ fn translated_ports(
     destination: IpAddr,
 ) -> BTreeMap<u16, Option<Untrusted>> {
     let mut found = BTreeMap::new();
-    for interface in interfaces.iter().filter(|interface| interface.kind != InterfaceKind::Loopback) {
+    let carry =
+        |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
+    for interface in interfaces.iter().filter(carry) {
         let ports = answers.ports(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
         for range in ports.translated().ranges() {
             let (first, last) = (*range.start(), *range.end());
@@ -105,6 +107,7 @@ fn follow<'i>(
 ) -> Vec<Lead<'i>> {
     let answers: Vec<_> = interfaces
         .iter()
+        .filter(|interface| is_on_link(destination.address, interface))
         .map(|interface| (interface, question(interface, protocol, destination)))
         .map(|(interface, question)| (interface, evaluator.ask(&question), question))
         .collect();

@@ -26,11 +26,11 @@ pub fn records(
     outcome(ruleset, question, judged).into_iter().map(of_way).collect()
 }
 
-/// The parts of an answer, without where it holds: they partition the addresses. Of an address that is reachable from some source ports
-/// only, it is said that it is reachable, with the ports as a note.
+/// The parts of an answer, without where it holds: they partition the addresses. Of an address that is reachable from some
+/// source ports only, it is said that it is reachable, with the ports as a note.
 pub(super) fn outcome(ruleset: &Ruleset, question: &Question, judged: Vec<Judged>) -> Vec<Reachability> {
     let mut left = question.sources.clone();
-    let mut found = Vec::new();
+    let mut found: Vec<(Reachability, AddressSet)> = Vec::new();
     let rank = |verdict| match verdict {
         ReachVerdict::Reachable => 0,
         ReachVerdict::Unknown => 1,
@@ -43,22 +43,31 @@ pub(super) fn outcome(ruleset: &Ruleset, question: &Question, judged: Vec<Judged
             let here = addresses.intersection(&left);
             if !here.is_empty() {
                 left = left.difference(&here);
-                found.push(record(ruleset, &part, &here, ports));
+                let record = record(ruleset, &part, ports);
+                match found.iter_mut().find(|(known, _)| *known == record) {
+                    Some((_, sources)) => *sources = sources.union(&here),
+                    None => found.push((record, here)),
+                }
             }
         }
     }
-    found
+    found.into_iter().map(|(record, sources)| with_sources(record, &sources)).collect()
 }
 
-fn record(ruleset: &Ruleset, part: &Judged, sources: &AddressSet, ports: &PortSet) -> Reachability {
+fn with_sources(record: Reachability, sources: &AddressSet) -> Reachability {
     let Sources { listed, excluded, unlisted } = sources.listed().clone();
+    Reachability { sources: listed, excluded_sources: excluded, unlisted_sources: unlisted, ..record }
+}
+
+/// All but the sources.
+fn record(ruleset: &Ruleset, part: &Judged, ports: &PortSet) -> Reachability {
     Reachability {
         interfaces: Vec::new(),
         destinations: Vec::new(),
         port: 0,
-        sources: listed,
-        excluded_sources: excluded,
-        unlisted_sources: unlisted,
+        sources: Vec::new(),
+        excluded_sources: Vec::new(),
+        unlisted_sources: 0,
         verdict: part.verdict,
         reason: part.reason,
         unknown_because: part.unknown_because.clone(),
