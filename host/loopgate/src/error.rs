@@ -94,9 +94,9 @@ impl Error {
             Self::Facts { source: DocumentError::Inconsistent(_), .. } => {
                 Some("facts that contradict themselves would be judged wrongly; record them again")
             }
-            Self::Ruleset { .. } => {
-                Some("a ruleset is the output of `iptables-save`, `ip6tables-save` or `nft -j list ruleset`, with `ipset save` if it asks sets")
-            }
+            Self::Ruleset { .. } => Some(
+                "a ruleset is the output of `iptables-save`, `ip6tables-save` or `nft -j list ruleset`, with `ipset save` if it asks sets",
+            ),
             Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
             _ => None,
         }
