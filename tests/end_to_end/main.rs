@@ -15,7 +15,6 @@ mod determinism;
 mod docs;
 mod guests;
 mod managers;
-mod peers;
 mod route_localnet;
 mod servers;
 mod terminal;
@@ -94,7 +93,7 @@ mod support {
     pub(crate) fn reached_by_everybody(port: u16) -> Value {
         let region = |interface, destination| {
             json!({
-                "interface": interface, "destination": destination, "port": port, "sources": ["0.0.0.0/0"],
+                "interfaces": [interface], "destinations": [destination], "port": port, "sources": ["0.0.0.0/0"],
                 "unlisted_sources": 0, "verdict": "reachable", "reason": null, "unknown_because": [], "path": "input",
                 "translated_to": null, "decided_by": null, "narrowed_by": [], "notes": []
             })

@@ -6,6 +6,7 @@ mod firewalld;
 mod machine;
 mod namespace;
 mod probe;
+mod shadowed;
 mod ufw;
 mod unprivileged;
 mod verdicts;

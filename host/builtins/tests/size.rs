@@ -78,10 +78,11 @@ fn regions() -> Vec<Reachability> {
         for (part, verdict) in many.chunks(334).zip(verdicts) {
             let (sources, unlisted_sources) = Reachability::shortened(part.iter().copied());
             regions.push(Reachability {
-                interface: format!("eth{number}").into(),
-                destination: IpAddr::from([10, number, 0, last]),
+                interfaces: vec![format!("eth{number}").into()],
+                destinations: vec![IpAddr::from([10, number, 0, last])],
                 port: 0,
                 sources,
+                excluded_sources: Vec::new(),
                 unlisted_sources,
                 verdict,
                 reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),

@@ -127,6 +127,15 @@ impl Prefix {
             && range.contains(inner.end())
     }
 
+    /// Whether an address is in it; one of the other version never is.
+    pub fn has(self, address: IpAddr) -> bool {
+        let number = match address {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        self.address.is_ipv4() == address.is_ipv4() && self.range().contains(&number)
+    }
+
     /// Whether the prefix is one address.
     pub fn is_single_address(self) -> bool {
         self.length == bits(self.address)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockReason, Prefix, Protocol, ReachVerdict, Reachability, RuleReference, Untrusted};
+use crate::{BlockReason, ListenerId, Prefix, Protocol, ReachVerdict, Reachability, RuleReference, Untrusted};
 
 /// The firewall of the observed network namespace.
 ///
@@ -27,6 +27,13 @@ pub struct Firewall {
     pub default_input: Vec<UnusedPort>,
     /// Ports that rules let in from outside and on which nothing listens; at most [`MAX_OPENED_PORTS`].
     pub opened: Vec<OpenedPort>,
+    /// Rules that were written for listeners and that no packet to them comes to; at most [`MAX_SHADOWED_RULES`].
+    pub shadowed: Vec<ShadowedRule>,
+    /// How many more there are of them, as far as was looked.
+    #[serde(default)]
+    pub unlisted_shadowed: u64,
+    /// Whether every rule was looked at that could be one of them.
+    pub shadowed_complete: bool,
 }
 
 impl Firewall {
@@ -42,8 +49,15 @@ impl Firewall {
         self.default_input.sort_by_key(|unused| (unused.protocol, unused.port));
         for opened in &mut self.opened {
             opened.sources.sort_unstable();
+            opened.excluded_sources.sort_unstable();
         }
         self.opened.sort();
+        for shadowed in &mut self.shadowed {
+            shadowed.sources.sort_unstable();
+            shadowed.excluded_sources.sort_unstable();
+            shadowed.listeners.sort();
+        }
+        self.shadowed.sort();
     }
 }
 
@@ -52,6 +66,12 @@ pub const MAX_BASE_CHAINS: usize = 1024;
 
 /// The most entries of [`Firewall::opened`]; a gap says that there are more.
 pub const MAX_OPENED_PORTS: usize = 4096;
+
+/// The most entries of [`Firewall::shadowed`].
+pub const MAX_SHADOWED_RULES: usize = 64;
+
+/// The most entries of [`ShadowedRule::listeners`].
+pub const MAX_SHADOWED_LISTENERS: usize = 16;
 
 /// A part of the kernel that filters packets, and what came of reading it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -353,8 +373,62 @@ pub struct OpenedPort {
     pub last_port: u16,
     /// The interface that the rule asks for; `None` where it takes any.
     pub interface: Option<Untrusted>,
-    /// Whom it lets in, at least one prefix and at most [`crate::MAX_SOURCES`].
+    /// Whom it lets in, as in [`Reachability::sources`]; at least one prefix.
     pub sources: Vec<Prefix>,
+    /// As in [`Reachability::excluded_sources`].
+    #[serde(default)]
+    pub excluded_sources: Vec<Prefix>,
+    /// As in [`Reachability::unlisted_sources`].
+    #[serde(default)]
+    pub unlisted_sources: u64,
     /// The rule.
     pub rule: RuleReference,
+}
+
+/// A rule that names a listener's port or address, sources or an interface, and would decide otherwise than what decides:
+/// but no packet to these listeners ever comes to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowedRule {
+    /// The rule.
+    pub rule: RuleReference,
+    /// What decides before it: a rule, or the policy of a chain that runs earlier.
+    pub decided_by: RuleReference,
+    /// What it would do.
+    pub effect: RuleEffect,
+    /// No packet at all comes to it. Else it takes packets to other ports, which are dropped without it too.
+    pub never_matches: bool,
+    /// Whom it is about, as in [`Reachability::sources`]; at least one prefix.
+    pub sources: Vec<Prefix>,
+    /// As in [`Reachability::excluded_sources`].
+    #[serde(default)]
+    pub excluded_sources: Vec<Prefix>,
+    /// As in [`Reachability::unlisted_sources`].
+    #[serde(default)]
+    pub unlisted_sources: u64,
+    /// The listeners, at least one and at most [`MAX_SHADOWED_LISTENERS`].
+    pub listeners: Vec<ListenerId>,
+    /// How many more there are.
+    #[serde(default)]
+    pub unlisted_listeners: u64,
+}
+
+/// What a rule does with packets that come to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleEffect {
+    /// It lets them in.
+    LetsIn,
+    /// It keeps them out.
+    KeepsOut,
+}
+
+impl RuleEffect {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LetsIn => "lets-in",
+            Self::KeepsOut => "keeps-out",
+        }
+    }
 }

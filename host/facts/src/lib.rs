@@ -20,6 +20,7 @@ mod reach;
 mod reachability;
 mod routing;
 mod settings;
+mod sources;
 mod untrusted;
 mod validate;
 
@@ -29,8 +30,8 @@ pub use address::{Prefix, PrefixError, Scope};
 pub use document::{DocumentError, MAX_DOCUMENT_BYTES, SCHEMA};
 pub use firewall::{
     BackendKind, BackendState, BaseChain, ChainKind, ChainPolicy, Decision, Firewall, FirewallBackend, Hook,
-    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, RulesetCounts, SpoofedEnd, SpoofedLoopback,
-    TableFamily, UnusedPort,
+    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, OpenedPort,
+    RuleEffect, RulesetCounts, ShadowedRule, SpoofedEnd, SpoofedLoopback, TableFamily, UnusedPort,
 };
 pub use gap::{Area, Gap};
 pub use host::{Capability, Host, NetworkNamespace};
@@ -44,6 +45,7 @@ pub use reachability::{
 };
 pub use routing::{Bypass, BypassKind, MAX_BYPASSES, MAX_ROUTING_ANSWERS, RouteOutcome, RoutingAnswer};
 pub use settings::{LocalRoute, Sysctl};
+pub use sources::{Sources, prefixes_of, without};
 pub use untrusted::{Untrusted, is_unsafe_to_print};
 pub use validate::{Inconsistency, PartitionFlaw};
 

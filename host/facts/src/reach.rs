@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sources::prefixes_of;
 use crate::{Facts, Interface, InterfaceKind, Listener, Prefix, ReachVerdict, Reachability, Scope, Untrusted};
 
 /// How far away the peers of a listener can be; a wider one includes the narrower.
@@ -119,22 +120,30 @@ impl<'facts> Links<'facts> {
         bounds
     }
 
-    /// How far away the farthest source of a region can be; sources that are not listed can be anywhere. An interface
-    /// that is unknown is taken for one to the outside.
-    pub fn farthest(&self, region: &Reachability) -> Reach {
-        let (listed, unlisted) = self.width(region);
+    /// How far away the farthest source of a region can be that comes in by one of its interfaces; sources that are not
+    /// listed can be anywhere. An interface that is unknown is taken for one to the outside.
+    pub fn farthest(&self, interface: &Untrusted, region: &Reachability) -> Reach {
+        if self.loopback.contains(interface) {
+            return Reach::Host;
+        }
+        let (listed, unlisted) = self.width_outside(region);
         listed.max(unlisted)
     }
 
     /// How far away the sources of a region are: those that are listed, and those that are not.
     fn width(&self, region: &Reachability) -> (Reach, Reach) {
-        if self.loopback.contains(&region.interface) {
+        if region.interfaces.iter().all(|interface| self.loopback.contains(interface)) {
             return (Reach::Host, Reach::Host);
         }
-        let most = farthest_sender(region.destination);
+        self.width_outside(region)
+    }
+
+    fn width_outside(&self, region: &Reachability) -> (Reach, Reach) {
+        let most = region.destinations.iter().map(|destination| farthest_sender(*destination)).max();
+        let most = most.unwrap_or(Reach::Public);
         let mut listed = Reach::None;
-        for prefix in &region.sources {
-            listed = listed.max(self.distance(*prefix).min(most));
+        for prefix in listed_prefixes(region) {
+            listed = listed.max(self.distance(prefix).min(most));
             if listed == most {
                 break;
             }
@@ -153,6 +162,18 @@ impl<'facts> Links<'facts> {
             .find(|(address, length, _)| Prefix::new(*address, *length).is_ok_and(|range| range.contains(sources)));
         known.map_or(Reach::Public, |(_, _, reach)| *reach)
     }
+}
+
+/// The prefixes of a region as far as they are listed, each wholly in it. One out of which something is excluded says
+/// nothing by itself: `::/0` without `2000::/3` holds nobody who is public.
+fn listed_prefixes(region: &Reachability) -> impl Iterator<Item = Prefix> + '_ {
+    let is_ipv4 = region.sources.iter().all(|prefix| prefix.address().is_ipv4());
+    let (plain, ranges) = if region.excluded_sources.is_empty() {
+        (region.sources.as_slice(), Vec::new())
+    } else {
+        (&[][..], region.source_ranges())
+    };
+    plain.iter().copied().chain(ranges.into_iter().flat_map(move |range| prefixes_of(is_ipv4, range)))
 }
 
 /// Nobody routes packets to these destinations: only a neighbour can have sent them.
@@ -228,10 +249,11 @@ mod tests {
 
     fn region(interface: &str, destination: &str, sources: &str, verdict: ReachVerdict) -> Reachability {
         Reachability {
-            interface: interface.into(),
-            destination: destination.parse().unwrap(),
+            interfaces: vec![interface.into()],
+            destinations: vec![destination.parse().unwrap()],
             port: 80,
             sources: sources.split_whitespace().map(|prefix| prefix.parse().unwrap()).collect(),
+            excluded_sources: Vec::new(),
             unlisted_sources: 0,
             verdict,
             reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),
@@ -319,6 +341,28 @@ mod tests {
         assert_eq!(bounds, ReachBounds { certain: Reach::Link, possible: Reach::Public });
         region.verdict = ReachVerdict::Blocked;
         assert_eq!(listener(vec![region]).reach(&interfaces()).possible, Reach::None);
+    }
+
+    #[test]
+    fn what_is_excluded_does_not_count() {
+        for (sources, excluded, reach) in [
+            ("0.0.0.0/0", "10.0.0.0/8", Reach::Public),
+            ("10.9.0.0/16", "10.9.0.0/24", Reach::Private),
+            ("10.9.0.0/24", "10.9.0.128/25", Reach::Link),
+            (
+                "0.0.0.0/0",
+                "0.0.0.0/1 128.0.0.0/2 192.0.0.0/9 192.128.0.0/11 192.160.0.0/13 192.169.0.0/16 \
+              192.170.0.0/15 192.172.0.0/14 192.176.0.0/12 192.192.0.0/10 193.0.0.0/8 194.0.0.0/7 196.0.0.0/6 \
+              200.0.0.0/5 208.0.0.0/4 224.0.0.0/3",
+                Reach::Private,
+            ),
+            ("0.0.0.0/0", "0.0.0.0/1 128.0.0.0/1", Reach::None),
+        ] {
+            let mut region = region("eth0", "10.9.0.1", sources, ReachVerdict::Reachable);
+            region.excluded_sources = excluded.split_whitespace().map(|prefix| prefix.parse().unwrap()).collect();
+            let bounds = listener(vec![region]).reach(&interfaces());
+            assert_eq!(bounds, ReachBounds { certain: reach, possible: reach }, "{sources} without {excluded}");
+        }
     }
 
     #[test]

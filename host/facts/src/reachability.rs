@@ -3,28 +3,35 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sources::without;
 use crate::{Prefix, Untrusted};
 
-/// What happens to an unsolicited first packet from a set of sources, over one interface, to one address of a listener.
+/// What happens to an unsolicited first packet from a set of sources.
 ///
-/// The entries of one interface, destination and port partition the addresses of the family: no source is in two of
-/// them, and none is missing.
+/// An entry holds for each of its interfaces with each of its destinations. The entries of one interface, destination and
+/// port partition the addresses of the family: no source is in two of them, and none is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reachability {
-    /// The interface that the packet comes in by. The loopback device stands for this machine itself.
-    pub interface: Untrusted,
-    /// The address that the packet is sent to.
-    pub destination: IpAddr,
+    /// The interfaces that the packet comes in by. The loopback device stands for this machine itself.
+    pub interfaces: Vec<Untrusted>,
+    /// The addresses that the packet is sent to, all of one IP version and one [`crate::Scope`].
+    pub destinations: Vec<IpAddr>,
     /// The port that the packet is sent to.
     pub port: u16,
-    /// Where the packet comes from: the fewest prefixes that cover the set, in order. Of more than [`MAX_SOURCES`] only
-    /// the widest, see [`Reachability::unlisted_sources`].
+    /// Where the packet comes from: prefixes that hold the set, in order. The set is what they hold without
+    /// [`Reachability::excluded_sources`], in the form that takes the fewest prefixes of both. Where that would be more than
+    /// [`MAX_SOURCES`] of one kind, only the widest prefixes of the set itself, see [`Reachability::unlisted_sources`].
     pub sources: Vec<Prefix>,
-    /// How many prefixes of the set are not in [`Reachability::sources`]; 0 where it is complete.
+    /// Prefixes within [`Reachability::sources`] that are not in the set, in order; at most [`MAX_SOURCES`].
+    #[serde(default)]
+    pub excluded_sources: Vec<Prefix>,
+    /// How many prefixes of the set are not in [`Reachability::sources`]; 0 where it is complete. If it is not, nothing is
+    /// excluded from it.
     #[serde(default)]
     pub unlisted_sources: u64,
     /// Whether it arrives.
@@ -45,7 +52,7 @@ pub struct Reachability {
     pub notes: Vec<Untrusted>,
 }
 
-/// The most prefixes that [`Reachability::sources`] lists. A machine with a set of 100,000 blocked addresses has hundreds
+/// The most prefixes that [`Reachability::sources`] and [`Reachability::excluded_sources`] list, each. A machine with a set of 100,000 blocked addresses has hundreds
 /// of entries over the same sources; their lists must stay readable, and a document of facts within its size.
 pub const MAX_SOURCES: usize = 128;
 
@@ -53,8 +60,8 @@ pub const MAX_SOURCES: usize = 128;
 pub const MAX_NARROWED_BY: usize = 16;
 
 impl Reachability {
-    /// A list of prefixes as [`Reachability::sources`] and [`Reachability::unlisted_sources`] hold it: all of them, or the
-    /// widest [`MAX_SOURCES`] and the number of the others.
+    /// A list of prefixes that is too long for [`Reachability::sources`]: all of them, or the widest [`MAX_SOURCES`] and the
+    /// number of the others.
     ///
     /// The prefixes are counted first and listed then, because there can be millions.
     pub fn shortened(prefixes: impl Iterator<Item = Prefix> + Clone) -> (Vec<Prefix>, u64) {
@@ -81,25 +88,40 @@ impl Reachability {
         (listed, unlisted as u64)
     }
 
-    /// Whether another region is the same but for its destination.
-    pub fn has_same_answer(&self, other: &Self) -> bool {
-        let of = |region: &Self| (region.port, region.unlisted_sources, region.verdict, region.reason, region.path);
-        of(self) == of(other)
-            && self.interface == other.interface
-            && self.sources == other.sources
-            && self.unknown_because == other.unknown_because
-            && self.translated_to == other.translated_to
-            && self.decided_by == other.decided_by
-            && self.narrowed_by == other.narrowed_by
-            && self.notes == other.notes
+    /// The addresses that packets come from, as far as they are listed: disjoint ranges of their numbers, in order.
+    pub fn source_ranges(&self) -> Vec<RangeInclusive<u128>> {
+        without(&self.sources, &self.excluded_sources)
+    }
+
+    /// Whether an address is listed as one that packets come from.
+    pub fn lists(&self, source: IpAddr) -> bool {
+        let is_among = |prefixes: &[Prefix]| prefixes.iter().any(|prefix| prefix.has(source));
+        is_among(&self.sources) && !is_among(&self.excluded_sources)
     }
 
     pub(crate) fn normalise(&mut self) {
+        self.interfaces.sort_unstable();
+        self.destinations.sort_unstable();
         self.sources.sort_unstable();
+        self.excluded_sources.sort_unstable();
+    }
+
+    /// Whether it holds for packets that come in by an interface and are sent to an endpoint.
+    pub fn is_about(&self, interface: &str, destination: SocketAddr) -> bool {
+        self.port == destination.port()
+            && self.destinations.contains(&destination.ip())
+            && self.interfaces.iter().any(|name| name.as_str() == interface)
+    }
+
+    /// Each of its interfaces with each of its destinations.
+    pub fn ways(&self) -> impl Iterator<Item = (&Untrusted, IpAddr)> {
+        let by = |interface| self.destinations.iter().map(move |destination| (interface, *destination));
+        self.interfaces.iter().flat_map(by)
     }
 
     pub(crate) fn sort_key(&self) -> impl Ord + '_ {
-        (&self.interface, self.destination, self.port, self.verdict, self.reason, &self.sources)
+        let Self { interfaces, destinations, port, verdict, reason, sources, excluded_sources, .. } = self;
+        (interfaces, destinations, port, verdict, reason, sources, excluded_sources)
     }
 }
 

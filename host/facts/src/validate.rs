@@ -155,6 +155,12 @@ pub enum PartitionFlaw {
     /// A source of the other IP version.
     #[error("{0} is not of the IP version of the destination")]
     Version(Prefix),
+    /// Something is excluded that is not listed.
+    #[error("{0} is excluded from sources that it is not in")]
+    NotExcluded(Prefix),
+    /// Something is excluded from a list that leaves prefixes out.
+    #[error("sources are excluded from a list that is not complete")]
+    Incomplete,
     /// Sources in more than one entry.
     #[error("{0} is in two entries of the same interface, destination and port")]
     Overlap(Prefix),

@@ -30,7 +30,7 @@ fn listener(id: &str, address: &str, port: u16, scope: &str) -> Value {
 fn region(interface: &str, address: &str, port: u16) -> Value {
     let destination = if address == "0.0.0.0" { "10.0.0.5" } else { address };
     json!({
-        "interface": interface, "destination": destination, "port": port, "sources": ["0.0.0.0/0"],
+        "interfaces": [interface], "destinations": [destination], "port": port, "sources": ["0.0.0.0/0"],
         "unlisted_sources": 0, "verdict": "reachable", "reason": null, "unknown_because": [], "path": "input",
         "translated_to": null, "decided_by": null, "narrowed_by": [], "notes": []
     })
@@ -105,9 +105,9 @@ fn regions_that_cannot_be_true_are_refused() {
                        "text": "drop" });
     let many = json!({ "sources": vec!["10.0.0.1/32"; 129] });
     for (changes, message) in [
-        (json!({ "interface": "eth7" }), "listeners[0].reachability[0]: there is no interface `eth7`"),
-        (json!({ "interface": "\u{202e}0hte" }), "there is no interface `\\u{202e}0hte`"),
-        (json!({ "interface": "eth0" }), "0.0.0.0/0 is in two entries"),
+        (json!({ "interfaces": ["eth7"] }), "listeners[0].reachability[0]: there is no interface `eth7`"),
+        (json!({ "interfaces": ["\u{202e}0hte"] }), "there is no interface `\\u{202e}0hte`"),
+        (json!({ "interfaces": ["eth0"] }), "0.0.0.0/0 is in two entries"),
         (json!({ "sources": ["0.0.0.0/1"] }), "128.0.0.0 is in no entry"),
         (json!({ "sources": [] }), "an entry has no sources"),
         (json!({ "sources": ["::/0"] }), "::/0 is not of the IP version of the destination"),
@@ -116,8 +116,9 @@ fn regions_that_cannot_be_true_are_refused() {
         (json!({ "reason": "dropped" }), "it is reachable, with a reason why not"),
         (json!({ "unknown_because": ["x"] }), "it is known, with a reason why not"),
         (json!({ "port": 81 }), "the destination is none of the listener"),
-        (json!({ "destination": "::1", "sources": ["::/0"] }), "the destination is none of the listener"),
-        (json!({ "destination": "0.0.0.0" }), "no packet is sent to this address and port"),
+        (json!({ "destinations": ["::1"], "sources": ["::/0"] }), "the destination is none of the listener"),
+        (json!({ "destinations": ["0.0.0.0"] }), "no packet is sent to this address and port"),
+        (json!({ "destinations": [] }), "it holds for no interface or no destination"),
         (json!({ "decided_by": rule }), "the rule is of no backend"),
         (many, "129 entries are more than the 128"),
     ] {

@@ -1,15 +1,17 @@
 //! Exact sets of addresses of one IP version.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod memory;
+mod ranges;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
-use loopgate_facts::{Prefix, Reachability};
-use range_set_blaze::RangeSetBlaze;
+use loopgate_facts::{MAX_SOURCES, Prefix, Reachability, Sources};
+
+use ranges::{Operation, Ranges};
 
 /// A version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,22 +62,18 @@ pub fn number(address: IpAddr) -> u128 {
 
 /// A set of addresses of one IP version. Cloning is cheap.
 #[derive(Clone)]
-pub struct AddressSet {
-    version: IpVersion,
-    shared: Arc<Shared>,
-}
+pub struct AddressSet(Arc<Shared>);
 
 /// What clones of a set share.
 struct Shared {
-    ranges: RangeSetBlaze<u128>,
-    /// The widest prefixes of the set, once somebody asked for them.
-    shortened: OnceLock<(Vec<Prefix>, u64)>,
+    ranges: Ranges,
+    /// The set as facts list it, once somebody asked for that.
+    listed: OnceLock<Sources>,
 }
 
 impl PartialEq for AddressSet {
     fn eq(&self, other: &Self) -> bool {
-        self.version == other.version
-            && (Arc::ptr_eq(&self.shared, &other.shared) || self.shared.ranges == other.shared.ranges)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.ranges == other.0.ranges
     }
 }
 
@@ -84,7 +82,7 @@ impl Eq for AddressSet {}
 impl AddressSet {
     /// No address.
     pub fn empty(version: IpVersion) -> Self {
-        Self::new(version, RangeSetBlaze::new())
+        Self::from_ranges(version, [])
     }
 
     /// Every address.
@@ -119,58 +117,55 @@ impl AddressSet {
 
     /// The addresses whose numbers lie in any of some ranges.
     pub fn from_ranges(version: IpVersion, ranges: impl IntoIterator<Item = RangeInclusive<u128>>) -> Self {
-        let within = ranges.into_iter().map(|range| *range.start()..=(*range.end()).min(version.last()));
-        Self::new(version, within.filter(|range| !range.is_empty()).collect())
+        Self::new(Ranges::new(version, ranges))
     }
 
-    fn new(version: IpVersion, ranges: RangeSetBlaze<u128>) -> Self {
-        Self { version, shared: Arc::new(Shared { ranges, shortened: OnceLock::new() }) }
+    fn new(ranges: Ranges) -> Self {
+        Self(Arc::new(Shared { ranges, listed: OnceLock::new() }))
     }
 
     /// The IP version of its addresses.
     pub fn version(&self) -> IpVersion {
-        self.version
+        self.0.ranges.version()
     }
 
     /// Whether no address is in it.
     pub fn is_empty(&self) -> bool {
-        self.shared.ranges.is_empty()
+        self.0.ranges.len() == 0
     }
 
     /// Whether every address of the version is in it.
     pub fn is_all(&self) -> bool {
-        self.shared.ranges.ranges_len() == 1
-            && self.shared.ranges.first() == Some(0)
-            && self.shared.ranges.last() == Some(self.version.last())
+        self.0.ranges.len() == 1 && self.ranges().next() == Some(0..=self.version().last())
     }
 
     /// Whether an address is in it; one of the other version never is.
     pub fn contains(&self, address: IpAddr) -> bool {
-        IpVersion::of(address) == self.version && self.shared.ranges.contains(number(address))
+        IpVersion::of(address) == self.version() && self.0.ranges.contains(number(address))
     }
 
     /// The lowest address.
     pub fn first(&self) -> Option<IpAddr> {
-        self.shared.ranges.first().map(|number| self.version.address(number))
+        self.ranges().next().map(|range| self.version().address(*range.start()))
     }
 
     /// The disjoint ranges of its numbers, in order.
     pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u128>> + Clone + '_ {
-        self.shared.ranges.ranges()
+        self.0.ranges.iter()
     }
 
     /// The number of disjoint ranges.
     pub fn ranges_len(&self) -> usize {
-        self.shared.ranges.ranges_len()
+        self.0.ranges.len()
     }
 
     /// The addresses that are in both. Sets of different versions have none.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        if self.is_empty() || other.is_all() && self.version == other.version {
+        if self.is_empty() || other.is_all() && self.version() == other.version() {
             return self.clone();
         }
-        if other.is_empty() || self.is_all() && self.version == other.version {
+        if other.is_empty() || self.is_all() && self.version() == other.version() {
             return other.clone();
         }
         self.combine(other, Operation::Intersection)
@@ -200,7 +195,7 @@ impl AddressSet {
     /// The addresses that are not in it.
     #[must_use]
     pub fn complement(&self) -> Self {
-        Self::all(self.version).difference(self)
+        Self::all(self.version()).difference(self)
     }
 
     /// Whether every address of this one is in the other.
@@ -209,39 +204,38 @@ impl AddressSet {
     }
 
     fn combine(&self, other: &Self, operation: Operation) -> Self {
-        debug_assert_eq!(self.version, other.version, "sets of one version are combined");
+        debug_assert_eq!(self.version(), other.version(), "sets of one version are combined");
         if self.ranges_len() + other.ranges_len() < WORTH_REMEMBERING {
             return self.combined(other, operation);
         }
-        let key = (operation, Arc::as_ptr(&self.shared) as usize, Arc::as_ptr(&other.shared) as usize);
-        if let Some(known) = MEMORY.with_borrow_mut(|memory| memory.recall(&key)) {
-            return known;
-        }
-        let result = self.combined(other, operation);
-        MEMORY.with_borrow_mut(|memory| memory.remember(key, self, other, &result));
-        result
+        memory::recall(operation, self, other).unwrap_or_else(|| {
+            let result = self.combined(other, operation);
+            memory::remember(operation, self, other, result)
+        })
     }
 
     fn combined(&self, other: &Self, operation: Operation) -> Self {
-        let (a, b) = (&self.shared.ranges, &other.shared.ranges);
-        let result = match operation {
-            Operation::Intersection => a & b,
-            Operation::Difference => a - b,
-            Operation::Union => a | b,
-        };
+        let (a, b) = (&self.0.ranges, &other.0.ranges);
+        let result = a.combine(b, operation);
         // An operand again is the operand itself, so that what is remembered of it holds.
         if result == *a {
             self.clone()
         } else if result == *b {
             other.clone()
         } else {
-            Self::new(self.version, result)
+            Self::new(result)
         }
     }
 
-    /// The widest prefixes of the set, as facts list them, and the number of the others.
-    pub fn shortened(&self) -> &(Vec<Prefix>, u64) {
-        self.shared.shortened.get_or_init(|| Reachability::shortened(self.each_prefix()))
+    /// The set as facts list it.
+    pub fn listed(&self) -> &Sources {
+        self.0.listed.get_or_init(|| {
+            let ranges: Vec<_> = self.ranges().take(2 * MAX_SOURCES + 1).collect();
+            Sources::exact(self.version() == IpVersion::V4, &ranges).unwrap_or_else(|| {
+                let (listed, unlisted) = Reachability::shortened(self.each_prefix());
+                Sources { listed, excluded: Vec::new(), unlisted }
+            })
+        })
     }
 
     /// The fewest prefixes that cover exactly this set, in order.
@@ -254,71 +248,16 @@ impl AddressSet {
     }
 
     fn subnets(&self, range: &RangeInclusive<u128>) -> IpSubnets {
-        match (self.version.address(*range.start()), self.version.address(*range.end())) {
+        match (self.version().address(*range.start()), self.version().address(*range.end())) {
             (IpAddr::V4(first), IpAddr::V4(last)) => IpSubnets::V4(Ipv4Subnets::new(first, last, 0)),
             (first, last) => IpSubnets::V6(Ipv6Subnets::new(to_ipv6(first), to_ipv6(last), 0)),
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Operation {
-    Intersection,
-    Difference,
-    Union,
-}
-
 /// Sets with at least so many ranges together are combined once: a question about each of hundreds of listeners combines
 /// the same large sets in the same way.
 const WORTH_REMEMBERING: usize = 64;
-
-/// The most ranges that a generation of results holds. With its 32 bytes a range, and two generations, that bounds the
-/// memory to about 200 MiB.
-const GENERATION: usize = 5 << 19;
-
-type Key = (Operation, usize, usize);
-
-/// Results by the places of their operands, which it keeps alive. When a generation is full the one before it is
-/// forgotten, but for what was asked for since.
-#[derive(Default)]
-struct Memory {
-    young: HashMap<Key, [AddressSet; 3]>,
-    old: HashMap<Key, [AddressSet; 3]>,
-    ranges: usize,
-}
-
-impl Memory {
-    fn recall(&mut self, key: &Key) -> Option<AddressSet> {
-        if let Some([_, _, result]) = self.young.get(key) {
-            return Some(result.clone());
-        }
-        let sets = self.old.remove(key)?;
-        let [_, _, result] = &sets;
-        let result = result.clone();
-        self.insert(*key, sets);
-        Some(result)
-    }
-
-    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: &AddressSet) {
-        self.insert(key, [a.clone(), b.clone(), result.clone()]);
-    }
-
-    fn insert(&mut self, key: Key, sets: [AddressSet; 3]) {
-        let [a, b, result] = &sets;
-        if !Arc::ptr_eq(&result.shared, &a.shared) && !Arc::ptr_eq(&result.shared, &b.shared) {
-            self.ranges += result.ranges_len();
-        }
-        if self.ranges > GENERATION {
-            self.old = std::mem::take(&mut self.young);
-            self.ranges = 0;
-        }
-        self.young.insert(key, sets);
-    }
-}
-
-thread_local! {
-    static MEMORY: RefCell<Memory> = RefCell::default();
-}
 
 fn to_ipv6(address: IpAddr) -> Ipv6Addr {
     match address {
@@ -333,7 +272,7 @@ fn to_prefix(net: ipnet::IpNet) -> Option<Prefix> {
 
 impl fmt::Debug for AddressSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = |number| self.version.address(number);
+        let address = |number| self.version().address(number);
         formatter
             .debug_list()
             .entries(self.ranges().map(|range| address(*range.start())..=address(*range.end())))
@@ -389,6 +328,16 @@ mod tests {
                 prop_assert_eq!(a.difference(&b).contains(address), in_a && !in_b);
                 prop_assert_eq!(a.complement().contains(address), !in_a);
             }
+        }
+
+        #[test]
+        fn what_is_listed_is_exactly_the_set(a in any_set()) {
+            let listed = a.listed();
+            let of = |prefixes: &[Prefix]| prefixes.iter().fold(AddressSet::empty(IpVersion::V4), |sum, prefix| {
+                sum.union(&AddressSet::prefix(*prefix))
+            });
+            prop_assert_eq!(listed.unlisted, 0);
+            prop_assert_eq!(of(&listed.listed).difference(&of(&listed.excluded)), a);
         }
 
         #[test]

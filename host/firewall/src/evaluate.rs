@@ -9,11 +9,13 @@
 //! | --- | --- |
 //! | `path`, `way_back` | the hooks in the order of the kernel and routing between them, and the way of the answer |
 //! | `hooks` | which chains are at a hook, in which order |
-//! | `walk` | one base chain, with jumps and gotos |
+//! | `walk`, `index` | one base chain, with jumps and gotos, without the rules that cannot match |
 //! | `run` | one rule, operation by operation |
 //! | `load`, `test`, `lookup`, `translate` | loads, matches of iptables, sets, address translation |
 //! | `symbol`, `condition` | bytes of which not every bit is known, and for whom a comparison of them holds |
 //! | `journal`, `answer` | evidence, and what it comes to |
+//! | `shadow` | rules that packets never come to, because one before them decides |
+//! | `ports` | which ports have one answer |
 
 mod answer;
 mod compute;
@@ -21,6 +23,7 @@ mod condition;
 mod describe;
 mod flow;
 mod hooks;
+mod index;
 mod ip_set;
 mod journal;
 mod load;
@@ -28,8 +31,10 @@ mod lookup;
 mod machine;
 mod packet;
 mod path;
+mod ports;
 mod registers;
 mod run;
+mod shadow;
 mod symbol;
 mod test;
 mod translate;
@@ -40,14 +45,18 @@ use loopgate_facts::Untrusted;
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
+use crate::ruleset::RuleId;
 
 pub use answer::{Answer, Judged};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
+pub use ports::PortClasses;
+pub use shadow::{Earlier, Ruling, Shadows};
 
 use flow::Flow;
 use hooks::Hooks;
+use index::Indexes;
 use journal::Journal;
 use lookup::Lookups;
 use packet::State;
@@ -72,12 +81,13 @@ pub struct Evaluator<'m> {
     machine: Machine<'m>,
     hooks: Hooks,
     lookups: Lookups,
+    indexes: Indexes,
 }
 
 impl<'m> Evaluator<'m> {
     /// An evaluator for a machine.
     pub fn new(machine: Machine<'m>) -> Self {
-        Self { machine, hooks: Hooks::of(machine.ruleset), lookups: Lookups::default() }
+        Self { machine, hooks: Hooks::of(machine.ruleset), lookups: Lookups::default(), indexes: Indexes::default() }
     }
 
     /// The machine.
@@ -87,27 +97,52 @@ impl<'m> Evaluator<'m> {
 
     /// Answers a question.
     pub fn ask(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default(), false)
+        self.answer(question, Journal::default(), Asked::default())
     }
 
     /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent *to*,
     /// and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
     pub fn sweep(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal::default(), true)
+        self.answer(question, Journal::default(), Asked { every_port: true, ..Asked::default() })
+    }
+
+    /// The same, with what rules behind those that decide would have decided ([`Answer::shadows`]).
+    pub fn sweep_with_shadows(&mut self, question: &Question) -> Answer {
+        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+        self.answer(question, journal, Asked { every_port: true, ..Asked::default() })
+    }
+
+    /// The same as [`Evaluator::sweep`], as if a rule were not there.
+    pub fn sweep_without(&mut self, question: &Question, rule: RuleId) -> Answer {
+        self.answer(question, Journal::default(), Asked { every_port: true, without: Some(rule), ..Asked::default() })
+    }
+
+    /// The same as [`Evaluator::sweep_with_shadows`], for the packets of connections that are there already.
+    pub fn sweep_of_connections(&mut self, question: &Question) -> Answer {
+        let journal = Journal { shadows: Some(Shadows::default()), ..Journal::default() };
+        self.answer(question, journal, Asked { every_port: true, later: true, ..Asked::default() })
+    }
+
+    /// Which ports of the question's destination have one answer; its own port does not count.
+    pub fn port_classes(&mut self, question: &Question) -> PortClasses {
+        let classes = PortClasses::of(&self.sweep(question));
+        // What routing does about a port leaves no evidence.
+        let by_port = self.machine.routing.depends_on_ports(IpVersion::of(question.destination.address));
+        if by_port { classes.each_by_itself() } else { classes }
     }
 
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
-        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, false)
+        self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
     }
 
-    fn answer(&mut self, question: &Question, journal: Journal, every_port: bool) -> Answer {
+    fn answer(&mut self, question: &Question, journal: Journal, asked: Asked) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, hooks, lookups } = self;
-        let mut journey = Journey { machine, hooks, lookups, journal, run: 0 };
+        let Self { machine, hooks, lookups, indexes } = self;
+        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
-        let flow = Flow::new(State { every_port, ..state }, region.clone());
+        let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
         match machine.device(question.interface) {
             None => journey.unknown(flow, "an interface that was not seen".into()),
             Some(device) => match device.bypasses.first() {
@@ -118,6 +153,16 @@ impl<'m> Evaluator<'m> {
         }
         Answer::new(region, journey.journal)
     }
+}
+
+/// How a question is asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    every_port: bool,
+    /// About packets that are not the first of their connection.
+    later: bool,
+    /// A rule that is passed over.
+    without: Option<RuleId>,
 }
 
 impl Journey<'_, '_> {

@@ -1,21 +1,27 @@
 //! Joins listeners with the firewall: for each interface and each address that a listener can be reached at, who can.
 
+mod answers;
 mod destinations;
 mod published;
 mod record;
+mod shadowed;
 mod summary;
+mod ways;
 
 use std::net::IpAddr;
 
 use loopgate_facts::{BlockReason, Interface, Listener, Protocol, ReachPath, ReachVerdict, Reachability, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Endpoint, Evaluator, Fate, Question};
+use crate::evaluate::{Endpoint, Question};
 
+pub use answers::Answers;
 pub use destinations::Addresses;
 pub use published::published;
 pub use record::{decision, records, reference};
 pub use summary::summarise;
+
+use ways::{Outcome, Ways};
 
 /// The number of a transport protocol (IANA, "Assigned Internet Protocol Numbers").
 pub fn protocol_number(protocol: Protocol) -> u8 {
@@ -30,33 +36,34 @@ pub fn protocol_number(protocol: Protocol) -> u8 {
 /// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on one
 /// address takes what a socket on all addresses would get.
 pub fn of_socket(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     listener: &Listener,
     others: &[Listener],
     interfaces: &[Interface],
     addresses: &Addresses,
 ) -> Vec<Reachability> {
-    let mut found = Vec::new();
+    let mut ways = Ways::default();
     for (destination, taken) in addresses.of(listener, others) {
         for interface in interfaces {
-            found.extend(at(evaluator, listener, (destination, taken), interface));
+            ways.add(interface, destination, at(answers, listener, (destination, taken), interface));
         }
     }
-    found
+    ways.regions(listener.port)
 }
 
 fn at(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     listener: &Listener,
     (destination, taken): (IpAddr, bool),
     interface: &Interface,
-) -> Vec<Reachability> {
+) -> Outcome {
     let whole = AddressSet::all(IpVersion::of(destination));
     let blank = |verdict, reason| Reachability {
-        interface: interface.name.clone(),
-        destination,
-        port: listener.port,
+        interfaces: Vec::new(),
+        destinations: Vec::new(),
+        port: 0,
         sources: whole.prefixes(),
+        excluded_sources: Vec::new(),
         unlisted_sources: 0,
         verdict,
         reason,
@@ -68,14 +75,14 @@ fn at(
         notes: Vec::new(),
     };
     if !takes_from(listener, destination, interface) {
-        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))];
+        return [blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))].into();
     }
     if taken {
-        return vec![blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))];
+        return [blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))].into();
     }
     if is_group(destination) {
         let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
-        return vec![Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }];
+        return [Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }].into();
     }
     let question = Question {
         interface: interface.index,
@@ -83,9 +90,7 @@ fn at(
         destination: Endpoint { address: destination, port: listener.port },
         sources: whole,
     };
-    let answer = evaluator.ask(&question);
-    let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(endpoint) if takes(listener, *endpoint)));
-    records(evaluator.machine().ruleset, &interface.name, &question, judged)
+    answers.about(&question, |endpoint| takes(listener, endpoint))
 }
 
 /// Whether the socket gets what is delivered to an endpoint.

@@ -47,6 +47,14 @@ impl PortSet {
         }
     }
 
+    /// The number of disjoint ranges.
+    pub fn ranges_len(&self) -> usize {
+        match self {
+            Self::All => 1,
+            Self::Some(ports) => ports.ranges_len(),
+        }
+    }
+
     fn intersection(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, ports) | (ports, Self::All) => ports.clone(),
@@ -64,7 +72,9 @@ impl PortSet {
         }
     }
 
-    fn union(&self, other: &Self) -> Self {
+    /// The ports that are in any of the two.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::All, _) | (_, Self::All) => Self::All,
             (Self::Some(a), Self::Some(b)) => Self::new(&**a | &**b),

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use loopgate_facts::{BlockReason, Untrusted};
 
-use crate::address_set::AddressSet;
+use crate::address_set::{AddressSet, IpVersion};
 use crate::rule::FibResult;
 
 /// Answers questions about routing, for sets of addresses at once.
@@ -21,6 +21,13 @@ pub trait Routing: Sync {
 
     /// What the routing table says of each of `question.addresses` (`fib`, `addrtype`, `rpfilter`).
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)>;
+
+    /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`): if not,
+    /// ports that no rule tells apart share their answers.
+    fn depends_on_ports(&self, version: IpVersion) -> bool {
+        let _ = version;
+        true
+    }
 }
 
 /// Packets that came in and are about to be routed.

@@ -82,6 +82,10 @@ impl Routing for Host {
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
         self.parted(question.addresses, FibAnswer::AddressType(LOCAL), FibAnswer::AddressType(UNICAST))
     }
+
+    fn depends_on_ports(&self, _: IpVersion) -> bool {
+        false
+    }
 }
 
 /// What becomes of a packet.

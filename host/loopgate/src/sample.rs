@@ -17,7 +17,7 @@ pub(crate) fn facts() -> Facts {
         "interfaces": [], "listeners": [], "probes": [], "names": { "hosts": [], "localhost": null },
         "sysctls": [], "local_routes": [],
         "firewall": { "backends": [], "base_chains": [], "loopback": [], "spoofed_loopback": [], "default_input": [],
-                      "opened": [] },
+                      "opened": [], "shadowed": [], "shadowed_complete": true },
         "routing": [], "bypasses": [], "gaps": [] }"#;
     serde_json::from_str(document).unwrap()
 }

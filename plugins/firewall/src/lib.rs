@@ -8,6 +8,7 @@ mod loopback_accepted_first;
 mod loopback_publish_reachable;
 mod open_port_without_listener;
 mod published_port_bypasses_input;
+mod shadowed_rule;
 mod spoofed_loopback_dropped;
 mod unused;
 
@@ -22,6 +23,7 @@ loopgate_plugin::plugin! {
         spoofed_loopback_dropped::RULE,
         default_deny_input::RULE,
         ipv6_open::RULE,
+        shadowed_rule::RULE,
         open_port_without_listener::RULE,
         listener_without_rule::RULE,
     ],

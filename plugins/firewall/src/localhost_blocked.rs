@@ -13,6 +13,8 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
         } else if let Some(region) = own.iter().find(|region| region.verdict == ReachVerdict::Unknown) {
             let why = region.unknown_because.join(", ");
             report.unjudged(format!("whether this machine reaches its own {} could not be told: {why}", listener.id));
+        } else if own.is_empty() && listener.reachability.iter().any(|region| may_be_blocked(facts, listener, region)) {
+            report.unjudged(format!("whether this machine reaches its own {} is beyond what is listed", listener.id));
         }
     }
 }
@@ -20,13 +22,26 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
 /// Whether a region is of local clients that ask for `localhost`, or for the address that the listener is bound to. Such
 /// a packet comes in by loopback, from the very address that it goes to.
 fn is_own(facts: &Facts, listener: &Listener, region: &Reachability) -> bool {
-    let over_loopback = facts.interface(region.interface).is_some_and(NetworkInterface::is_loopback);
-    over_loopback && region.destinations.iter().any(|destination| is_asked(listener, region, destination))
+    is_over_loopback(facts, region) && region.destinations.iter().any(|it| is_asked(listener, region, it))
+}
+
+fn is_over_loopback(facts: &Facts, region: &Reachability) -> bool {
+    facts.interface(region.interface).is_some_and(NetworkInterface::is_loopback)
 }
 
 fn is_asked(listener: &Listener, region: &Reachability, destination: &IpAddress) -> bool {
-    let is_wanted = destination.is_loopback() || listener.scope != Scope::Unspecified;
-    is_wanted && region.sources.iter().any(|prefix| prefix.contains(destination))
+    is_wanted(listener, destination) && region.is_from(destination) == Some(true)
+}
+
+fn is_wanted(listener: &Listener, destination: &IpAddress) -> bool {
+    destination.is_loopback() || listener.scope != Scope::Unspecified
+}
+
+/// Whether a region that lists not all of its sources can be of local clients, and is not known to let them in.
+fn may_be_blocked(facts: &Facts, listener: &Listener, region: &Reachability) -> bool {
+    let may_ask = |it: &IpAddress| is_wanted(listener, it) && region.is_from(it).is_none();
+    let is_let_in = region.verdict == ReachVerdict::Reachable;
+    is_over_loopback(facts, region) && !is_let_in && region.destinations.iter().any(may_ask)
 }
 
 fn is_blocked(region: &Reachability) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loopgate_plugin::describe_prefixes;
+use loopgate_plugin::describe_sources;
 use loopgate_plugin::prelude::*;
 
 /// The rule.
@@ -37,7 +37,7 @@ const MOST_INTERFACES: usize = 4;
 /// `10.0.0.0/8 over eth0`.
 fn describe(facts: &Facts, opened: &OpenedPort) -> String {
     let over = opened.interface.map(|index| format!(" over {}", facts.interface_name(index))).unwrap_or_default();
-    format!("{}{over}", describe_prefixes(&opened.sources, opened.unlisted_sources))
+    format!("{}{over}", describe_sources(&opened.sources, &opened.excluded_sources, opened.unlisted_sources))
 }
 
 /// `tcp/8080`, `udp/60000-61000`.

@@ -71,5 +71,5 @@ pub use page::{Example, Expected, PageError, RulePage};
 pub use parameters::{Parameter, Place};
 pub use plugin::Plugin;
 pub use prelude::*;
-pub use reach::describe_prefixes;
+pub use reach::describe_sources;
 pub use rule::Check;

@@ -11,8 +11,8 @@ pub use crate::bindings::loopgate::policy::types::{
     FirewallBackend, Gap, HostsEntry, InterfaceAddress, InterfaceKind, InterfaceSettings, IpAddress, Listener,
     LocalRoute, LoopbackTraffic, Machine, Names, NetworkInterface, NetworkNamespace, OpenedPort, Origin, Owner, Prefix,
     Probe, ProbeFailure, ProbeProtocol, ProbeStep, Protocol, Published, Reach, ReachBounds, ReachPath, ReachVerdict,
-    Reachability, Resolution, RpFilter, RuleReference, RulesetCounts, Scope, SpoofedEnd, SpoofedLoopback, Sysctl,
-    UnusedPort,
+    Reachability, Resolution, RpFilter, RuleEffect, RuleReference, RulesetCounts, Scope, ShadowedRule, Shadowing,
+    SpoofedEnd, SpoofedLoopback, Sysctl, UnusedPort,
 };
 pub use crate::finding::Finding;
 pub use crate::parameters::{NoParameters, Parameters, Reader};

@@ -210,7 +210,15 @@ impl Reachability {
 
     /// Its sources in words.
     pub fn describe_sources(&self) -> String {
-        describe_prefixes(&self.sources, self.unlisted_sources)
+        describe_sources(&self.sources, &self.excluded_sources, self.unlisted_sources)
+    }
+
+    /// Whether packets from an address are of this region; `None` where not all of its sources are listed, and this is not
+    /// among those that are.
+    pub fn is_from(&self, address: &IpAddress) -> Option<bool> {
+        let is_among = |prefixes: &[Prefix]| prefixes.iter().any(|prefix| prefix.contains(address));
+        let is_listed = is_among(&self.sources) && !is_among(&self.excluded_sources);
+        (is_listed || self.unlisted_sources == 0).then_some(is_listed)
     }
 }
 
@@ -250,9 +258,15 @@ impl Finding {
     }
 }
 
-/// A set of addresses in words: its prefixes, of many the first and how many more there are, or that it is most of all
-/// addresses.
-pub fn describe_prefixes(prefixes: &[Prefix], unlisted: u64) -> String {
+/// A set of addresses in words: `0.0.0.0/0`, `::/0 except 2001:db8::/32`; of many prefixes the first and how many more
+/// there are.
+pub fn describe_sources(sources: &[Prefix], excluded: &[Prefix], unlisted: u64) -> String {
+    let listed = describe_prefixes(sources, unlisted);
+    if excluded.is_empty() { listed } else { format!("{listed} except {}", describe_prefixes(excluded, 0)) }
+}
+
+/// Some prefixes in words, of many the first and how many more there are, or that they are most of all addresses.
+fn describe_prefixes(prefixes: &[Prefix], unlisted: u64) -> String {
     const SHOWN: usize = 4;
     let share = |prefix: &Prefix| 1_u128.checked_shl(127_u32.saturating_sub(prefix.length.into())).unwrap_or(0);
     let is_most = prefixes.iter().map(share).fold(0, u128::saturating_add) >= 1 << 126;
@@ -377,6 +391,8 @@ mod tests {
         assert_eq!(describe_prefixes(&small, 0), "1.0.0.0/8 2.0.0.0/8 3.0.0.0/8 4.0.0.0/8 and 2 more");
         let large = [prefix(0, 2), prefix(64, 3), prefix(96, 4), prefix(112, 5), prefix(128, 2)];
         assert_eq!(describe_prefixes(&large, 100), "most of 0.0.0.0/0");
+        let excluded = describe_sources(&[prefix(0, 0)], &[prefix(10, 8), prefix(11, 8)], 0);
+        assert_eq!(excluded, "0.0.0.0/0 except 10.0.0.0/8 11.0.0.0/8");
     }
 
     #[test]

@@ -75,9 +75,26 @@ impl Asker<'_> {
             sources: AddressSet::all(IpVersion::of(destination.ip())),
         };
         let answer = self.evaluator.ask(&asked);
-        let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
+        let judged = answer.judge(arrives);
+        self.compare_with_representative(&asked, &judged)?;
         question.sources.iter().map(|source| of(&answer, &judged, *source)).collect()
     }
+
+    /// The port that is said to have the same answer has the same, evidence included.
+    fn compare_with_representative(&mut self, asked: &evaluate::Question, judged: &[Judged]) -> Result<(), String> {
+        let Endpoint { address, port } = asked.destination;
+        let Some(representative) = self.evaluator.port_classes(asked).representative(port) else { return Ok(()) };
+        let destination = Endpoint { address, port: representative };
+        let others = self.evaluator.ask(&evaluate::Question { destination, ..asked.clone() }).judge(arrives);
+        if judged == others {
+            return Ok(());
+        }
+        Err(format!("port {representative} is said to stand for {port}, but {others:?} is not {judged:?}"))
+    }
+}
+
+fn arrives(fate: &Fate) -> bool {
+    matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. })
 }
 
 fn of(answer: &Answer, judged: &[Judged], source: SocketAddr) -> Result<Prediction, String> {

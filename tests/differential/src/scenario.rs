@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use loopgate_collect::Collector as _;
 use loopgate_collect::linux::LinuxCollector;
 use loopgate_facts::{Facts, ReachVerdict, Reachability};
-use loopgate_firewall::address_set::AddressSet;
 use socket2::{Domain, Protocol as Number, Socket, Type};
 
 use crate::arena::{Arena, ip, set};
@@ -113,9 +112,7 @@ fn check(arena: &Arena, facts: &Facts, number: usize, packet: Packet) -> io::Res
 /// What the facts say; `None` where no listener has such an address and port.
 fn said(facts: &Facts, device: &str, source: IpAddr, destination: SocketAddr) -> Option<ReachVerdict> {
     let verdicts = facts.listeners.iter().filter_map(|listener| {
-        let concerned = listener.reachability.iter().filter(|part| {
-            part.interface.as_str() == device && (part.destination, part.port) == (destination.ip(), destination.port())
-        });
+        let concerned = listener.reachability.iter().filter(|part| part.is_about(device, destination));
         part_with(source, &concerned.collect::<Vec<_>>())
     });
     // Of several listeners on one port, who reaches any of them is answered.
@@ -124,7 +121,7 @@ fn said(facts: &Facts, device: &str, source: IpAddr, destination: SocketAddr) ->
 
 /// The parts are disjoint, but not each lists all its sources: one that no part lists is in one that leaves some out.
 fn part_with(source: IpAddr, parts: &[&Reachability]) -> Option<ReachVerdict> {
-    let lists = |part: &&&Reachability| part.sources.iter().any(|prefix| AddressSet::prefix(*prefix).contains(source));
+    let lists = |part: &&&Reachability| part.lists(source);
     let unlisted = || {
         let mut parts = parts.iter().filter(|part| part.unlisted_sources > 0).map(|part| part.verdict);
         let first = parts.next()?;

@@ -9,7 +9,7 @@ use super::machine::{listen_at, peer};
 use super::namespace::{Namespace, ip};
 use super::probe::{Outcome, Probe, try_all};
 use super::ufw::ufw;
-use super::verdicts::{Said, facts};
+use super::verdicts::{Said, facts, trace};
 use crate::support::{check, run, subjects};
 
 /// What the bridge driver adds for `-p 8080:80 -p 127.0.0.1:8081:80`.
@@ -118,8 +118,9 @@ fn the_socket_of_dockers_proxy_is_not_counted_as_open_too() {
     in_namespace("managers::docker::the_socket_of_dockers_proxy_is_not_counted_as_open_too", || {
         let _host = Host::new(RULES);
         let facts = facts();
-        let wan = socket(&facts, 8080).reachability.iter().filter(|region| region.interface == "wan".into());
-        let reasons: Vec<_> = wan.filter(|region| region.destination.is_ipv4()).map(|region| region.reason).collect();
+        let wan = socket(&facts, 8080).reachability.iter().filter(|region| region.interfaces.contains(&"wan".into()));
+        let reasons: Vec<_> =
+            wan.filter(|region| region.destinations.iter().all(IpAddr::is_ipv4)).map(|region| region.reason).collect();
         assert!(reasons.contains(&Some(BlockReason::Elsewhere)), "{reasons:?}");
         assert!(!reasons.contains(&None), "{reasons:?}");
     });
@@ -129,41 +130,18 @@ fn the_socket_of_dockers_proxy_is_not_counted_as_open_too() {
 fn the_trace_says_why_a_published_port_is_open_although_ufw_denies_it() {
     in_namespace("managers::docker::the_trace_says_why_a_published_port_is_open_although_ufw_denies_it", || {
         let _host = Host::new(RULES);
-        let trace = trace_of("tcp/8080");
+        let trace = trace("tcp/8080", &["--from", "192.0.2.9"]);
         for said in [
             "reachable",
             "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80",
             "translated to 172.17.0.2:80",
+            "-A FORWARD -o docker0 -j DOCKER",
             "-A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT",
         ] {
             assert!(trace.contains(said), "{said} is not in {trace}");
         }
         assert!(!trace.contains("input: table filter"), "it does not pass ufw's rules: {trace}");
     });
-}
-
-#[test]
-fn the_trace_says_which_rule_of_ufw_blocks() {
-    in_namespace("managers::docker::the_trace_says_which_rule_of_ufw_blocks", || {
-        let _peer = peer();
-        ufw("deny from 192.0.2.0/24 to any port 5432\nallow 22\n");
-        let trace = trace_of("tcp/5432");
-        assert!(trace.contains("blocked") && trace.contains("nothing listens there now"), "{trace}");
-        assert!(trace.contains("-A ufw-user-input -s 192.0.2.0/24 -p tcp -m tcp --dport 5432 -j DROP"), "{trace}");
-        let [_, elsewhere] = ["192.0.2.9", "203.0.113.5"].map(|from| trace_from("tcp/5432", from));
-        assert!(elsewhere.contains("-P INPUT DROP"), "{elsewhere}");
-    });
-}
-
-fn trace_of(service: &str) -> String {
-    trace_from(service, "192.0.2.9")
-}
-
-/// The trace for one source, in one line: where lines are broken says nothing.
-fn trace_from(service: &str, source: &str) -> String {
-    let run = run(["reach", service, "--on", "192.0.2.1", "--in", "wan", "--from", source]);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Sends to 127.0.0.1 by the wire, as anybody on the link can.
@@ -179,9 +157,13 @@ fn what_an_old_docker_publishes_on_loopback_is_open_to_a_neighbour() {
         aim_at_loopback(&host);
         let facts = facts();
         assert_eq!(published(&facts, 8081).address, IpAddr::from([127, 0, 0, 1]));
-        assert_eq!(host.probe(&facts, "127.0.0.1:8081"), Outcome::Accepted(0));
+        for open in ["127.0.0.1:8080", "127.0.0.1:8081", "172.17.0.1:8080"] {
+            assert_eq!(host.probe(&facts, open), Outcome::Accepted(0));
+        }
         assert_ne!(host.probe(&facts, "192.0.2.1:8081"), Outcome::Accepted(0));
         assert_eq!(ask("172.17.0.2", 80), host.connects("172.17.0.2:80"));
+        let report = check().1;
+        assert_eq!(subjects(&report, "firewall/loopback-publish-reachable"), ["tcp/127.0.0.1:8081/published"]);
     });
 }
 
@@ -191,6 +173,8 @@ fn what_a_new_docker_publishes_on_loopback_is_closed() {
         let host = Host::new(&format!("{RAW}{RULES}"));
         aim_at_loopback(&host);
         let facts = facts();
+        let published = facts.listeners.iter().filter(|listener| listener.origin == Origin::PublishedPort);
+        assert_eq!(published.map(|listener| listener.port).collect::<Vec<_>>(), [8080]);
         assert_eq!(host.probe(&facts, "127.0.0.1:8081"), Outcome::Silent);
         assert_eq!(host.probe(&facts, "192.0.2.1:8080"), Outcome::Accepted(0));
         assert_eq!((ask("172.17.0.2", 80), host.connects("172.17.0.2:80")), (false, false));

@@ -5,8 +5,9 @@ use std::path::Path;
 use loopgate_test_support::{in_namespace, run as program};
 use tempfile::TempDir;
 
-use super::machine::{WAYS, listen, peer};
-use super::verdicts::compare;
+use super::machine::{WAYS, listen, listen_at, peer};
+use super::verdicts::{compare, trace};
+use crate::support::run;
 
 /// Puts copies of ufw's files in place of those of the machine, which only this one command sees, and runs lines of
 /// ufw's arguments.
@@ -84,5 +85,38 @@ fn ufw_that_rejects_by_default_is_read_so() {
         ufw("default reject incoming\nlogging high\nallow 22\nallow from 10.0.0.0/25 to any port 5432\ndeny 80\n");
         let counts = compare(&peer, &listeners, &WAYS);
         assert!(counts.refused > 800, "{counts:?}");
+    });
+}
+
+#[test]
+fn the_trace_says_what_of_ufw_blocks() {
+    in_namespace("managers::ufw::the_trace_says_what_of_ufw_blocks", || {
+        let _peer = peer();
+        ufw("deny from 10.0.1.0/24\ndeny from 192.0.2.0/24 to any port 5432\nallow 22\n");
+        let to_all = trace("tcp/5432", &[]);
+        for said in ["blocked", "nothing listens there now", "-P INPUT DROP", "-s 10.0.1.0/24 -j DROP"] {
+            assert!(to_all.contains(said), "{said} is not in {to_all}");
+        }
+        let rule = "-A ufw-user-input -s 192.0.2.0/24 -p tcp -m tcp --dport 5432 -j DROP";
+        let [neighbour, stranger] = ["192.0.2.9", "203.0.113.5"].map(|from| trace("tcp/5432", &["--from", from]));
+        assert!(neighbour.contains("blocked") && neighbour.contains(rule), "{neighbour}");
+        assert!(stranger.contains("-P INPUT DROP"), "{stranger}");
+    });
+}
+
+#[test]
+fn the_table_of_listeners_says_how_far_ufw_lets_peers_be() {
+    in_namespace("managers::ufw::the_table_of_listeners_says_how_far_ufw_lets_peers_be", || {
+        let _peer = peer();
+        ufw(
+            "allow 22\ndeny 23\nallow in on lan from 10.0.0.0/24 to any port 25\nallow from 192.168.7.0/24 to any port 53\n",
+        );
+        let _listeners = [22, 23, 25, 53].map(|port| listen_at(([0, 0, 0, 0], port).into()));
+        let table = run(["listeners"]).stdout;
+        let reach_of = |port: &str| {
+            let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            rows.find(|row| row.get(2) == Some(&port)).unwrap_or_else(|| panic!("no {port} in {table}"))[3].to_owned()
+        };
+        assert_eq!(["22", "23", "25", "53"].map(reach_of), ["public", "host", "link", "private"]);
     });
 }

@@ -22,7 +22,7 @@ fn machine() -> TcpListener {
 }
 
 fn said(listener: &Listener) -> impl Iterator<Item = (ReachVerdict, String)> {
-    let from_outside = listener.reachability.iter().filter(|region| region.interface == "wan".into());
+    let from_outside = listener.reachability.iter().filter(|region| region.interfaces.contains(&"wan".into()));
     from_outside.map(|region| (region.verdict, format!("{:?}", region.unknown_because)))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use loopgate_facts::{BlockReason, Facts, Listener, Origin, Prefix, ReachVerdict, Reachability, Untrusted};
+use loopgate_facts::{BlockReason, Facts, Listener, Origin, ReachVerdict, Reachability};
 
 use super::machine::{PORTS, Way};
 use super::namespace::Namespace;
@@ -19,13 +19,8 @@ pub(crate) fn facts() -> Facts {
 
 /// The regions of a listener that a packet may be in: one, but where several list not all their sources.
 fn regions<'a>(listener: &'a Listener, interface: &str, probe: Probe) -> Vec<&'a Reachability> {
-    let interface = Untrusted::from(interface);
-    let is_of_way = |region: &&Reachability| {
-        region.interface == interface
-            && (region.destination, region.port) == (probe.destination.ip(), probe.destination.port())
-    };
-    let of_way = || listener.reachability.iter().filter(is_of_way);
-    let lists = |region: &&Reachability| region.sources.iter().any(|prefix| prefix.contains(single(probe.source)));
+    let of_way = || listener.reachability.iter().filter(|region| region.is_about(interface, probe.destination));
+    let lists = |region: &&Reachability| region.lists(probe.source);
     match of_way().find(lists) {
         Some(region) => vec![region],
         None => of_way().filter(|region| region.unlisted_sources > 0).collect(),
@@ -40,8 +35,12 @@ fn ask(interface: &str, probe: Probe) -> Vec<Reachability> {
     serde_json::from_value(answer["ways"][0]["reachability"].clone()).unwrap()
 }
 
-fn single(address: IpAddr) -> Prefix {
-    Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).unwrap()
+/// The trace of what comes in by `wan`, in one line: where lines are broken says nothing.
+pub(crate) fn trace(service: &str, arguments: &[&str]) -> String {
+    let question = ["reach", service, "--on", "192.0.2.1", "--in", "wan"];
+    let run = run(question.iter().chain(arguments));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Where the facts say that a packet ends.

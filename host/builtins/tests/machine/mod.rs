@@ -87,7 +87,7 @@ fn rule(text: &str, is_rule: bool) -> Value {
 
 fn region(way: &Value, destination: &str, port: u64, blocked: Option<&str>, decided_by: &Value) -> Value {
     json!({
-        "interface": way["name"], "destination": destination, "port": port,
+        "interfaces": [way["name"]], "destinations": [destination], "port": port,
         "sources": [if destination.contains(':') { "::/0" } else { "0.0.0.0/0" }], "unlisted_sources": 0,
         "verdict": if blocked.is_some() { "blocked" } else { "reachable" }, "reason": blocked, "unknown_because": [],
         "path": "input", "translated_to": null, "decided_by": decided_by, "narrowed_by": [], "notes": []

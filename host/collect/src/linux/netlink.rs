@@ -80,7 +80,7 @@ impl From<AttributeError> for NetlinkError {
 
 impl NetlinkError {
     /// Whether reading again can help.
-    fn is_transient(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Interrupted | Self::Truncated(_) | Self::Unexpected(_) => true,
             // ENOBUFS: answers were lost because the receive queue was full.

@@ -6,7 +6,7 @@ use std::path::Path;
 use loopgate_facts::{Area, Facts, ReachVerdict, Reachability};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::{Addresses, of_socket, published, summarise};
+use loopgate_firewall::reach::{Addresses, Answers, of_socket, published, summarise};
 use loopgate_firewall::rule::{Op, Verdict};
 
 use super::LinuxCollector;
@@ -40,13 +40,14 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
     let addresses = Addresses::new(&facts.interfaces, &facts.local_routes);
     let sockets = facts.listeners.clone();
     let proxies = hands_over(machine.ruleset);
+    let mut answers = Answers::new(&mut evaluator);
     for listener in &mut facts.listeners {
-        listener.reachability = of_socket(&mut evaluator, listener, &sockets, &facts.interfaces, &addresses);
+        listener.reachability = of_socket(&mut answers, listener, &sockets, &facts.interfaces, &addresses);
         if proxies && bypass::is_transparent(&facts.bypasses, listener) {
             listener.reachability.iter_mut().for_each(doubt);
         }
     }
-    facts.listeners.extend(published(&mut evaluator, &facts.interfaces, &addresses, &sockets));
+    facts.listeners.extend(published(&mut answers, &facts.interfaces, &addresses, &sockets));
     summarise(&mut evaluator, &facts.interfaces, &facts.listeners, &mut facts.firewall);
     facts.routing = routing.facts(devices);
 }

@@ -383,6 +383,10 @@ impl Routing for KernelRouting {
         };
         within(recall(&self.memory, |memory| &mut memory.fib, key, pieces), question.addresses)
     }
+
+    fn depends_on_ports(&self, version: IpVersion) -> bool {
+        self.tables.asks_for(version, &[Selector::DestinationPort]).is_some()
+    }
 }
 
 // What questions do not say of a packet.

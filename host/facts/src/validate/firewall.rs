@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::partition::{Part, flaw_of};
 use super::reachability::check_regions;
 use super::{Inconsistency, Names};
 use crate::{
-    BackendKind, BlockReason, Decision, Facts, Firewall, MAX_BASE_CHAINS, MAX_BYPASSES, MAX_OPENED_PORTS, MAX_SOURCES,
-    OpenedPort, ReachVerdict, RuleReference, Scope, SpoofedLoopback, TableFamily, Untrusted,
+    BackendKind, BlockReason, Decision, Facts, Firewall, ListenerId, MAX_BASE_CHAINS, MAX_BYPASSES, MAX_OPENED_PORTS,
+    MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, MAX_SOURCES, OpenedPort, Prefix, ReachVerdict, RuleReference, Scope,
+    ShadowedRule, SpoofedLoopback, TableFamily, Untrusted,
 };
 
 /// Adds what is wrong with the firewall and with what goes past it.
@@ -26,6 +28,10 @@ pub(super) fn check(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsiste
     }
     for (index, opened) in firewall.opened.iter().enumerate() {
         check_opened(&format!("firewall.opened[{index}]"), opened, names, found);
+    }
+    check_length("firewall.shadowed", firewall.shadowed.len(), MAX_SHADOWED_RULES, found);
+    for (index, shadowed) in firewall.shadowed.iter().enumerate() {
+        check_shadowed(&format!("firewall.shadowed[{index}]"), shadowed, facts, found);
     }
     for (index, bypass) in facts.bypasses.iter().enumerate() {
         names.check(&format!("bypasses[{index}]"), bypass.interface.as_ref(), found);
@@ -72,12 +78,33 @@ fn check_opened(at: &str, opened: &OpenedPort, names: &Names<'_>, found: &mut Ve
     if opened.first_port > opened.last_port {
         contradict(at, "the last port is below the first", found);
     }
-    if opened.sources.is_empty() {
-        contradict(at, "no source is let in", found);
-    }
-    check_length(&format!("{at}.sources"), opened.sources.len(), MAX_SOURCES, found);
+    check_sources(at, &opened.sources, &opened.excluded_sources, opened.unlisted_sources, found);
     names.check(at, opened.interface.as_ref(), found);
     check_rule(&format!("{at}.rule"), Some(&opened.rule), found);
+}
+
+fn check_shadowed(at: &str, shadowed: &ShadowedRule, facts: &Facts, found: &mut Vec<Inconsistency>) {
+    check_sources(at, &shadowed.sources, &shadowed.excluded_sources, shadowed.unlisted_sources, found);
+    check_length(&format!("{at}.listeners"), shadowed.listeners.len(), MAX_SHADOWED_LISTENERS, found);
+    if shadowed.listeners.is_empty() {
+        contradict(at, "it concerns no listener", found);
+    }
+    let is_there = |id: &ListenerId| facts.listeners.iter().any(|listener| listener.id == *id);
+    if !shadowed.listeners.iter().all(is_there) {
+        contradict(at, "it concerns a listener that is not there", found);
+    }
+    for (name, rule) in [("rule", &shadowed.rule), ("decided_by", &shadowed.decided_by)] {
+        check_rule(&format!("{at}.{name}"), Some(rule), found);
+    }
+}
+
+/// A set of addresses by itself.
+fn check_sources(at: &str, sources: &[Prefix], excluded: &[Prefix], unlisted: u64, found: &mut Vec<Inconsistency>) {
+    check_length(&format!("{at}.sources"), sources.len(), MAX_SOURCES, found);
+    check_length(&format!("{at}.excluded_sources"), excluded.len(), MAX_SOURCES, found);
+    if let Some(flaw) = flaw_of(&Part { sources, excluded, is_complete: unlisted == 0 }) {
+        found.push(Inconsistency::Partition { at: at.to_owned(), flaw });
+    }
 }
 
 fn check_decision(at: &str, decision: &Decision, found: &mut Vec<Inconsistency>) {

@@ -1,43 +1,72 @@
 //! Whether sets of sources are a partition: every address in exactly one of them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use super::PartitionFlaw;
 use crate::Prefix;
+use crate::sources::{prefixes_of, without};
 
 /// The sources of one entry.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'facts> {
     pub(super) sources: &'facts [Prefix],
+    /// Prefixes within them that do not count.
+    pub(super) excluded: &'facts [Prefix],
     /// Whether the list is complete. With one that is not, nobody can say that an address is missing.
     pub(super) is_complete: bool,
 }
 
 /// What keeps the parts from being a partition of the addresses of one IP version.
 pub(super) fn flaw(is_ipv4: bool, parts: &[Part<'_>]) -> Option<PartitionFlaw> {
-    if parts.iter().any(|part| part.sources.is_empty()) {
-        return Some(PartitionFlaw::Empty);
+    let is_of_version = |prefix: &&Prefix| prefix.address().is_ipv4() == is_ipv4;
+    for part in parts {
+        if let Some(stray) = part.sources.iter().chain(part.excluded).find(|prefix| !is_of_version(prefix)) {
+            return Some(PartitionFlaw::Version(*stray));
+        }
+        if let Some(flaw) = flaw_of(part) {
+            return Some(flaw);
+        }
     }
-    let mut sources: Vec<Prefix> = parts.iter().flat_map(|part| part.sources).copied().collect();
-    if let Some(stray) = sources.iter().find(|prefix| prefix.address().is_ipv4() != is_ipv4) {
-        return Some(PartitionFlaw::Version(*stray));
-    }
-    sources.sort_by_key(|prefix| *prefix.range().start());
+    let mut ranges: Vec<_> = parts.iter().flat_map(|part| without(part.sources, part.excluded)).collect();
+    ranges.sort_unstable_by_key(|range| *range.start());
     let is_complete = parts.iter().all(|part| part.is_complete);
-    walk(is_ipv4, is_complete, &sources)
+    walk(is_ipv4, is_complete, &ranges)
 }
 
-/// Goes through prefixes by their first addresses: each begins where the one before it ended.
-fn walk(is_ipv4: bool, is_complete: bool, sources: &[Prefix]) -> Option<PartitionFlaw> {
+/// What is wrong with one list.
+pub(super) fn flaw_of(part: &Part<'_>) -> Option<PartitionFlaw> {
+    if without(part.sources, part.excluded).is_empty() {
+        return Some(PartitionFlaw::Empty);
+    }
+    let stray = part.excluded.iter().find(|prefix| !part.sources.iter().any(|source| source.contains(**prefix)));
+    if let Some(stray) = stray {
+        return Some(PartitionFlaw::NotExcluded(*stray));
+    }
+    if !part.is_complete && !part.excluded.is_empty() {
+        return Some(PartitionFlaw::Incomplete);
+    }
+    [part.sources, part.excluded].into_iter().find_map(repeated).map(PartitionFlaw::Overlap)
+}
+
+/// A prefix that shares addresses with another one of a list.
+fn repeated(prefixes: &[Prefix]) -> Option<Prefix> {
+    let mut prefixes = prefixes.to_vec();
+    prefixes.sort_by_key(|prefix| *prefix.range().start());
+    let pairs = prefixes.iter().zip(prefixes.iter().skip(1));
+    pairs.into_iter().find(|(one, next)| one.range().end() >= next.range().start()).map(|(_, next)| *next)
+}
+
+/// Goes through ranges by their first addresses: each begins where the one before it ended.
+fn walk(is_ipv4: bool, is_complete: bool, ranges: &[RangeInclusive<u128>]) -> Option<PartitionFlaw> {
     let mut next = Some(0);
-    for prefix in sources {
-        let range = prefix.range();
+    for range in ranges {
         match next {
             Some(next) if *range.start() > next && is_complete => {
                 return Some(PartitionFlaw::Missing(address(is_ipv4, next)));
             }
             Some(next) if *range.start() >= next => {}
-            _ => return Some(PartitionFlaw::Overlap(*prefix)),
+            _ => return prefixes_of(is_ipv4, range.clone()).next().map(PartitionFlaw::Overlap),
         }
         next = range.end().checked_add(1);
     }
@@ -63,7 +92,7 @@ mod tests {
         text.split_whitespace().map(|prefix| prefix.parse().unwrap()).collect()
     }
 
-    fn flaw_of(parts: &[&str]) -> Option<PartitionFlaw> {
+    fn flaw_of_texts(parts: &[&str]) -> Option<PartitionFlaw> {
         let lists: Vec<_> = parts.iter().map(|part| prefixes(part)).collect();
         let parts: Vec<_> = lists.iter().map(|sources| complete(sources)).collect();
         flaw(lists.first().is_none_or(|list| list.first().is_none_or(|prefix| prefix.address().is_ipv4())), &parts)
@@ -88,15 +117,49 @@ mod tests {
             (&["0.0.0.0/0", ""], Some(PartitionFlaw::Empty)),
             (&["0.0.0.0/0", "::/0"], Some(PartitionFlaw::Version("::/0".parse().unwrap()))),
         ] {
-            assert_eq!(flaw_of(parts), expected, "{parts:?}");
+            assert_eq!(flaw_of_texts(parts), expected, "{parts:?}");
         }
     }
 
     #[test]
     fn a_list_that_is_not_complete_can_lack_addresses_but_not_share_them() {
-        let flaw = |list: &str| flaw(true, &[Part { sources: &prefixes(list), is_complete: false }]);
+        let flaw = |list: &str| flaw(true, &[Part { sources: &prefixes(list), excluded: &[], is_complete: false }]);
         assert_eq!(flaw("10.0.0.0/8 192.0.2.0/24"), None);
         assert_eq!(flaw("10.0.0.0/8 10.1.0.0/16"), Some(PartitionFlaw::Overlap("10.1.0.0/16".parse().unwrap())));
+    }
+
+    #[test]
+    fn what_one_part_excludes_another_has() {
+        let part = |sources: &str, excluded: &str| (prefixes(sources), prefixes(excluded));
+        let flaw_of = |parts: &[(Vec<Prefix>, Vec<Prefix>)], is_complete| {
+            let part =
+                |(sources, excluded): &'_ (Vec<Prefix>, Vec<Prefix>)| flaw_of_owned(sources, excluded, is_complete);
+            let parts: Vec<_> = parts.iter().map(part).collect();
+            flaw(
+                false,
+                &parts
+                    .iter()
+                    .map(|(sources, excluded, is_complete)| Part { sources, excluded, is_complete: *is_complete })
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let whole = || part("::/0", "2001:db8::/32");
+        assert_eq!(flaw_of(&[whole(), part("2001:db8::/32", "")], true), None);
+        assert_eq!(flaw_of(&[whole()], true), Some(PartitionFlaw::Missing("2001:db8::".parse().unwrap())));
+        let overlap = Some(PartitionFlaw::Overlap("2001:db9::/32".parse().unwrap()));
+        assert_eq!(flaw_of(&[whole(), part("2001:db8::/32 2001:db9::/32", "")], true), overlap);
+        assert_eq!(flaw_of(&[part("::/0", "::/0")], true), Some(PartitionFlaw::Empty));
+        let stray = Some(PartitionFlaw::NotExcluded("8000::/1".parse().unwrap()));
+        assert_eq!(flaw_of(&[part("::/1", "8000::/1")], true), stray);
+        assert_eq!(flaw_of(&[whole()], false), Some(PartitionFlaw::Incomplete));
+        assert_eq!(
+            flaw_of(&[part("::/0", "10.0.0.0/8")], true),
+            Some(PartitionFlaw::Version("10.0.0.0/8".parse().unwrap()))
+        );
+    }
+
+    fn flaw_of_owned(sources: &[Prefix], excluded: &[Prefix], is_complete: bool) -> (Vec<Prefix>, Vec<Prefix>, bool) {
+        (sources.to_vec(), excluded.to_vec(), is_complete)
     }
 
     proptest! {
@@ -134,7 +197,7 @@ mod tests {
     }
 
     fn complete(sources: &[Prefix]) -> Part<'_> {
-        Part { sources, is_complete: true }
+        Part { sources, excluded: &[], is_complete: true }
     }
 
     fn upper_half(low: Prefix) -> IpAddr {

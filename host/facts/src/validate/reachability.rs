@@ -1,6 +1,7 @@
 //! Whether what is said about reach can be true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::partition::{Part, flaw};
 use super::{Inconsistency, Names, firewall};
@@ -37,13 +38,17 @@ fn check_origin(at: &str, listener: &Listener, names: &Names<'_>, found: &mut Ve
 
 /// Whether packets of a region can arrive at a listener as far as addresses and ports tell.
 fn leads_to(region: &Reachability, listener: &Listener) -> bool {
-    let (to, bound) = (region.destination.to_canonical(), listener.address.to_canonical());
-    let is_bound = if listener.address.is_unspecified() {
+    let is_bound = region.destinations.iter().all(|destination| is_bound_to(listener, *destination));
+    region.translated_to.is_some() || (is_bound && region.port == listener.port)
+}
+
+fn is_bound_to(listener: &Listener, destination: IpAddr) -> bool {
+    let (to, bound) = (destination.to_canonical(), listener.address.to_canonical());
+    if listener.address.is_unspecified() {
         to.is_ipv4() == bound.is_ipv4() || listener.takes_ipv4_on_ipv6() != Some(false)
     } else {
         to == bound || bound.is_unspecified() && to.is_ipv4()
-    };
-    region.translated_to.is_some() || (is_bound && region.port == listener.port)
+    }
 }
 
 /// Adds what is wrong with regions: each by itself, and all of one interface, destination and port together.
@@ -51,31 +56,47 @@ pub(super) fn check_regions(at: &str, regions: &[Reachability], names: &Names<'_
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, region) in regions.iter().enumerate() {
         check_region(&format!("{at}[{index}]"), region, names, found);
-        groups.entry((&region.interface, region.destination, region.port)).or_default().push(index);
-    }
-    for ((_, destination, _), members) in groups {
-        let parts: Vec<_> = members.iter().filter_map(|index| regions.get(*index)).map(part).collect();
-        if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
-            let first = members.first().copied().unwrap_or_default();
-            found.push(Inconsistency::Partition { at: format!("{at}[{first}]"), flaw });
+        for (interface, destination) in region.ways() {
+            groups.entry((interface, destination, region.port)).or_default().push(index);
         }
+    }
+    let mut sound = BTreeSet::new();
+    for ((_, destination, _), members) in groups {
+        // Ways with the same entries are sound together.
+        if sound.contains(&(destination.is_ipv4(), members.clone())) {
+            continue;
+        }
+        let parts: Vec<_> = members.iter().filter_map(|index| regions.get(*index)).map(part).collect();
+        let Some(flaw) = flaw(destination.is_ipv4(), &parts) else {
+            sound.insert((destination.is_ipv4(), members));
+            continue;
+        };
+        let first = members.first().copied().unwrap_or_default();
+        found.push(Inconsistency::Partition { at: format!("{at}[{first}]"), flaw });
     }
 }
 
 fn part(region: &Reachability) -> Part<'_> {
-    Part { sources: &region.sources, is_complete: region.unlisted_sources == 0 }
+    Part { sources: &region.sources, excluded: &region.excluded_sources, is_complete: region.unlisted_sources == 0 }
 }
 
 fn check_region(at: &str, region: &Reachability, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
-    names.check(at, &region.interface, found);
+    if region.ways().next().is_none() {
+        let problem = "it holds for no interface or no destination";
+        found.push(Inconsistency::Contradiction { at: at.to_owned(), problem });
+    }
+    for interface in &region.interfaces {
+        names.check(at, interface, found);
+    }
     firewall::check_length(&format!("{at}.sources"), region.sources.len(), MAX_SOURCES, found);
+    firewall::check_length(&format!("{at}.excluded_sources"), region.excluded_sources.len(), MAX_SOURCES, found);
     firewall::check_length(&format!("{at}.narrowed_by"), region.narrowed_by.len(), MAX_NARROWED_BY, found);
     for rule in region.decided_by.iter().chain(&region.narrowed_by) {
         firewall::check_rule(at, Some(rule), found);
     }
     let problem = firewall::contradiction(region.verdict, region.reason, &region.unknown_because);
     found.extend(problem.map(|problem| Inconsistency::Contradiction { at: at.to_owned(), problem }));
-    if region.destination.is_unspecified() || region.port == 0 {
+    if region.destinations.iter().any(IpAddr::is_unspecified) || region.port == 0 {
         let problem = "no packet is sent to this address and port";
         found.push(Inconsistency::Contradiction { at: at.to_owned(), problem });
     }
@@ -94,7 +115,8 @@ fn check_routing(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency
     }
     for ((_, destination, _), members) in groups {
         let answers = members.iter().filter_map(|index| facts.routing.get(*index));
-        let parts: Vec<_> = answers.map(|answer| Part { sources: &answer.sources, is_complete: true }).collect();
+        let parts: Vec<_> =
+            answers.map(|answer| Part { sources: &answer.sources, excluded: &[], is_complete: true }).collect();
         if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
             let first = members.first().copied().unwrap_or_default();
             found.push(Inconsistency::Partition { at: format!("routing[{first}]"), flaw });

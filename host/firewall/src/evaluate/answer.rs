@@ -7,6 +7,7 @@ use crate::ruleset::{Hook, RuleId};
 
 use super::journal::{Acceptance, Decider, Doubt, End, Fate, Journal, Limited, Step};
 use super::packet::Endpoint;
+use super::shadow::Shadows;
 
 /// What becomes of the packets that were asked about.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct Answer {
 }
 
 /// A part of the senders, and what becomes of their packets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// The senders.
     pub region: Region,
@@ -56,6 +57,22 @@ impl Answer {
     /// The steps of the way, where they were asked for.
     pub fn steps(&self) -> &[Step] {
         self.journal.steps.as_deref().unwrap_or_default()
+    }
+
+    /// What rules would have decided behind those that did, where that was asked for.
+    pub fn shadows(&self) -> Option<&Shadows> {
+        self.journal.shadows.as_ref()
+    }
+
+    /// Every region that something was noted about.
+    pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
+        let Journal { ends, acceptances, doubts, limits, narrowings, .. } = &self.journal;
+        let ends = ends.iter().map(|end| &end.region);
+        let acceptances = acceptances.iter().map(|acceptance| &acceptance.region);
+        let doubts = doubts.iter().map(|doubt| &doubt.region);
+        let limits = limits.iter().map(|limit| &limit.region);
+        let narrowings = narrowings.iter().flat_map(|narrowing| [&narrowing.taken, &narrowing.rest]);
+        ends.chain(acceptances).chain(doubts).chain(limits).chain(narrowings)
     }
 
     /// Parts the senders by whether their packets come to an end that `arrives` names.

@@ -7,6 +7,7 @@ use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::Flow;
 use super::packet::Endpoint;
+use super::shadow::Shadows;
 
 /// What decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +103,9 @@ pub struct Limited {
 /// A rule that sent some senders elsewhere than others.
 #[derive(Clone, Debug)]
 pub struct Narrowing {
-    /// Those that it did not take.
+    /// Those that it took, or may have.
+    pub taken: Region,
+    /// Those that it did not take, or may not have.
     pub rest: Region,
     /// The rule.
     pub rule: RuleId,
@@ -155,6 +158,8 @@ pub(super) struct Journal {
     pub(super) narrowings: Vec<Narrowing>,
     /// `None` where nobody asked for it.
     pub(super) steps: Option<Vec<Step>>,
+    /// The same. What was noted stays, whichever order of chains turns out to stand for the others.
+    pub(super) shadows: Option<Shadows>,
 }
 
 impl Journal {
@@ -185,6 +190,7 @@ impl Journal {
             limits: self.limits.split_off(since.limits),
             narrowings: self.narrowings.split_off(since.narrowings),
             steps: self.steps.as_mut().map(|steps| steps.split_off(since.steps)),
+            shadows: None,
         }
     }
 

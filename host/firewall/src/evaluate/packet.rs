@@ -10,6 +10,7 @@ use crate::rule::{Direction, End, PayloadBase};
 use crate::ruleset::{Hook, SetId};
 
 use super::machine::Device;
+use super::shadow::Earlier;
 use super::symbol::{Symbol, Variable, whole_address};
 
 /// Transport protocols, as IP numbers them.
@@ -84,6 +85,10 @@ pub(super) struct State {
     pub(super) ct_mark: Option<u32>,
     /// It got here by being extraordinary: a branch that the packets of an ordinary client do not take.
     pub(super) rare: bool,
+    /// It is not the first of its connection, which is there already.
+    pub(super) later: bool,
+    /// It was decided about before, and is followed on to see what comes behind.
+    pub(super) earlier: Option<Earlier>,
     /// A rule wrote something about it that is not modelled.
     pub(super) written: bool,
     /// Bytes that a rule wrote: where from, offset and length.
@@ -117,6 +122,8 @@ impl State {
             mark: Some(0),
             ct_mark: Some(0),
             rare: false,
+            later: false,
+            earlier: None,
             written: false,
             overwritten: Vec::new(),
             touched: Vec::new(),
@@ -216,6 +223,11 @@ impl Headers {
         };
         let at = |position| header.get(position).copied().unwrap_or(Symbol::OPAQUE);
         (offset as usize..offset as usize + length as usize).map(at).collect()
+    }
+
+    /// Bytes of a header, if every bit of them is known.
+    pub(super) fn known(&self, base: PayloadBase, offset: u32, length: u32) -> Option<Vec<u8>> {
+        self.bytes(base, offset, length).into_iter().map(Symbol::value).collect()
     }
 
     /// Whether bytes of a header differ from a value whatever is not known of them.
@@ -318,11 +330,15 @@ fn transport(state: &State) -> Vec<Symbol> {
     let mut header = port_symbols(state, End::Source).to_vec();
     header.extend(port_symbols(state, End::Destination));
     match state.protocol {
-        TCP => header.extend(tcp(state.direction)),
+        TCP => header.extend(tcp(state.direction, state.later)),
         SCTP => {
             header.extend([Symbol::OPAQUE; 8]); // verification tag, checksum
             // INIT, INIT ACK (RFC 9260, 3.2).
-            header.push(Symbol::known(if state.direction == Direction::Original { 1 } else { 2 }));
+            header.push(match state.direction {
+                _ if state.later => Symbol::OPAQUE,
+                Direction::Original => Symbol::known(1),
+                Direction::Reply => Symbol::known(2),
+            });
         }
         _ => {}
     }
@@ -331,11 +347,13 @@ fn transport(state: &State) -> Vec<Symbol> {
 
 /// The rest of a TCP header (RFC 9293). Only SYN decides whether a listener takes it: PSH, URG, ECE and CWR are the
 /// sender's choice (`tcp_rcv_state_process`, `net/ipv4/tcp_input.c`).
-fn tcp(direction: Direction) -> Vec<Symbol> {
+fn tcp(direction: Direction, later: bool) -> Vec<Symbol> {
     const SYN: u8 = 0x02;
     const SYN_ACK: u8 = 0x12;
+    const ACK: u8 = 0x10;
     let mut header = vec![Symbol::OPAQUE; 4]; // sequence number
     let (acknowledged, flags) = match direction {
+        Direction::Original if later => (Symbol::OPAQUE, Symbol::rare(ACK, 0b1110_1000)),
         Direction::Original => (Symbol::rare(0, 0xff), Symbol::rare(SYN, 0b1110_1000)),
         Direction::Reply => (Symbol::OPAQUE, Symbol::known(SYN_ACK)),
     };

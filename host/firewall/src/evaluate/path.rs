@@ -12,6 +12,7 @@ use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::{Flow, Flows};
 use super::hooks::{Hooks, Stop};
+use super::index::Indexes;
 use super::journal::{Doubt, End, Fate, Journal, Step};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
@@ -23,9 +24,12 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) machine: &'a Machine<'m>,
     pub(super) hooks: &'a Hooks,
     pub(super) lookups: &'a mut Lookups,
+    pub(super) indexes: &'a mut Indexes,
     pub(super) journal: Journal,
     /// Rules run so far.
     pub(super) run: u64,
+    /// A rule that is passed over, as if it were not there.
+    pub(super) without: Option<RuleId>,
 }
 
 /// Packets that have arrived: at a socket of this machine, or at the interface they leave by.
@@ -217,6 +221,7 @@ impl<'m> Journey<'_, 'm> {
             }
             flows = self.stops(place, hooks.at(version, place.hook), flows);
         }
+        let flows = flows.on_their_way();
         match place.hook {
             Hook::Input | Hook::Postrouting => flows.change(|state| State { confirmed: true, ..state.clone() }),
             _ => flows,
@@ -228,7 +233,7 @@ impl<'m> Journey<'_, 'm> {
             Stop::Chain(chain) => self.chain(place, *chain, flows),
             Stop::Track => self.track(flows),
             Stop::Translate(chains) => self.translate(place, chains, flows),
-            Stop::Either(orders) => self.either(place, orders, &flows),
+            Stop::Either(orders) => self.either(place, orders, &flows.on_their_way()),
             Stop::Unclear => {
                 self.end_all(flows, &Fate::Unknown("the order of many chains with one priority".into()));
                 Flows::default()
@@ -249,7 +254,7 @@ impl<'m> Journey<'_, 'm> {
         let before = self.journal.length();
         let mut outcomes: Vec<(Flows, Journal)> = Vec::new();
         for order in orders {
-            let after = self.stops(place, order, flows.clone());
+            let after = self.stops(place, order, flows.clone()).on_their_way();
             outcomes.push((after, self.journal.split_off(&before)));
         }
         let mut outcomes = outcomes.into_iter();
@@ -273,12 +278,12 @@ impl<'m> Journey<'_, 'm> {
         if flows.is_empty() || !self.is_registered(place, chain) {
             return flows;
         }
-        for flow in flows.iter() {
+        for flow in flows.iter().filter(|flow| !flow.is_decided()) {
             let (region, answer) = (&flow.region, flow.state.direction == Direction::Reply);
             self.journal.step(|| Step::Chain { chain, hook: place.hook, region: region.clone(), answer });
         }
-        let Self { machine, lookups, journal, run, .. } = self;
-        Runner { machine, place, lookups, journal }.walk(chain, flows, run)
+        let Self { machine, lookups, indexes, journal, run, without, .. } = self;
+        Runner { machine, place, lookups, indexes, journal, without: *without }.walk(chain, flows, run)
     }
 
     /// Chains at a device hook see the packets of their devices only.
@@ -362,6 +367,7 @@ fn tracked(state: &State) -> State {
     let tracking = match (state.tracking, state.direction) {
         (Tracking::None, Direction::Reply) if !state.untracked_request => Tracking::Established,
         (Tracking::None, Direction::Reply) if state.protocol == TCP => Tracking::Invalid,
+        (Tracking::None, Direction::Original) if state.later => Tracking::Established,
         (Tracking::None, _) => Tracking::New,
         (known, _) => known,
     };

@@ -8,12 +8,13 @@ use crate::rule::{
     Combination, Comparison, Direction, Effect, End as PacketEnd, Fib, FibResult, LookupResult, Op, PayloadBase, Rate,
     Register, SetUpdate, Unknown, Verdict,
 };
-use crate::ruleset::{ChainId, Data, Hook, Rule, RuleId, SetId};
+use crate::ruleset::{ChainId, Data, Rule, RuleId, SetId};
 
 use super::compute::{combine, shift, swap};
 use super::condition::Condition;
 use super::flow::{Flow, Flows};
-use super::journal::{Acceptance, Decider, Doubt, End, Fate, Journal, Limited, Narrowing, Step};
+use super::index::Indexes;
+use super::journal::{Acceptance, Decider, Doubt, Fate, Journal, Limited, Narrowing, Step};
 use super::load::{Loaded, load, name};
 use super::lookup::Lookups;
 use super::machine::Machine;
@@ -41,7 +42,10 @@ pub(super) struct Runner<'a, 'm> {
     pub(super) machine: &'a Machine<'m>,
     pub(super) place: Place<'m>,
     pub(super) lookups: &'a mut Lookups,
+    pub(super) indexes: &'a mut Indexes,
     pub(super) journal: &'a mut Journal,
+    /// A rule that is passed over.
+    pub(super) without: Option<RuleId>,
 }
 
 /// Packets within a rule.
@@ -85,7 +89,11 @@ struct Run<'r, 'a, 'm> {
 impl Runner<'_, '_> {
     /// Runs a rule for packets of one state.
     pub(super) fn run(&mut self, id: RuleId, rule: &Rule, flow: Flow) -> Exits {
+        if self.without == Some(id) {
+            return Exits { next: Flows::one(flow), ..Exits::default() };
+        }
         let ends = self.journal.ends.len();
+        let is_decided = flow.is_decided();
         let mut run = Run { runner: self, id, threads: vec![Thread::begin(flow)], exits: Exits::default() };
         while let Some(mut thread) = run.threads.pop() {
             match rule.ops.get(thread.op) {
@@ -97,7 +105,9 @@ impl Runner<'_, '_> {
             }
         }
         let exits = run.exits;
-        self.note(id, ends, &exits);
+        if !is_decided {
+            self.note(id, ends, &exits);
+        }
         exits
     }
 
@@ -108,10 +118,11 @@ impl Runner<'_, '_> {
         let called = exits.calls.iter().map(|(_, _, flow)| &flow.region);
         let taken = ended.chain(left).chain(called).cloned().reduce(|sum, region| sum.union(&region));
         let Some(taken) = taken else { return };
-        self.journal.step(|| Step::Rule { rule, region: taken });
-        if !exits.next.is_empty() {
-            let rest = exits.next.iter().map(|flow| flow.region.clone()).reduce(|sum, region| sum.union(&region));
-            self.journal.narrowings.extend(rest.map(|rest| Narrowing { rest, rule }));
+        self.journal.step(|| Step::Rule { rule, region: taken.clone() });
+        let next = || exits.next.iter().filter(|flow| !flow.is_decided());
+        if next().next().is_some() {
+            let rest = next().map(|flow| flow.region.clone()).reduce(|sum, region| sum.union(&region));
+            self.journal.narrowings.extend(rest.map(|rest| Narrowing { taken, rest, rule }));
         }
     }
 }
@@ -191,6 +202,11 @@ impl Run<'_, '_, '_> {
         because: impl FnOnce() -> Untrusted,
     ) -> (Vec<Flow>, Vec<Flow>) {
         let split = condition.split(&flow.region);
+        if flow.is_decided() {
+            let flows = |region| Some(flow.with_region(region)).filter(|flow| !flow.region.is_empty());
+            let (yes, no) = (split.yes.difference(&split.no), split.no.difference(&split.yes));
+            return (flows(yes).into_iter().collect(), flows(no).into_iter().collect());
+        }
         if !split.doubt.is_empty() {
             let because = because();
             self.runner.journal.doubts.push(Doubt { region: split.doubt, rule: self.id, because });
@@ -214,8 +230,7 @@ impl Run<'_, '_, '_> {
     }
 
     fn end(&mut self, flow: Flow, fate: Fate) {
-        let decider = Some(Decider::Rule(self.id));
-        self.runner.journal.ends.push(End::new(flow, fate, decider, self.runner.place.hook == Hook::Forward));
+        self.runner.end(flow, fate, Some(Decider::Rule(self.id)));
     }
 
     fn write(&mut self, to: Register, symbols: &[Symbol], mut thread: Thread) {
@@ -395,6 +410,9 @@ impl Run<'_, '_, '_> {
 
     fn limited(&mut self, flow: &Flow, rates: &[Rate]) {
         let rule = self.id;
+        if flow.is_decided() {
+            return;
+        }
         let limits = rates.iter().map(|rate| Limited { region: flow.region.clone(), rule, text: rate.text.clone() });
         self.runner.journal.limits.extend(limits);
     }
@@ -467,6 +485,9 @@ impl Run<'_, '_, '_> {
 
     fn verdict(&mut self, verdict: &Verdict, thread: Thread) {
         let flow = thread.flow;
+        if self.is_past(verdict, &flow) {
+            return;
+        }
         match verdict {
             Verdict::Accept => self.accept(flow),
             Verdict::Drop => self.end(flow, Fate::Blocked(BlockReason::Dropped)),
@@ -491,6 +512,25 @@ impl Run<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Notes what the rule decides, where shadows were asked for. Whether the packets were decided about before, so that
+    /// the verdict is none for them; they go on to the next rule.
+    fn is_past(&mut self, verdict: &Verdict, flow: &Flow) -> bool {
+        let Some(shadows) = &mut self.runner.journal.shadows else { return false };
+        if !flow.is_decided() {
+            let follow = shadows.rules(self.id, verdict, flow, self.runner.place.hook);
+            if let Some(flow) = follow {
+                self.exits.next.add(flow);
+            }
+            return false;
+        }
+        match verdict {
+            Verdict::Continue | Verdict::Return | Verdict::Jump(_) | Verdict::Goto(_) => return false,
+            verdict if shadows.would_decide(self.id, verdict, flow) => self.exits.next.add(flow.clone()),
+            _ => {}
+        }
+        true
     }
 
     fn accept(&mut self, flow: Flow) {

@@ -9,6 +9,7 @@ use crate::ruleset::{ChainId, Policy, Rule, RuleId};
 use super::flow::{Flow, Flows};
 use super::journal::{Decider, End, Fate, Step};
 use super::run::Runner;
+use super::shadow::Earlier;
 
 /// The most rules that are run for one question. A ruleset whose chains call each other in every way that is allowed can
 /// ask for more than the kernel itself would finish.
@@ -82,12 +83,20 @@ impl Runner<'_, '_> {
         accepted
     }
 
-    /// Passes over rules that fail at once for all packets, and counts them. Rulesets of thousands of services are long
-    /// lists of such rules.
-    fn skip(&self, frame: &mut Frame) -> u64 {
+    /// Passes over rules that cannot match any of the packets, and counts them.
+    fn skip(&mut self, frame: &mut Frame) -> u64 {
         let before = frame.position;
-        let rules = self.rules(frame.chain).iter().skip(before);
-        frame.position += rules.take_while(|rule| frame.flows.iter().all(|flow| fails_at_once(rule, flow))).count();
+        let rules = self.rules(frame.chain);
+        let index = self.indexes.of(frame.chain, rules);
+        while !frame.flows.is_empty() {
+            if let Some(index) = &index {
+                frame.position = index.next(frame.position, &frame.flows).unwrap_or(rules.len());
+            }
+            match rules.get(frame.position) {
+                Some(rule) if frame.flows.iter().all(|flow| fails_at_once(rule, flow)) => frame.position += 1,
+                _ => break,
+            }
+        }
         (frame.position - before) as u64
     }
 
@@ -110,6 +119,9 @@ impl Runner<'_, '_> {
         let own = stack.len();
         let mut calls = Vec::new();
         for flow in flows {
+            if flow.is_decided() && !self.journal.shadows.as_mut().is_some_and(|it| it.spend(&flow.region)) {
+                continue;
+            }
             let exits = self.run(id, rule, flow);
             frame.flows.extend(exits.next);
             frame.returned.extend(exits.returned);
@@ -143,8 +155,15 @@ impl Runner<'_, '_> {
         let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
         let drops = base.is_some_and(|base| base.policy == Policy::Drop);
         for flow in flows {
+            if flow.is_decided() {
+                if flow.state.earlier == Some(Earlier::Denied) {
+                    accepted.add(flow);
+                }
+                continue;
+            }
             self.journal.step(|| Step::Policy { chain, region: flow.region.clone() });
             let decider = Decider::Policy(chain);
+            self.follow(decider, if drops { Earlier::Denied } else { Earlier::Accepted }, &flow, accepted);
             if drops {
                 self.end(flow, Fate::Blocked(loopgate_facts::BlockReason::Dropped), Some(decider));
             } else {
@@ -152,6 +171,13 @@ impl Runner<'_, '_> {
                 accepted.add(flow);
             }
         }
+    }
+
+    /// What a policy drops is followed into the chains behind, where that was asked for.
+    fn follow(&mut self, policy: Decider, outcome: Earlier, flow: &Flow, next: &mut Flows) {
+        let Some(shadows) = &mut self.journal.shadows else { return };
+        let follow = shadows.decides(policy, outcome, flow, self.place.hook);
+        follow.into_iter().filter(|_| outcome == Earlier::Denied).for_each(|flow| next.add(flow));
     }
 
     /// Packets that are still on their way when it takes too long: what becomes of them is not known.
@@ -166,6 +192,9 @@ impl Runner<'_, '_> {
     /// The end of the way.
     pub(super) fn end(&mut self, flow: Flow, fate: Fate, decider: Option<Decider>) {
         let forwarded = self.place.hook == crate::ruleset::Hook::Forward;
+        if flow.is_decided() {
+            return;
+        }
         self.journal.ends.push(End::new(flow, fate, decider, forwarded));
     }
 }

@@ -8,10 +8,14 @@ use loopgate_facts::{
     Untrusted,
 };
 
+use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Question};
+use crate::rule::{End, Op, Verdict};
 
-use super::{Addresses, protocol_number, records, reference};
+use super::record::outcome;
+use super::ways::{Outcome, Ways};
+use super::{Addresses, Answers, protocol_number, reference};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -20,27 +24,31 @@ const MAX_PORTS_OF_RANGE: usize = 256;
 
 /// Where a published port leads, for one address that packets are sent to.
 #[derive(Debug)]
-struct Lead {
+struct Lead<'i> {
     destination: IpAddr,
     target: SocketAddr,
     interface: Option<u32>,
     rule: Option<Decider>,
-    reachability: Vec<Reachability>,
+    /// What becomes of packets, by interface.
+    outcomes: Vec<(&'i Interface, Outcome)>,
 }
 
 /// The ports that packets from outside are translated on.
 pub fn published(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     interfaces: &[Interface],
     addresses: &Addresses,
     listeners: &[Listener],
 ) -> Vec<Listener> {
-    let mut leads: BTreeMap<(Protocol, u16), Vec<Lead>> = BTreeMap::new();
+    if !translates_destinations(answers.evaluator().machine().ruleset) {
+        return Vec::new();
+    }
+    let mut leads: BTreeMap<(Protocol, u16), Vec<Lead<'_>>> = BTreeMap::new();
     for protocol in PROTOCOLS {
         for destination in addresses.iter() {
-            for (port, note) in translated_ports(evaluator, interfaces, protocol, destination) {
-                let found =
-                    follow(evaluator, interfaces, protocol, Endpoint { address: destination, port }, note.as_ref());
+            for (port, note) in translated_ports(answers, interfaces, protocol, destination) {
+                let destination = Endpoint { address: destination, port };
+                let found = follow(answers.evaluator(), interfaces, protocol, destination, note.as_ref());
                 leads.entry((protocol, port)).or_default().extend(found);
             }
         }
@@ -51,21 +59,25 @@ pub fn published(
     let names = |evaluator: &Evaluator<'_>, index: u32| {
         evaluator.machine().device(index).map(|device| Untrusted::from_bytes(&device.name))
     };
-    listeners.collect::<Vec<_>>().into_iter().map(|draft| draft.finish(evaluator, names)).collect()
+    listeners.map(|draft| draft.finish(answers.evaluator(), names)).collect()
+}
+
+fn translates_destinations(ruleset: &Ruleset) -> bool {
+    let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+    ops.into_iter().any(|op| matches!(op, Op::Verdict(Verdict::Translate(to)) if to.end == End::Destination))
 }
 
 /// The ports of an address that some packets from outside are translated on.
 fn translated_ports(
-    evaluator: &mut Evaluator<'_>,
+    answers: &mut Answers<'_, '_>,
     interfaces: &[Interface],
     protocol: Protocol,
     destination: IpAddr,
 ) -> BTreeMap<u16, Option<Untrusted>> {
     let mut found = BTreeMap::new();
     for interface in interfaces.iter().filter(|interface| interface.kind != InterfaceKind::Loopback) {
-        let answer = evaluator.sweep(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
-        let translated = answer.ends().iter().filter(|end| end.fate == Fate::Translated);
-        for range in translated.flat_map(|end| end.region.parts()).flat_map(|(_, ports)| ports.ranges()) {
+        let ports = answers.ports(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
+        for range in ports.translated().ranges() {
             let (first, last) = (*range.start(), *range.end());
             let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
             while let Some(port) = ports.next() {
@@ -84,13 +96,13 @@ fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) ->
 }
 
 /// Asks about a port for every interface, for each endpoint that it leads to.
-fn follow(
+fn follow<'i>(
     evaluator: &mut Evaluator<'_>,
-    interfaces: &[Interface],
+    interfaces: &'i [Interface],
     protocol: Protocol,
     destination: Endpoint,
     note: Option<&Untrusted>,
-) -> Vec<Lead> {
+) -> Vec<Lead<'i>> {
     let answers: Vec<_> = interfaces
         .iter()
         .map(|interface| (interface, question(interface, protocol, destination)))
@@ -106,19 +118,20 @@ fn follow(
                 Fate::Delivered(endpoint) | Fate::Forwarded { endpoint, .. } => *endpoint == target,
                 _ => false,
             };
-            let mut reachability: Vec<Reachability> = Vec::new();
-            for (interface, answer, question) in answers.iter().filter(|(_, answer, _)| leads(answer, target)) {
-                reachability.extend(records(ruleset, &interface.name, question, answer.judge(arrives)));
-            }
-            for region in &mut reachability {
-                region.notes.extend(note.cloned());
-            }
+            let leading = answers.iter().filter(|(_, answer, _)| leads(answer, target));
+            let outcomes = leading.map(|(interface, answer, question)| {
+                let mut regions = outcome(ruleset, question, answer.judge(arrives));
+                for region in &mut regions {
+                    region.notes.extend(note.cloned());
+                }
+                (*interface, Outcome::from(regions))
+            });
             Lead {
                 destination: destination.address,
                 target: SocketAddr::new(target.address, target.port),
                 interface: answers.iter().find_map(|(_, answer, _)| leaves_by(answer, target)),
                 rule: answers.iter().find_map(|(_, answer, _)| translator(answer, target)),
-                reachability,
+                outcomes: outcomes.collect(),
             }
         })
         .collect()
@@ -141,8 +154,8 @@ fn translator(answer: &Answer, target: Endpoint) -> Option<Decider> {
     translates.map(|acceptance| acceptance.decider)
 }
 
-fn by_target(leads: Vec<Lead>) -> Vec<Vec<Lead>> {
-    let mut groups: BTreeMap<SocketAddr, Vec<Lead>> = BTreeMap::new();
+fn by_target(leads: Vec<Lead<'_>>) -> Vec<Vec<Lead<'_>>> {
+    let mut groups: BTreeMap<SocketAddr, Vec<Lead<'_>>> = BTreeMap::new();
     for lead in leads {
         groups.entry(lead.target).or_default().push(lead);
     }
@@ -161,7 +174,7 @@ struct Draft {
 fn listeners_of(
     protocol: Protocol,
     port: u16,
-    leads: Vec<Lead>,
+    leads: Vec<Lead<'_>>,
     addresses: &Addresses,
     listeners: &[Listener],
 ) -> Vec<Draft> {
@@ -180,7 +193,13 @@ fn is_usual(address: IpAddr) -> bool {
     !matches!(Scope::of(address), Scope::Loopback | Scope::LinkLocal)
 }
 
-fn draft(protocol: Protocol, port: u16, address: IpAddr, leads: Vec<Lead>, listeners: &[Listener]) -> Option<Draft> {
+fn draft(
+    protocol: Protocol,
+    port: u16,
+    address: IpAddr,
+    leads: Vec<Lead<'_>>,
+    listeners: &[Listener],
+) -> Option<Draft> {
     let first = leads.first()?;
     let (target, interface, rule) = (first.target, first.interface, first.rule);
     // The socket of a proxy on the same endpoint, such as docker-proxy's.
@@ -201,9 +220,19 @@ fn draft(protocol: Protocol, port: u16, address: IpAddr, leads: Vec<Lead>, liste
         sockets: Vec::new(),
         owners: proxy.map(|proxy| proxy.owners.clone()).unwrap_or_default(),
         published: None,
-        reachability: leads.into_iter().flat_map(|lead| lead.reachability).collect(),
+        reachability: regions(port, leads),
     };
     Some(Draft { listener, target, interface, rule })
+}
+
+fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
+    let mut ways = Ways::default();
+    for Lead { destination, outcomes, .. } in leads {
+        for (interface, outcome) in outcomes {
+            ways.add(interface, destination, outcome);
+        }
+    }
+    ways.regions(port)
 }
 
 impl Draft {

@@ -2,22 +2,33 @@
 
 use std::net::SocketAddr;
 
-use loopgate_facts::{Decision, MAX_NARROWED_BY, ReachPath, ReachVerdict, Reachability, RuleReference, Untrusted};
+use loopgate_facts::{
+    Decision, MAX_NARROWED_BY, ReachPath, ReachVerdict, Reachability, RuleReference, Sources, Untrusted,
+};
 
 use crate::Ruleset;
 use crate::address_set::AddressSet;
-use crate::evaluate::{Decider, Judged, Question};
+use crate::evaluate::{Decider, Endpoint, Judged, Question};
 use crate::notation;
 use crate::region::PortSet;
 
-/// The parts of an answer as facts: they partition the addresses. Of an address that is reachable from some source ports
-/// only, it is said that it is reachable, with the ports as a note.
+/// The parts of an answer about one interface as facts.
 pub fn records(
     ruleset: &Ruleset,
     interface: &Untrusted,
     question: &Question,
     judged: Vec<Judged>,
 ) -> Vec<Reachability> {
+    let Endpoint { address, port } = question.destination;
+    let (interfaces, destinations) = (vec![interface.clone()], vec![address]);
+    let of_way =
+        |region| Reachability { interfaces: interfaces.clone(), destinations: destinations.clone(), port, ..region };
+    outcome(ruleset, question, judged).into_iter().map(of_way).collect()
+}
+
+/// The parts of an answer, without where it holds: they partition the addresses. Of an address that is reachable from some source ports
+/// only, it is said that it is reachable, with the ports as a note.
+pub(super) fn outcome(ruleset: &Ruleset, question: &Question, judged: Vec<Judged>) -> Vec<Reachability> {
     let mut left = question.sources.clone();
     let mut found = Vec::new();
     let rank = |verdict| match verdict {
@@ -32,28 +43,22 @@ pub fn records(
             let here = addresses.intersection(&left);
             if !here.is_empty() {
                 left = left.difference(&here);
-                found.push(record(ruleset, interface, question, &part, &here, ports));
+                found.push(record(ruleset, &part, &here, ports));
             }
         }
     }
     found
 }
 
-fn record(
-    ruleset: &Ruleset,
-    interface: &Untrusted,
-    question: &Question,
-    part: &Judged,
-    sources: &AddressSet,
-    ports: &PortSet,
-) -> Reachability {
-    let (sources, unlisted_sources) = sources.shortened().clone();
+fn record(ruleset: &Ruleset, part: &Judged, sources: &AddressSet, ports: &PortSet) -> Reachability {
+    let Sources { listed, excluded, unlisted } = sources.listed().clone();
     Reachability {
-        interface: interface.clone(),
-        destination: question.destination.address,
-        port: question.destination.port,
-        sources,
-        unlisted_sources,
+        interfaces: Vec::new(),
+        destinations: Vec::new(),
+        port: 0,
+        sources: listed,
+        excluded_sources: excluded,
+        unlisted_sources: unlisted,
         verdict: part.verdict,
         reason: part.reason,
         unknown_because: part.unknown_because.clone(),

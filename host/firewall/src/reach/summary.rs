@@ -5,17 +5,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use loopgate_facts::{
     BackendKind, BaseChain, ChainKind, ChainPolicy, Firewall, Hook, Interface, InterfaceKind, Listener,
-    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Reachability,
+    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Sources,
     SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
 };
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Decider, Endpoint, Evaluator, Fate, Judged, Question};
+use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Question};
 use crate::region::PortSet;
 use crate::ruleset::{self, Backend, Chain, Family, Policy};
 
-use super::{decision, protocol_number, records, reference};
+use super::record::outcome;
+use super::ways::Ways;
+use super::{decision, protocol_number, reference, shadowed};
 
 /// The protocols that every summary is made for.
 const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
@@ -38,17 +40,29 @@ pub fn summarise(
     firewall.default_input =
         unused.iter().map(|(protocol, port)| default_input(evaluator, *protocol, *port, &sweeps)).collect();
     firewall.opened = opened(evaluator.machine().ruleset, &sweeps, listeners, unused);
+    let shadowed = shadowed::find(evaluator, interfaces, listeners, &sweeps);
+    firewall.shadowed = shadowed.rules;
+    firewall.unlisted_shadowed = shadowed.unlisted;
+    firewall.shadowed_complete = shadowed.is_complete;
 }
 
+/// The interface that packets come in by, the address that they are sent to, and their protocol.
+pub(super) type Way = (u32, IpAddr, Protocol);
+
 /// What becomes of packets to every port of one address by one interface.
-struct Sweep<'a> {
-    interface: &'a Interface,
-    protocol: Protocol,
-    destination: IpAddr,
-    judged: Vec<Judged>,
+pub(super) struct Sweep<'a> {
+    pub(super) interface: &'a Interface,
+    pub(super) protocol: Protocol,
+    pub(super) destination: IpAddr,
+    pub(super) answer: Answer,
+    pub(super) judged: Vec<Judged>,
 }
 
 impl Sweep<'_> {
+    pub(super) fn way(&self) -> Way {
+        (self.interface.index, self.destination, self.protocol)
+    }
+
     fn ports(&self) -> impl Iterator<Item = &PortSet> {
         self.judged.iter().flat_map(|part| part.region.parts()).map(|(_, ports)| ports)
     }
@@ -59,14 +73,15 @@ fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface) -> Vec<Sw
     for entry in &interface.addresses {
         for protocol in PROTOCOLS {
             let question = question(interface, protocol, entry.address, 0);
-            let judged = evaluator.sweep(&question).judge(|fate| matches!(fate, Fate::Delivered(_)));
-            found.push(Sweep { interface, protocol, destination: entry.address, judged });
+            let answer = evaluator.sweep_with_shadows(&question);
+            let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
+            found.push(Sweep { interface, protocol, destination: entry.address, answer, judged });
         }
     }
     found
 }
 
-fn question(interface: &Interface, protocol: Protocol, address: IpAddr, port: u16) -> Question {
+pub(super) fn question(interface: &Interface, protocol: Protocol, address: IpAddr, port: u16) -> Question {
     Question {
         interface: interface.index,
         protocol: protocol_number(protocol),
@@ -138,13 +153,14 @@ fn loopback_prefixes() -> impl Iterator<Item = (Prefix, IpAddr)> {
 }
 
 fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, sweeps: &[Sweep<'_>]) -> UnusedPort {
-    let mut reachability: Vec<Reachability> = Vec::new();
+    let mut ways = Ways::default();
     for sweep in sweeps.iter().filter(|sweep| sweep.protocol == protocol) {
         let question = question(sweep.interface, protocol, sweep.destination, port);
         let judged = evaluator.ask(&question).judge(|fate| matches!(fate, Fate::Delivered(_)));
-        reachability.extend(records(evaluator.machine().ruleset, &sweep.interface.name, &question, judged));
+        let outcome = outcome(evaluator.machine().ruleset, &question, judged);
+        ways.add(sweep.interface, sweep.destination, outcome.into());
     }
-    UnusedPort { protocol, port, reachability }
+    UnusedPort { protocol, port, reachability: ways.regions(port) }
 }
 
 /// What a rule lets in from outside on ports where nothing listens. What it lets in on every port, it does not open.
@@ -161,12 +177,15 @@ fn opened(ruleset: &Ruleset, sweeps: &[Sweep<'_>], listeners: &[Listener], unuse
                     continue;
                 }
                 for range in ports.difference(&listened).ranges() {
+                    let Sources { listed, excluded, unlisted } = addresses.listed().clone();
                     found.insert(OpenedPort {
                         protocol: sweep.protocol,
                         first_port: *range.start(),
                         last_port: *range.end(),
                         interface: Some(sweep.interface.name.clone()),
-                        sources: addresses.shortened().0.clone(),
+                        sources: listed,
+                        excluded_sources: excluded,
+                        unlisted_sources: unlisted,
                         rule: reference(ruleset, decider),
                     });
                 }

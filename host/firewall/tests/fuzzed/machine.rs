@@ -114,6 +114,10 @@ impl Routing for Tables {
         };
         Self::pieces(question.addresses).into_iter().map(|(piece, device)| (piece, answer(device))).collect()
     }
+
+    fn depends_on_ports(&self, _: IpVersion) -> bool {
+        false
+    }
 }
 
 fn is_own(address: IpAddr) -> bool {

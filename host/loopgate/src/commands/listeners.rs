@@ -80,7 +80,7 @@ fn decided_by(listener: &Listener) -> String {
         |region: &&Reachability| region.reason != Some(BlockReason::Martian) && region.path != ReachPath::Neither;
     let mut regions = telling.iter().flat_map(|verdict| {
         let of_verdict = listener.reachability.iter().filter(move |region| region.verdict == *verdict);
-        of_verdict.filter(|region| region.interface.as_str() != "lo").filter(outside)
+        of_verdict.filter(|region| region.interfaces.iter().any(|name| name.as_str() != "lo")).filter(outside)
     });
     let Some(region) = regions.next() else { return "-".to_owned() };
     match &region.decided_by {
@@ -239,10 +239,11 @@ mod tests {
 
     fn region(interface: &str, destination: &str, verdict: ReachVerdict) -> Reachability {
         Reachability {
-            interface: interface.into(),
-            destination: destination.parse().unwrap(),
+            interfaces: vec![interface.into()],
+            destinations: vec![destination.parse().unwrap()],
             port: 443,
             sources: vec!["0.0.0.0/0".parse().unwrap()],
+            excluded_sources: Vec::new(),
             unlisted_sources: 0,
             verdict,
             reason: (verdict == ReachVerdict::Blocked).then_some(BlockReason::Dropped),

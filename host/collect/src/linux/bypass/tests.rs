@@ -28,12 +28,10 @@ fn found(facts: &Facts) -> Vec<String> {
 fn verdict(facts: &Facts, port: u16, interface: &str, source: &str) -> ReachVerdict {
     let source: IpAddr = source.parse().unwrap();
     let listener = facts.listeners.iter().find(|listener| listener.port == port).unwrap();
-    let holds =
-        |prefix: &loopgate_facts::Prefix| loopgate_firewall::address_set::AddressSet::prefix(*prefix).contains(source);
     let mut entries = listener.reachability.iter().filter(|entry| {
-        entry.interface.as_str() == interface
-            && entry.destination == IpAddr::from([10, 1, 0, 1])
-            && entry.sources.iter().any(holds)
+        entry.interfaces.contains(&interface.into())
+            && entry.destinations.contains(&IpAddr::from([10, 1, 0, 1]))
+            && entry.lists(source)
     });
     entries.next().unwrap().verdict
 }
@@ -159,7 +157,7 @@ fn transparent_sockets_are_in_doubt_where_a_rule_hands_packets_over() {
 
 fn verdicts_from(facts: &Facts, port: u16, interface: &str) -> Vec<ReachVerdict> {
     let listener = facts.listeners.iter().find(|listener| listener.port == port).unwrap();
-    let entries = listener.reachability.iter().filter(|entry| entry.interface.as_str() == interface);
+    let entries = listener.reachability.iter().filter(|entry| entry.interfaces.contains(&interface.into()));
     let verdicts: Vec<_> = entries.map(|entry| entry.verdict).collect();
     assert!(!verdicts.is_empty());
     verdicts

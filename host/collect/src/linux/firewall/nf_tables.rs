@@ -5,6 +5,7 @@
 //!
 //! Asking makes the kernel load its `nf_tables` module, as `nft list ruleset` does; it adds no table.
 
+use std::sync::mpsc;
 use std::{io, thread};
 
 use loopgate_firewall::nf_tables::Builder;
@@ -38,18 +39,45 @@ pub enum Unreadable {
 
 /// Reads all rules of this network namespace.
 pub fn read() -> Result<Reading, Unreadable> {
-    let read = retry(|room| {
-        let mut builder = Builder::new();
-        walk(room, |kind, payload| {
-            builder.message(kind, payload).map_err(|error| NetlinkError::Malformed(error.to_string()))
-        })?;
-        Ok(builder.finish())
-    });
-    match read {
+    match retry(read_once) {
         Ok(ruleset) => Ok(Reading::Read(ruleset)),
         Err(error) if is_absent(&error) => Ok(Reading::Absent),
         Err(error) => Err(unreadable(error)),
     }
+}
+
+/// Messages by the type of their kind.
+type Messages = mpsc::Receiver<(u8, Box<[u8]>)>;
+
+/// The most messages that are read before the first of them is understood.
+const AHEAD: usize = 256;
+
+/// Most of the time goes into the kernel, which writes each part of an answer when it is asked for; what came before is
+/// understood meanwhile.
+fn read_once(room: usize) -> Result<Ruleset, NetlinkError> {
+    let (sender, messages) = mpsc::sync_channel(AHEAD);
+    thread::scope(|scope| {
+        let building =
+            thread::Builder::new().spawn_scoped(scope, move || build(&messages)).map_err(NetlinkError::Open)?;
+        let walked = walk(room, |kind, payload| {
+            sender.send((kind, payload.into())).map_err(|_| NetlinkError::Malformed("an earlier message".to_owned()))
+        });
+        drop(sender);
+        let built = building.join().unwrap_or(Err(NetlinkError::Unexpected("a defect")));
+        match walked {
+            Err(error) if error.is_transient() => Err(error),
+            // What was not understood has ended the walk.
+            walked => built.and_then(|ruleset| walked.map(|()| ruleset)),
+        }
+    })
+}
+
+fn build(messages: &Messages) -> Result<Ruleset, NetlinkError> {
+    let mut builder = Builder::new();
+    for (kind, payload) in messages {
+        builder.message(kind, &payload).map_err(|error| NetlinkError::Malformed(error.to_string()))?;
+    }
+    Ok(builder.finish())
 }
 
 /// Records the messages that [`read`] reads, as [`loopgate_firewall::nf_tables::decode_stream`] takes them.

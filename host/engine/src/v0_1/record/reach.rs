@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
 use loopgate_facts as facts;
+use loopgate_facts::Sources;
 
 use super::super::bindings::loopgate::policy::types as wit;
 use super::{address, container, optional, prefix, protocol, text};
@@ -17,9 +18,6 @@ const MAX_SOURCES: usize = 16;
 
 /// The most reasons and notes that a guest gets of one verdict.
 const MAX_NOTES: usize = 8;
-
-/// The most earlier destinations that one is compared with: those of a hostile document may all differ.
-const MAX_COMPARED: usize = 8;
 
 /// The most bytes that a guest gets of the text of a rule.
 const MAX_RULE_BYTES: usize = 1024;
@@ -48,6 +46,11 @@ impl<'facts> Reach<'facts> {
             spoofed_loopback: firewall.spoofed_loopback.iter().map(|entry| self.spoofed(entry)).collect(),
             default_input: firewall.default_input.iter().map(|unused| self.unused(unused)).collect(),
             opened: firewall.opened.iter().map(|opened| self.opened(opened)).collect(),
+            shadowed: wit::Shadowing {
+                rules: firewall.shadowed.iter().map(|rule| self.shadowed(rule)).collect(),
+                unlisted_rules: firewall.unlisted_shadowed,
+                complete: firewall.shadowed_complete,
+            },
             bypasses: facts.bypasses.iter().map(|bypass| self.bypass(bypass)).collect(),
             rules: self.rules,
             extra: Vec::new(),
@@ -70,33 +73,22 @@ impl<'facts> Reach<'facts> {
         }
     }
 
-    /// Regions, those of addresses with the same outcome once.
+    /// Regions, one for each interface.
     pub(super) fn regions(&mut self, regions: &'facts [facts::Reachability]) -> Vec<wit::Reachability> {
-        let mut converted: Vec<wit::Reachability> = Vec::new();
-        let mut kept: Vec<(&[facts::Reachability], usize)> = Vec::new();
-        for block in regions.chunk_by(is_same_question) {
-            let twin = kept.iter().rev().take(MAX_COMPARED).find(|(other, _)| is_same_answer(other, block));
-            let Some((_, at)) = twin else {
-                kept.push((block, converted.len()));
-                converted.extend(block.iter().map(|region| self.region(region)));
-                continue;
-            };
-            for (region, twin) in block.iter().zip(converted.iter_mut().skip(*at)) {
-                twin.destinations.push(address(region.destination));
-            }
-        }
-        converted
+        let each = regions.iter().flat_map(|region| region.interfaces.iter().map(move |name| (name, region)));
+        each.map(|(name, region)| self.region(name, region)).collect()
     }
 
-    fn region(&mut self, region: &'facts facts::Reachability) -> wit::Reachability {
-        let (sources, cut) = widest(&region.sources);
+    fn region(&mut self, name: &'facts facts::Untrusted, region: &'facts facts::Reachability) -> wit::Reachability {
+        let Sources { listed, excluded, unlisted } = few(&region.sources, &region.excluded_sources);
         wit::Reachability {
-            interface: self.index(&region.interface),
-            destinations: vec![address(region.destination)],
+            interface: self.index(name),
+            destinations: region.destinations.iter().copied().map(address).collect(),
             port: region.port,
-            sources,
-            unlisted_sources: region.unlisted_sources.saturating_add(cut),
-            farthest: reach(self.links.farthest(region)),
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: region.unlisted_sources.saturating_add(unlisted),
+            farthest: reach(self.links.farthest(name, region)),
             verdict: verdict(region.verdict),
             reason: region.reason.map(reason),
             unknown_because: first(&region.unknown_because),
@@ -138,15 +130,35 @@ impl<'facts> Reach<'facts> {
     }
 
     fn opened(&mut self, opened: &'facts facts::OpenedPort) -> wit::OpenedPort {
-        let (sources, unlisted_sources) = widest(&opened.sources);
+        let Sources { listed, excluded, unlisted } = few(&opened.sources, &opened.excluded_sources);
         wit::OpenedPort {
             protocol: protocol(opened.protocol),
             first_port: opened.first_port,
             last_port: opened.last_port,
             interface: opened.interface.as_ref().map(|name| self.index(name)),
-            sources,
-            unlisted_sources,
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: opened.unlisted_sources.saturating_add(unlisted),
             rule: self.position(&opened.rule),
+            extra: Vec::new(),
+        }
+    }
+
+    fn shadowed(&mut self, shadowed: &'facts facts::ShadowedRule) -> wit::ShadowedRule {
+        let Sources { listed, excluded, unlisted } = few(&shadowed.sources, &shadowed.excluded_sources);
+        wit::ShadowedRule {
+            rule: self.position(&shadowed.rule),
+            decided_by: self.position(&shadowed.decided_by),
+            effect: match shadowed.effect {
+                facts::RuleEffect::LetsIn => wit::RuleEffect::LetsIn,
+                facts::RuleEffect::KeepsOut => wit::RuleEffect::KeepsOut,
+            },
+            never_matches: shadowed.never_matches,
+            sources: listed.into_iter().map(prefix).collect(),
+            excluded_sources: excluded.into_iter().map(prefix).collect(),
+            unlisted_sources: shadowed.unlisted_sources.saturating_add(unlisted),
+            listeners: shadowed.listeners.iter().map(|id| text(id.text())).collect(),
+            unlisted_listeners: shadowed.unlisted_listeners,
             extra: Vec::new(),
         }
     }
@@ -185,21 +197,6 @@ impl<'facts> Reach<'facts> {
     }
 }
 
-/// Whether two regions are of one interface, destination and port.
-fn is_same_question(one: &facts::Reachability, other: &facts::Reachability) -> bool {
-    (&one.interface, one.destination, one.port) == (&other.interface, other.destination, other.port)
-}
-
-/// Whether the regions of two destinations are the same but for the destination.
-fn is_same_answer(one: &[facts::Reachability], other: &[facts::Reachability]) -> bool {
-    let is_same = |(one, other): (&facts::Reachability, &facts::Reachability)| {
-        let facts::Reachability { destination, .. } = one;
-        let is_alike = facts::Scope::of(*destination) == facts::Scope::of(other.destination);
-        is_alike && one.has_same_answer(other)
-    };
-    one.len() == other.len() && one.iter().zip(other).all(is_same)
-}
-
 /// A rule to look up. Its number and line tell most rules apart, so its texts are compared and not hashed.
 #[derive(PartialEq, Eq)]
 struct Key<'facts>(&'facts facts::RuleReference);
@@ -233,17 +230,27 @@ fn first(texts: &[facts::Untrusted]) -> Vec<String> {
     texts.iter().take(MAX_NOTES).map(text).collect()
 }
 
-/// The widest prefixes in order, and the number of those that were left out.
-fn widest(prefixes: &[facts::Prefix]) -> (Vec<wit::Prefix>, u64) {
-    let left_out = prefixes.len().saturating_sub(MAX_SOURCES);
-    if left_out == 0 {
-        return (prefixes.iter().copied().map(prefix).collect(), 0);
+/// A set of sources in at most [`MAX_SOURCES`] prefixes of each kind. Of one that takes more, the widest prefixes of the set
+/// itself and the number of the others: a guest must never take excluded addresses for some of the set.
+fn few(sources: &[facts::Prefix], excluded: &[facts::Prefix]) -> Sources {
+    if sources.len() <= MAX_SOURCES && excluded.len() <= MAX_SOURCES {
+        return Sources { listed: sources.to_vec(), excluded: excluded.to_vec(), unlisted: 0 };
     }
-    let mut kept = prefixes.to_vec();
-    kept.sort_by_key(|prefix| prefix.length());
-    kept.truncate(MAX_SOURCES);
-    kept.sort_unstable();
-    (kept.into_iter().map(prefix).collect(), left_out as u64)
+    if excluded.is_empty() {
+        return widest(sources.to_vec());
+    }
+    let is_ipv4 = sources.iter().all(|prefix| prefix.address().is_ipv4());
+    let ranges = facts::without(sources, excluded);
+    widest(ranges.into_iter().flat_map(|range| facts::prefixes_of(is_ipv4, range)).collect())
+}
+
+/// The widest prefixes in order, and the number of those that were left out.
+fn widest(mut prefixes: Vec<facts::Prefix>) -> Sources {
+    let unlisted = prefixes.len().saturating_sub(MAX_SOURCES) as u64;
+    prefixes.sort_by_key(|prefix| prefix.length());
+    prefixes.truncate(MAX_SOURCES);
+    prefixes.sort_unstable();
+    Sources { listed: prefixes, excluded: Vec::new(), unlisted }
 }
 
 fn endpoint(endpoint: SocketAddr) -> wit::Endpoint {

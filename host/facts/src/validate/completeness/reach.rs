@@ -97,7 +97,8 @@ fn versions(listener: &Listener) -> (bool, bool) {
 
 /// The interfaces that regions tell about, with the IP version of their destinations.
 fn pairs(regions: &[Reachability]) -> BTreeSet<(&Untrusted, bool)> {
-    regions.iter().map(|region| (&region.interface, region.destination.is_ipv4())).collect()
+    let ways = regions.iter().flat_map(Reachability::ways);
+    ways.map(|(interface, destination)| (interface, destination.is_ipv4())).collect()
 }
 
 fn check_backends(facts: &Facts, found: &mut Vec<Inconsistency>) {

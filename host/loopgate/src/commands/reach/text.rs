@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use loopgate_facts::{BlockReason, Listener, Prefix, ReachVerdict, Reachability, RuleReference, Untrusted};
+use loopgate_facts::{BlockReason, Listener, Prefix, ReachVerdict, Reachability, RuleReference, Sources, Untrusted};
 use loopgate_firewall::Ruleset;
-use loopgate_firewall::address_set::AddressSet;
 use loopgate_firewall::evaluate::{self, Machine};
 use loopgate_firewall::notation;
 use loopgate_firewall::region::Region;
@@ -67,7 +66,9 @@ fn grouped(ways: &[Way]) -> Vec<Vec<&Way>> {
 }
 
 fn is_alike(a: &Way, b: &Way) -> bool {
-    let same = |(a, b): (&Reachability, &Reachability)| Reachability { destination: a.destination, ..b.clone() } == *a;
+    let same = |(a, b): (&Reachability, &Reachability)| {
+        Reachability { destinations: a.destinations.clone(), ..b.clone() } == *a
+    };
     a.interface == b.interface
         && a.steps == b.steps
         && a.regions.len() == b.regions.len()
@@ -102,37 +103,23 @@ fn verdict(page: &mut Page<'_>, region: &Reachability) -> io::Result<()> {
 }
 
 fn sources(region: &Reachability) -> String {
-    let unlisted = usize::try_from(region.unlisted_sources).unwrap_or(usize::MAX);
-    listed(&region.sources, unlisted)
+    listed(&region.sources, &region.excluded_sources, region.unlisted_sources)
 }
 
-fn listed(prefixes: &[Prefix], unlisted: usize) -> String {
-    if prefixes.iter().any(|prefix| prefix.length() == 0) {
-        return "everywhere".to_owned();
-    }
-    if let Some(others) = few_others(prefixes, unlisted) {
-        return format!("everywhere but {}", names(&others, 0));
-    }
-    names(prefixes, unlisted)
+/// A set of addresses as a person would say it: `everyone except 2001:db8::/32`.
+fn listed(prefixes: &[Prefix], excluded: &[Prefix], unlisted: u64) -> String {
+    let is_everyone = prefixes.iter().any(|prefix| prefix.length() == 0);
+    let who = if is_everyone { "everyone".to_owned() } else { names(prefixes, unlisted) };
+    if excluded.is_empty() { who } else { format!("{who} except {}", names(excluded, 0)) }
 }
 
-fn names(prefixes: &[Prefix], unlisted: usize) -> String {
+fn names(prefixes: &[Prefix], unlisted: u64) -> String {
     let mut names: Vec<_> = prefixes.iter().take(LISTED).map(|prefix| name(*prefix)).collect();
-    let others = prefixes.len().saturating_sub(LISTED).saturating_add(unlisted);
+    let others = unlisted.saturating_add(prefixes.len().saturating_sub(LISTED) as u64);
     if others > 0 {
         names.push(format!("{others} more prefixes"));
     }
     names.join(", ")
-}
-
-/// The prefixes that are left out, where they are easier to read than those that are not.
-fn few_others(prefixes: &[Prefix], unlisted: usize) -> Option<Vec<Prefix>> {
-    if unlisted > 0 || prefixes.len() <= LISTED {
-        return None;
-    }
-    let sets = prefixes.iter().map(|prefix| AddressSet::prefix(*prefix));
-    let others = sets.reduce(|sum, set| sum.union(&set))?.complement().prefixes();
-    (others.len() <= LISTED).then_some(others)
 }
 
 fn name(prefix: Prefix) -> String {
@@ -221,7 +208,9 @@ pub(super) fn steps(machine: &Machine<'_>, steps: &[evaluate::Step]) -> Vec<Step
 }
 
 fn region_words(region: &Region) -> String {
-    listed(&region.addresses().prefixes(), 0)
+    let addresses = region.addresses();
+    let Sources { listed: prefixes, excluded, unlisted } = addresses.listed();
+    listed(prefixes, excluded, *unlisted)
 }
 
 fn chain_place(ruleset: &Ruleset, chain: ChainId, hook: Hook, answer: bool) -> Untrusted {

@@ -1,0 +1,95 @@
+//! Remembers what became of large sets.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Weak};
+
+use super::{AddressSet, IpVersion, Operation, Shared};
+
+/// The most ranges that a generation of results holds. With at most 32 bytes a range, and two generations, that bounds the
+/// memory to about 200 MiB.
+const GENERATION: usize = 5 << 19;
+
+/// Of so many ranges of a set one is hashed.
+const HASHED: usize = 256;
+
+/// An operation and the places of its operands.
+type Key = (Operation, usize, usize);
+
+fn key(operation: Operation, a: &AddressSet, b: &AddressSet) -> Key {
+    (operation, Arc::as_ptr(&a.0) as usize, Arc::as_ptr(&b.0) as usize)
+}
+
+/// The result of an operation, if it is remembered.
+pub(super) fn recall(operation: Operation, a: &AddressSet, b: &AddressSet) -> Option<AddressSet> {
+    MEMORY.with_borrow_mut(|memory| memory.recall(&key(operation, a, b)))
+}
+
+/// Remembers the result of an operation, and gives the set to use for it.
+pub(super) fn remember(operation: Operation, a: &AddressSet, b: &AddressSet, result: AddressSet) -> AddressSet {
+    MEMORY.with_borrow_mut(|memory| memory.remember(key(operation, a, b), a, b, result))
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+/// Results by the places of their operands, which it keeps alive. When a generation is full the one before it is
+/// forgotten, but for what was asked for since.
+#[derive(Default)]
+struct Memory {
+    young: HashMap<Key, [AddressSet; 3]>,
+    old: HashMap<Key, [AddressSet; 3]>,
+    ranges: usize,
+    /// The results that are still there, by a hash of some of their ranges.
+    large: HashMap<(IpVersion, u64), Vec<Weak<Shared>>>,
+}
+
+impl Memory {
+    fn recall(&mut self, key: &Key) -> Option<AddressSet> {
+        if let Some([_, _, result]) = self.young.get(key) {
+            return Some(result.clone());
+        }
+        let sets = self.old.remove(key)?;
+        let [_, _, result] = &sets;
+        let result = result.clone();
+        self.insert(*key, sets);
+        Some(result)
+    }
+
+    /// Keeps a result, and gives the one that is equal to it where there is one already: what is remembered of that holds
+    /// for both.
+    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: AddressSet) -> AddressSet {
+        let result = self.one_for_all(result);
+        self.insert(key, [a.clone(), b.clone(), result.clone()]);
+        result
+    }
+
+    fn one_for_all(&mut self, set: AddressSet) -> AddressSet {
+        let mut hasher = DefaultHasher::new();
+        set.ranges_len().hash(&mut hasher);
+        set.ranges().step_by(HASHED).for_each(|range| range.hash(&mut hasher));
+        let alike = self.large.entry((set.version(), hasher.finish())).or_default();
+        alike.retain(|other| other.strong_count() > 0);
+        let known = alike.iter().filter_map(Weak::upgrade).map(AddressSet);
+        if let Some(known) = known.into_iter().find(|known| *known == set) {
+            return known;
+        }
+        alike.push(Arc::downgrade(&set.0));
+        set
+    }
+
+    fn insert(&mut self, key: Key, sets: [AddressSet; 3]) {
+        let [a, b, result] = &sets;
+        if !Arc::ptr_eq(&result.0, &a.0) && !Arc::ptr_eq(&result.0, &b.0) {
+            self.ranges += result.ranges_len();
+        }
+        if self.ranges > GENERATION {
+            self.old = std::mem::take(&mut self.young);
+            self.ranges = 0;
+            self.large.retain(|_, alike| alike.iter().any(|shared| shared.strong_count() > 0));
+        }
+        self.young.insert(key, sets);
+    }
+}

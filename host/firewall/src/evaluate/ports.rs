@@ -1,0 +1,108 @@
+//! Which ports the rules tell apart.
+//!
+//! A machine has hundreds of listeners, and rules name a few of their ports. For ports that nothing distinguishes one
+//! answer stands for all. A question about every port at once shows which: whatever asks for a port leaves some ports in
+//! one region of the evidence and others not.
+
+use std::collections::HashMap;
+
+use crate::region::{PortSet, Region};
+
+use super::answer::Answer;
+use super::journal::Fate;
+
+/// The ports of one address and interface, in classes of those that have one answer.
+#[derive(Clone, Debug)]
+pub struct PortClasses {
+    /// Each run of ports that nothing cuts, in order.
+    runs: Vec<Run>,
+    /// Ports of which the question about all of them did not follow every packet to its end.
+    unfinished: PortSet,
+    /// Ports on which a rule translates the destination of some packets.
+    translated: PortSet,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Its first port.
+    start: u16,
+    /// The number of its class.
+    class: usize,
+    /// The first port of its class.
+    representative: u16,
+}
+
+impl PortClasses {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let seen: Vec<&PortSet> = answer.regions().flat_map(Region::parts).map(|(_, ports)| ports).collect();
+        let mut starts: Vec<u16> = seen.iter().flat_map(|ports| cuts(ports)).chain([0]).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let run = |start| Run { start, class: 0, representative: 0 };
+        let mut classes = Self {
+            runs: starts.into_iter().map(run).collect(),
+            unfinished: ports_of(answer, |fate| matches!(fate, Fate::Unknown(_))),
+            translated: ports_of(answer, |fate| matches!(fate, Fate::Translated)),
+        };
+        for (number, ports) in seen.into_iter().enumerate() {
+            classes.tell_apart(ports, number + 1);
+        }
+        classes.represent();
+        classes
+    }
+
+    /// The same ports, each of which has to be asked about.
+    pub(super) fn each_by_itself(self) -> Self {
+        Self { unfinished: PortSet::All, ..self }
+    }
+
+    /// The port whose answer is that of a port, one for each class. `None` for a port that has to be asked about by itself.
+    pub fn representative(&self, port: u16) -> Option<u16> {
+        let settled = !self.unfinished.contains(port) && !self.translated.contains(port);
+        settled.then(|| self.runs.get(self.position(port)).map(|run| run.representative)).flatten()
+    }
+
+    /// The ports on which a rule translates the destination of some packets.
+    pub fn translated(&self) -> &PortSet {
+        &self.translated
+    }
+
+    /// The position of the run that a port is in.
+    fn position(&self, port: u16) -> usize {
+        self.runs.partition_point(|run| run.start <= port).saturating_sub(1)
+    }
+
+    /// Splits the classes that are partly within some ports. `number` is the round, from 1.
+    fn tell_apart(&mut self, ports: &PortSet, number: usize) {
+        let PortSet::Some(within) = ports else { return };
+        let runs = self.runs.len();
+        let mut renamed = HashMap::new();
+        for range in within.ranges() {
+            let positions = self.position(*range.start())..=self.position(*range.end());
+            for run in self.runs.get_mut(positions).into_iter().flatten() {
+                // No class of an earlier round has such a number.
+                let fresh = number * runs + renamed.len();
+                run.class = *renamed.entry(run.class).or_insert(fresh);
+            }
+        }
+    }
+
+    fn represent(&mut self) {
+        let mut firsts = HashMap::new();
+        for run in &mut self.runs {
+            run.representative = *firsts.entry(run.class).or_insert(run.start);
+        }
+    }
+}
+
+/// Where a set of ports begins and where it ends.
+fn cuts(ports: &PortSet) -> Vec<u16> {
+    let PortSet::Some(ports) = ports else { return Vec::new() };
+    ports.ranges().flat_map(|range| [Some(*range.start()), range.end().checked_add(1)]).flatten().collect()
+}
+
+fn ports_of(answer: &Answer, wanted: impl Fn(&Fate) -> bool) -> PortSet {
+    let ends = answer.ends().iter().filter(|end| wanted(&end.fate));
+    let ports = ends.flat_map(|end| end.region.parts()).map(|(_, ports)| ports.clone());
+    ports.fold(PortSet::from_ranges([]), |sum, ports| sum.union(&ports))
+}
