@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
-use super::{AddressSet, IpVersion, Operation, Shared};
+use super::{AddressSet, IpVersion, Operation, Shared, WORTH_REMEMBERING};
 
 /// The most ranges that a generation of results holds. With at most 32 bytes a range, and two generations, that bounds the
 /// memory to about 200 MiB.
@@ -14,11 +14,42 @@ const GENERATION: usize = 5 << 19;
 /// Of so many ranges of a set one is hashed.
 const HASHED: usize = 256;
 
-/// An operation and the places of its operands.
-type Key = (Operation, usize, usize);
+/// An operation and its operands.
+type Key = (Operation, Operand, Operand);
 
+/// A set, which stands for itself where it is large and for all that are equal to it where it is small.
+#[derive(Clone)]
+struct Operand(AddressSet);
+
+impl Operand {
+    fn is_large(&self) -> bool {
+        self.0.ranges_len() >= WORTH_REMEMBERING
+    }
+}
+
+impl PartialEq for Operand {
+    fn eq(&self, Self(other): &Self) -> bool {
+        if self.is_large() { Arc::ptr_eq(&self.0.0, &other.0) } else { self.0 == *other }
+    }
+}
+
+impl Eq for Operand {}
+
+impl Hash for Operand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.is_large() {
+            Arc::as_ptr(&self.0.0).hash(state);
+        } else {
+            self.0.ranges().for_each(|range| range.hash(state));
+        }
+    }
+}
+
+/// Operands whose order does not matter come in one order.
 fn key(operation: Operation, a: &AddressSet, b: &AddressSet) -> Key {
-    (operation, Arc::as_ptr(&a.0) as usize, Arc::as_ptr(&b.0) as usize)
+    let rank = |set: &AddressSet| (set.ranges_len(), Arc::as_ptr(&set.0));
+    let (a, b) = if operation != Operation::Difference && rank(b) < rank(a) { (b, a) } else { (a, b) };
+    (operation, Operand(a.clone()), Operand(b.clone()))
 }
 
 /// The result of an operation, if it is remembered.
@@ -28,19 +59,19 @@ pub(super) fn recall(operation: Operation, a: &AddressSet, b: &AddressSet) -> Op
 
 /// Remembers the result of an operation, and gives the set to use for it.
 pub(super) fn remember(operation: Operation, a: &AddressSet, b: &AddressSet, result: AddressSet) -> AddressSet {
-    MEMORY.with_borrow_mut(|memory| memory.remember(key(operation, a, b), a, b, result))
+    MEMORY.with_borrow_mut(|memory| memory.remember(key(operation, a, b), result))
 }
 
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::default();
 }
 
-/// Results by the places of their operands, which it keeps alive. When a generation is full the one before it is
+/// Results by operations and their operands, which it keeps alive. When a generation is full the one before it is
 /// forgotten, but for what was asked for since.
 #[derive(Default)]
 struct Memory {
-    young: HashMap<Key, [AddressSet; 3]>,
-    old: HashMap<Key, [AddressSet; 3]>,
+    young: HashMap<Key, AddressSet>,
+    old: HashMap<Key, AddressSet>,
     ranges: usize,
     /// The results that are still there, by a hash of some of their ranges.
     large: HashMap<(IpVersion, u64), Vec<Weak<Shared>>>,
@@ -48,21 +79,19 @@ struct Memory {
 
 impl Memory {
     fn recall(&mut self, key: &Key) -> Option<AddressSet> {
-        if let Some([_, _, result]) = self.young.get(key) {
+        if let Some(result) = self.young.get(key) {
             return Some(result.clone());
         }
-        let sets = self.old.remove(key)?;
-        let [_, _, result] = &sets;
-        let result = result.clone();
-        self.insert(*key, sets);
+        let (key, result) = self.old.remove_entry(key)?;
+        self.insert(key, result.clone());
         Some(result)
     }
 
     /// Keeps a result, and gives the one that is equal to it where there is one already: what is remembered of that holds
     /// for both.
-    fn remember(&mut self, key: Key, a: &AddressSet, b: &AddressSet, result: AddressSet) -> AddressSet {
+    fn remember(&mut self, key: Key, result: AddressSet) -> AddressSet {
         let result = self.one_for_all(result);
-        self.insert(key, [a.clone(), b.clone(), result.clone()]);
+        self.insert(key, result.clone());
         result
     }
 
@@ -80,8 +109,8 @@ impl Memory {
         set
     }
 
-    fn insert(&mut self, key: Key, sets: [AddressSet; 3]) {
-        let [a, b, result] = &sets;
+    fn insert(&mut self, key: Key, result: AddressSet) {
+        let (_, Operand(a), Operand(b)) = &key;
         if !Arc::ptr_eq(&result.0, &a.0) && !Arc::ptr_eq(&result.0, &b.0) {
             self.ranges += result.ranges_len();
         }
@@ -90,6 +119,6 @@ impl Memory {
             self.ranges = 0;
             self.large.retain(|_, alike| alike.iter().any(|shared| shared.strong_count() > 0));
         }
-        self.young.insert(key, sets);
+        self.young.insert(key, result);
     }
 }
