@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use loopgate_collect::linux::firewall::ip_sets;
 use loopgate_collect::linux::firewall::nf_tables::{self, Reading};
@@ -233,6 +235,47 @@ fn many_members_are_read_in_full() {
         assert_eq!(elements.len(), 100_000);
         assert!(elements.windows(2).all(|pair| pair[0].key != pair[1].key));
     });
+}
+
+#[test]
+fn sets_that_change_places_are_never_mixed() {
+    in_namespace("sets_that_change_places_are_never_mixed", || {
+        const MEMBERS: usize = 4000;
+        let members = |set: &str, network: u8| {
+            let member = |number: usize| format!("add {set} {network}.1.{}.{}\n", number / 200, number % 200);
+            (0..MEMBERS).map(member).collect::<Vec<_>>().concat()
+        };
+        restore(&format!("create a hash:ip\n{}create b hash:ip\n{}", members("a", 10), members("b", 11)));
+        let over = AtomicBool::new(false);
+        let readings = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // The kernel refuses while one of them is being listed.
+                    let _ = command("ipset").args(["swap", "a", "b"]).stderr(Stdio::null()).status();
+                }
+            });
+            let found: Vec<_> = (0..40).map(|_| ip_sets::read(&BTreeSet::from([0]))).collect();
+            over.store(true, Ordering::Relaxed);
+            found
+        });
+        let mut known = 0;
+        for sets in readings {
+            let sets = sets.unwrap();
+            let Members::Values { layers, .. } = &named(&sets, "a").members else { continue };
+            let firsts: BTreeSet<u8> =
+                layers[0].values.elements.iter().map(|element| first_byte(&element.key)).collect();
+            assert_eq!(firsts.len(), 1, "{firsts:?}");
+            known += 1;
+        }
+        assert!(known > 0, "no reading came to an end");
+    });
+}
+
+fn first_byte(key: &Key) -> u8 {
+    match key {
+        Key::Exact(key) | Key::Range(key, _) => key[0],
+        Key::CatchAll => panic!("{key:?}"),
+    }
 }
 
 /// What is said of packets to many ports of 10.9.0.1 from some addresses, where the rules of this machine are asked.

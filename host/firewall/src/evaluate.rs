@@ -128,10 +128,12 @@ impl<'m> Evaluator<'m> {
 
     /// Which ports of the question's destination have one answer; its own port does not count.
     pub fn port_classes(&mut self, question: &Question) -> PortClasses {
+        self.lookups.gave_up();
         let classes = PortClasses::of(&self.sweep(question));
-        // What routing does about a port leaves no evidence.
+        // What routing does about a port leaves no evidence, and neither does a set that is too large to be asked about
+        // every port.
         let by_port = self.machine.routing.depends_on_ports(IpVersion::of(question.destination.address));
-        if by_port { classes.each_by_itself() } else { classes }
+        if by_port || self.lookups.gave_up() { classes.each_by_itself() } else { classes }
     }
 
     /// Answers a question, and keeps every step of the way.

@@ -38,6 +38,10 @@ impl Routing for Straight {
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
         vec![(question.addresses.clone(), FibAnswer::Unknown("not asked".into()))]
     }
+
+    fn depends_on_ports(&self, _: IpVersion) -> bool {
+        false
+    }
 }
 
 // Attributes (`include/uapi/linux/netfilter/ipset/ip_set.h`).
@@ -85,6 +89,12 @@ fn message(number: u16, name: &str, kind: &str, members: &[Vec<u8>]) -> Vec<u8> 
         (8, &attributes(&members)),
     ]);
     [&[2, 0, 0, 0], body.as_slice()].concat()
+}
+
+/// The message that goes on with the members of a set.
+fn more(name: &str, members: &[Vec<u8>]) -> Vec<u8> {
+    let members: Vec<_> = members.iter().map(|member| (7, member.as_slice())).collect();
+    [vec![2, 0, 0, 0], attributes(&[(2, &[name.as_bytes(), &[0]].concat()), (8, &attributes(&members))])].concat()
 }
 
 fn sets(messages: &[Vec<u8>]) -> IpSets {
@@ -145,6 +155,18 @@ impl Host {
 
     /// What comes of a connection to port 22 from each address, and why it is not known where it is not.
     fn ask(&self, sources: &[Ipv4Addr]) -> Vec<(ReachVerdict, String)> {
+        self.with(|evaluator, question| {
+            let answer = evaluator.ask(question);
+            let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
+            let outcome = |source: &Ipv4Addr| {
+                let part = judged.iter().find(|part| part.region.contains((*source).into(), 50_000)).unwrap();
+                (part.verdict, part.unknown_because.first().map(|why| why.as_str().to_owned()).unwrap_or_default())
+            };
+            sources.iter().map(outcome).collect()
+        })
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&mut Evaluator<'_>, &Question) -> T) -> T {
         let own = IpAddr::from([10, 9, 0, 1]);
         let eth0 = Device {
             index: ETH0,
@@ -156,18 +178,13 @@ impl Host {
         };
         let devices = [eth0];
         let mut evaluator = Evaluator::new(Machine { ruleset: &self.ruleset, devices: &devices, routing: &Straight });
-        let answer = evaluator.ask(&Question {
+        let question = Question {
             interface: ETH0,
             protocol: TCP,
             destination: Endpoint { address: own, port: 22 },
             sources: AddressSet::all(IpVersion::V4),
-        });
-        let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
-        let outcome = |source: &Ipv4Addr| {
-            let part = judged.iter().find(|part| part.region.contains((*source).into(), 50_000)).unwrap();
-            (part.verdict, part.unknown_because.first().map(|why| why.as_str().to_owned()).unwrap_or_default())
         };
-        sources.iter().map(outcome).collect()
+        ask(&mut evaluator, &question)
     }
 
     fn opens_to(&self, sources: &[&str]) -> Vec<bool> {
@@ -222,6 +239,29 @@ fn a_set_with_more_parts_than_are_asked_for_has_nothing() {
     assert_eq!(Host::accepting(known.clone(), three, false).opens_to(&[MEMBER, OTHER]), [true, false]);
     assert_eq!(Host::accepting(known.clone(), source(0), false).opens_to(&[MEMBER, OTHER]), [false, false]);
     assert_eq!(Host::accepting(known, source(0), true).opens_to(&[MEMBER, OTHER]), [true, true]);
+}
+
+#[test]
+fn a_set_tells_ports_apart_however_large_it_is() {
+    let service = |address: Ipv4Addr, port: u16| {
+        let rest = attributes(&[(PROTOCOL, &[TCP]), (PORT, &port.to_be_bytes())]);
+        [attributes(&[(ADDRESS, &ipv4(address))]), rest].concat()
+    };
+    let others = |count: u16| (0..count).map(|number| service([11, 0, 0, 1].into(), 10_000 + number));
+    for count in [0, 10_000] {
+        let members: Vec<_> = others(count).chain([service(MEMBER.parse().unwrap(), 22)]).collect();
+        let first = message(0, "services", "hash:ip,port", &[]);
+        let rest = members.chunks(500).map(|members| more("services", members));
+        let known = sets(&std::iter::once(first).chain(rest).collect::<Vec<_>>());
+        let both = IpSetQuestion { set: named(0, &[End::Source, End::Destination]), ..source(0) };
+        let host = Host::accepting(known, both, false);
+        assert_eq!(host.opens_to(&[MEMBER, OTHER]), [true, false]);
+        let stands_for = host.with(|evaluator, question| {
+            let classes = evaluator.port_classes(question);
+            [22, 23].map(|port| classes.representative(port))
+        });
+        assert!(stands_for[0].is_none() || stands_for[0] != stands_for[1], "{count} others: {stands_for:?}");
+    }
 }
 
 #[test]

@@ -132,8 +132,8 @@ pub(crate) struct Reach {
     /// Only packets that come in by this interface; `lo` for this machine itself
     #[arg(long = "in", value_name = "INTERFACE")]
     pub(crate) interface: Option<String>,
-    /// Rules to go by instead of those of this machine: the output of `iptables-save`, `ip6tables-save` or `nft -j list
-    /// ruleset`; may be given several times
+    /// Rules to go by instead of those of this machine: the output of `iptables-save`, `ip6tables-save`, `ipset save`
+    /// or `nft -j list ruleset`; may be given several times
     #[arg(long = "ruleset", value_name = "FILE")]
     pub(crate) rulesets: Vec<PathBuf>,
     /// How to write the answer

@@ -38,6 +38,8 @@ pub(super) enum Place {
 pub(super) struct Lookups {
     indexes: HashMap<Place, Arc<Index>>,
     found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<[Hit]>>,
+    /// A set was too large to say what a key finds. For a key of which more is known it can be said.
+    gave_up: bool,
 }
 
 impl Lookups {
@@ -54,9 +56,18 @@ impl Lookups {
         if let Some(found) = self.found.get(&memo) {
             return Some(found.clone());
         }
-        let found: Arc<[Hit]> = search(set, version, key)?.into();
+        let Some(found) = search(set, version, key) else {
+            self.gave_up = true;
+            return None;
+        };
+        let found: Arc<[Hit]> = found.into();
         self.found.insert(memo, found.clone());
         Some(found)
+    }
+
+    /// Whether a set was too large since this was last asked.
+    pub(super) fn gave_up(&mut self) -> bool {
+        std::mem::take(&mut self.gave_up)
     }
 }
 

@@ -44,8 +44,31 @@ const KINDS: [(u32, (&str, &[What])); 11] = [
 
 /// The sets of a ruleset as a table.
 pub(crate) fn table(sets: &[IpSet]) -> Option<Table> {
-    let all: Vec<_> = sets.iter().map(|set| set.set.clone()).collect();
-    (!all.is_empty()).then(|| Table { tool: Tool::Ipset, name: "sets".into(), sets: all, chains: Vec::new() })
+    if sets.is_empty() {
+        return None;
+    }
+    let headers = [(Version::V4, "hash:ip"), (Version::V6, "hash:ip family inet6")];
+    let added = headers.map(|(version, header)| Set {
+        name: added(version).into(),
+        header: header.into(),
+        elements: Vec::new(),
+    });
+    let sets = sets.iter().map(|set| set.set.clone()).chain(added).collect();
+    Some(Table { tool: Tool::Ipset, name: "sets".into(), sets, chains: Vec::new() })
+}
+
+/// The set that rules add to. None asks it: what is in it depends on the packets that came before.
+fn added(version: Version) -> &'static str {
+    match version {
+        Version::V4 => "added4",
+        Version::V6 => "added6",
+    }
+}
+
+/// A target that adds to a set, where there are sets.
+pub(crate) fn change(draw: &mut Draw, sets: &[IpSet], version: Version) -> Option<Part> {
+    let option = draw.pick(&["--add-set", "--del-set"]);
+    (!sets.is_empty()).then(|| Part::new("SET", format!("-j SET {option} {} src", added(version))))
 }
 
 /// Sets, of which none names one that comes later.

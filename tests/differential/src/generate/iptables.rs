@@ -389,6 +389,11 @@ impl Making<'_> {
     }
 
     fn filter(&mut self, scope: &Scope) -> Option<Part> {
+        if self.draw.chance(5)
+            && let Some(change) = ip_sets::change(self.draw, self.sets, self.version)
+        {
+            return Some(change);
+        }
         if self.draw.chance(25)
             && let Some(jump) = self.jump()
         {
