@@ -21,7 +21,7 @@ use super::packet::{Place, State, Tracking};
 use super::registers::Registers;
 use super::symbol::{Order, Symbol, between, equal, known, order, values};
 use super::test::{self, View};
-use super::translate::translate;
+use super::translate::{end_at, translate};
 
 /// Where packets go behind a rule.
 #[derive(Debug, Default)]
@@ -472,7 +472,9 @@ impl Run<'_, '_, '_> {
             Verdict::TransparentProxy { .. } => {
                 self.end(flow, Fate::Unknown("a transparent proxy takes it (tproxy)".into()));
             }
-            Verdict::Translate(translation) if flow.state.every_port && translation.end == PacketEnd::Destination => {
+            Verdict::Translate(translation)
+                if flow.state.every_port && end_at(translation, self.runner.place.hook) == PacketEnd::Destination =>
+            {
                 self.end(flow, Fate::Translated);
             }
             Verdict::Translate(translation) => {

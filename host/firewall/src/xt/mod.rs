@@ -14,8 +14,8 @@ use loopgate_facts::Untrusted;
 use crate::rule::{Op, Unknown};
 use crate::ruleset::Family;
 
-pub(crate) use matches::masked;
 pub use matches::set::SetReference;
+pub(crate) use matches::{address_type, extension_header, is_guarded, masked, together, with_connection};
 pub(crate) use structure::{Structure, until_nul};
 
 /// A match or a target: what the kernel says of it.
