@@ -53,10 +53,9 @@ impl View<'_, '_> {
             Predicate::Ports { ends, ranges } => self.ports(ends, ranges),
             Predicate::TcpFlags { mask, set } => self.tcp_flags(*mask, *set),
             Predicate::TcpOption(_) if self.state.protocol != TCP => Condition::Known(false),
-            // A listener of this protocol never gets one.
-            Predicate::Icmp { .. } => Condition::Known(false),
-            // The first fragment of a packet is none behind the first, and without it the packet is not put together.
-            Predicate::Fragment => Condition::Known(false),
+            // A listener of this protocol never gets the first. The first fragment of a packet is none behind the first,
+            // and without it the packet is not put together.
+            Predicate::Icmp { .. } | Predicate::Fragment => Condition::Known(false),
             Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
             Predicate::InterfaceGroup { end, group, mask } => self.interface_group(*end, *group, *mask),
