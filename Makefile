@@ -18,10 +18,10 @@ run: setup ## build loopgate and audit this machine with the embedded default po
 	*) exit $$code ;; \
 	esac
 
-test: setup setup-test lint ## set up, then run every lint and every test
+test: setup setup-test lint ## set up, then run every lint and every test; LOOPGATE_RULESETS may name more rulesets to try
 	tools/test
 
-soak: setup setup-test ## try random rulesets on the kernel: LOOPGATE_SECONDS (600), LOOPGATE_RULESETS, LOOPGATE_SEED
+soak: setup setup-test ## try random rulesets on the kernel: LOOPGATE_SECONDS (600), LOOPGATE_COUNT, LOOPGATE_SEED
 	$(CARGO) run --release --locked --package loopgate-test-differential --bin loopgate-soak
 	@$(MAKE) --no-print-directory fuzz
 

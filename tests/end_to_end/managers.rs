@@ -4,6 +4,7 @@
 mod docker;
 mod firewalld;
 mod machine;
+mod moby;
 mod namespace;
 mod probe;
 mod shadowed;

@@ -447,6 +447,15 @@ pub enum Predicate {
         /// It begins so; the rest does not matter.
         prefix: bool,
     },
+    /// The group of the interface under a mask (`devgroup`).
+    InterfaceGroup {
+        /// In or out.
+        end: InterfaceEnd,
+        /// The bits.
+        group: u32,
+        /// The mask.
+        mask: u32,
+    },
     /// States of the connection as bits: INVALID 1, ESTABLISHED 2, RELATED 4, NEW 8, UNTRACKED 64, and the pseudo states
     /// SNAT 128 and DNAT 256. One must hold.
     ConntrackState(u16),
@@ -687,7 +696,8 @@ pub enum Target {
     Redirect,
     /// The address of the interface that the packet leaves by (`masquerade`).
     Masquerade,
-    /// The prefix is replaced, the rest of the address stays (`NETMAP`): the bits and their mask.
+    /// The prefix is replaced, the rest of the address stays (`NETMAP`): the bits and their mask. The hook tells of which
+    /// end, whatever [`Translation::end`] says.
     Prefix(IpAddr, IpAddr),
     /// Not understood.
     Unknown(Untrusted),

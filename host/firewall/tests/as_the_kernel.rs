@@ -1,5 +1,5 @@
-//! What the evaluator once said otherwise than the kernel does. Each case was found by the differential test, where the
-//! kernel was asked, and made as small as it could be.
+//! What was once said otherwise than the kernel does, of rules that it has or that a file holds. Each case was found by
+//! the differential tests, where the kernel was asked, and made as small as it could be.
 
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
 
@@ -10,6 +10,7 @@ use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
 use loopgate_firewall::iptables_save::parse;
+use loopgate_firewall::nft_json;
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
@@ -271,6 +272,43 @@ fn nothing_tells_which_backend_translates_first() {
     assert_eq!(becomes(&ruleset, packet).0, ReachVerdict::Unknown);
 }
 
+/// What comes to a port is the first fragment, or whole.
+#[test]
+fn a_rule_about_fragments_behind_the_first_is_about_nothing_that_opens_a_port() {
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    let accepted = save!("*filter" ":INPUT DROP" "-A INPUT -f -j ACCEPT" "COMMIT");
+    expect(accepted, packet, &Outcome::Blocked(BlockReason::Dropped));
+    let dropped = save!("*filter" ":INPUT ACCEPT" "-A INPUT -f -j DROP" "COMMIT");
+    expect(dropped, packet, &Outcome::To("10.9.0.1:80"));
+}
+
+/// Legacy tables stay when their rules go; beside many chains of nf_tables with marks their order does not matter.
+#[test]
+fn an_empty_chain_of_the_older_backend_has_any_order() {
+    let rules = |text: &str| parse(text.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    let mut ruleset = rules("*filter\n:INPUT ACCEPT\nCOMMIT\n");
+    for number in 0..9 {
+        let mut mark = rules("*filter\n:INPUT ACCEPT\n-A INPUT -j MARK --set-mark 1\nCOMMIT\n");
+        mark.tables[0].backend = Backend::NfTables;
+        mark.tables[0].name = format!("t{number}").into();
+        ruleset.append(mark);
+    }
+    let (verdict, _) = becomes(&ruleset, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"));
+    assert_eq!(verdict, ReachVerdict::Reachable);
+}
+
+/// The older backend has one such chain: of two files that have it, one is what iptables-nft saved.
+#[test]
+fn files_of_both_backends_do_not_tell_which_translates_first() {
+    let text = |to: &str| format!("*nat\n:PREROUTING ACCEPT\n-A PREROUTING -j DNAT --to-destination {to}\nCOMMIT\n");
+    let rules = |to| parse(text(to).as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    let mut ruleset = rules("10.9.0.1:8080");
+    ruleset.append(rules("10.77.0.1:8081"));
+    let refused = parse(b"*filter\n:INPUT ACCEPT\n-A INPUT -p tcp --dport 8081 -j DROP\nCOMMIT\n", Some(Family::Ip));
+    ruleset.append(refused.unwrap().ruleset);
+    assert_eq!(becomes(&ruleset, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80")).0, ReachVerdict::Unknown);
+}
+
 #[test]
 fn a_packet_with_a_template_is_new_before_it_is_tracked() {
     let rules = save!(
@@ -279,4 +317,116 @@ fn a_packet_with_a_template_is_new_before_it_is_tracked() {
     );
     expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Blocked(BlockReason::Dropped));
     expect(rules, (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"), &Outcome::To("10.9.0.1:80"));
+}
+
+/// Without a connection neither a test of it nor its inversion holds (`conntrack_mt`, `connmark_mt`).
+#[test]
+fn what_files_ask_of_a_connection_does_not_hold_without_one() {
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT"
+        "-A PREROUTING -m conntrack ! --ctorigsrc 10.9.0.0/16 -j DROP"
+        "-A PREROUTING -m connmark ! --mark 0x1 -j DROP"
+        "-A PREROUTING -m conntrack ! --ctstatus CONFIRMED -j DROP" "COMMIT"
+    );
+    expect(rules, packet, &Outcome::To("10.9.0.1:80"));
+    let rules = save!(
+        "*raw" ":PREROUTING ACCEPT"
+        "-A PREROUTING -m conntrack --ctstate INVALID --ctorigdstport 80 -j DROP" "COMMIT"
+    );
+    expect(rules, packet, &Outcome::Unknown);
+}
+
+/// For IPv6 the type is a matter of the address, and all types must hold (`addrtype_mt6`).
+#[test]
+fn types_of_ipv6_addresses_in_files_are_a_matter_of_the_address() {
+    let rules = save!("*filter" ":INPUT ACCEPT" "-A INPUT -m addrtype --src-type UNICAST -j DROP" "COMMIT");
+    expect(rules, (ETH0, TCP, "2001:db8::1", "[fd09::1]:80"), &Outcome::Blocked(BlockReason::Dropped));
+    let rules = save!("*filter" ":INPUT ACCEPT" "-A INPUT -m addrtype --src-type LOCAL,UNICAST -j DROP" "COMMIT");
+    expect(rules, (ETH0, TCP, "2001:db8::1", "[fd09::1]:80"), &Outcome::To("[fd09::1]:80"));
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Blocked(BlockReason::Dropped));
+}
+
+#[test]
+fn a_prefix_is_replaced_in_chains_that_others_jump_to_as_well() {
+    let rules = save!(
+        "*nat" ":PREROUTING ACCEPT" ":own -" "-A PREROUTING -p tcp -j own" "-A own -j NETMAP --to 10.77.0.0/24" "COMMIT"
+    );
+    expect(rules, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::To("10.77.0.1:80"));
+}
+
+/// Ordinary packets have no extension headers, and extraordinary ones may: these are let in both ways.
+#[test]
+fn a_rule_about_extension_headers_is_not_about_ordinary_packets() {
+    for rule in ["-m rt --rt-type 0", "-m frag --fraglast", "-m hbh ! --hbh-len 5", "-m dst --dst-len 5"] {
+        let rules = format!("*filter\n:INPUT ACCEPT\n-A INPUT {rule} -j DROP\nCOMMIT\n");
+        expect(&rules, (ETH0, TCP, "2001:db8::1", "[fd09::1]:80"), &Outcome::To("[fd09::1]:80"));
+    }
+}
+
+#[test]
+fn a_rule_asks_for_the_group_of_the_interface() {
+    let rules = |option: &str| format!("*filter\n:INPUT DROP\n-A INPUT -m devgroup {option} -j ACCEPT\nCOMMIT\n");
+    let packet = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    for group in ["--src-group default", "--src-group 0x0", "--src-group 0xf0/0xf", "! --src-group 0x1"] {
+        expect(&rules(group), packet, &Outcome::To("10.9.0.1:80"));
+    }
+    expect(&rules("! --src-group 0x0"), packet, &Outcome::Blocked(BlockReason::Dropped));
+    expect(&rules("--src-group of-a-file"), packet, &Outcome::Unknown);
+}
+
+/// A listing of one chain at ingress that drops.
+fn at_ingress(device: &str) -> Ruleset {
+    let listing = format!(
+        r#"{{ "nftables": [
+            {{ "table": {{ "family": "netdev", "name": "t", "handle": 1 }} }},
+            {{ "chain": {{ "family": "netdev", "table": "t", "name": "c", "handle": 1, "type": "filter",
+                "hook": "ingress", {device} "prio": 0, "policy": "drop" }} }}
+        ] }}"#
+    );
+    nft_json::parse(listing.as_bytes()).unwrap().ruleset
+}
+
+#[test]
+fn a_chain_sees_the_devices_whose_names_begin_as_it_says() {
+    let sources = "192.0.2.1";
+    let verdict = |device, interface| becomes(&at_ingress(device), (interface, TCP, sources, "10.9.0.1:80")).0;
+    let [named, beginning, every] = [r#""dev": "eth0","#, r#""dev": "eth*","#, r#""dev": ["lo", "*"],"#];
+    assert_eq!([ETH0, ETH1].map(|device| verdict(named, device)), [ReachVerdict::Blocked, ReachVerdict::Reachable]);
+    assert_eq!([ETH0, ETH1].map(|device| verdict(beginning, device)), [ReachVerdict::Blocked; 2]);
+    assert_eq!(verdict(every, ETH1), ReachVerdict::Blocked);
+}
+
+/// nft 1.0.6 lists no devices.
+#[test]
+fn a_chain_whose_devices_are_not_listed_may_see_any() {
+    let (verdict, _) = becomes(&at_ingress(""), (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"));
+    assert_eq!(verdict, ReachVerdict::Unknown);
+}
+
+/// `nft` lists a range of addresses that is a prefix as one.
+#[test]
+fn a_translation_to_a_prefix_is_one_to_a_range() {
+    let translated = |address: &str, flags: &str| {
+        let listing = format!(
+            r#"{{ "nftables": [
+                {{ "table": {{ "family": "ip", "name": "t", "handle": 1 }} }},
+                {{ "chain": {{ "family": "ip", "table": "t", "name": "c", "handle": 1, "type": "nat",
+                    "hook": "prerouting", "prio": -100, "policy": "accept" }} }},
+                {{ "rule": {{ "family": "ip", "table": "t", "chain": "c", "handle": 2, "expr": [
+                    {{ "dnat": {{ "addr": {address} {flags} }} }} ] }} }}
+            ] }}"#
+        );
+        let ruleset = nft_json::parse(listing.as_bytes()).unwrap().ruleset;
+        becomes(&ruleset, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"))
+    };
+    let one = translated(r#"{ "prefix": { "addr": "10.77.0.1", "len": 32 } }"#, "");
+    assert_eq!(one, (ReachVerdict::Reachable, "10.77.0.1:80".into()));
+    let replaced = translated(r#"{ "prefix": { "addr": "10.77.0.0", "len": 24 } }"#, r#", "flags": "netmap""#);
+    assert_eq!(replaced, (ReachVerdict::Reachable, "10.77.0.1:80".into()));
+    for wrong in
+        [r#"{ "prefix": { "addr": "10.77.0.1", "len": 33 } }"#, r#"{ "prefix": { "addr": "fd00::", "len": 64 } }"#]
+    {
+        assert_eq!(translated(wrong, "").0, ReachVerdict::Unknown, "{wrong}");
+    }
 }

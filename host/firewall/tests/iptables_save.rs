@@ -12,7 +12,7 @@ use loopgate_firewall::iptables_save::parse;
 use loopgate_firewall::notation::iptables;
 use loopgate_firewall::rule::{Comparison, Load, Meta, Note, Op, PayloadBase, Rate, Register, Unknown, Verdict};
 use loopgate_firewall::ruleset::{ChainId, Family, Policy, RuleId, Ruleset};
-use loopgate_test_support::{command, in_namespace, run};
+use loopgate_test_support::{command, in_namespace, rulesets, run};
 
 const IP: &str = include_str!("data/filter.iptables");
 const IP6: &str = include_str!("data/filter.ip6tables");
@@ -53,7 +53,7 @@ fn rulesets_of_real_hosts_are_shown_as_they_were() {
 }
 
 fn real_files() -> Vec<std::path::PathBuf> {
-    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(std::path::PathBuf::from) else { return Vec::new() };
+    let Some(folder) = rulesets("rulesets_of_real_hosts_are_shown_as_they_were") else { return Vec::new() };
     let folders = ["iptables-semantics", "misc", "generated", "moby"].map(|name| folder.join(name));
     let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let paths = entries.map(|entry| entry.unwrap().path());

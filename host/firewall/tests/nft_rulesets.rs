@@ -13,11 +13,11 @@
 use std::path::{Path, PathBuf};
 
 use loopgate_firewall::nft_json::{self, Parsed};
-use loopgate_test_support::{in_namespace, run};
+use loopgate_test_support::{in_namespace, rulesets, run};
 
 #[test]
 fn kept_listings_are_understood() {
-    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(PathBuf::from) else { return };
+    let Some(folder) = rulesets("kept_listings_are_understood") else { return };
     for file in files(&folder.join("generated"), "json") {
         let parsed = nft_json::parse(&std::fs::read(&file).expect("a file")).expect("a listing");
         report(&file, &parsed);
@@ -26,7 +26,7 @@ fn kept_listings_are_understood() {
 
 #[test]
 fn loaded_rulesets_are_understood() {
-    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(PathBuf::from) else { return };
+    let Some(folder) = rulesets("loaded_rulesets_are_understood") else { return };
     in_namespace("loaded_rulesets_are_understood", || {
         for file in files(&folder.join("moby"), "nft") {
             run("nft", &["flush", "ruleset"]);

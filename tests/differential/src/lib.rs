@@ -27,6 +27,7 @@ pub mod ruleset;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+pub mod sources;
 pub mod taps;
 pub mod wire;
 pub mod worker;

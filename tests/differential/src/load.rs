@@ -40,16 +40,22 @@ impl Loader {
 
     /// Loads a ruleset in place of the one before. The error is what the tool says.
     pub fn load(&mut self, ruleset: &Ruleset) -> Result<(), String> {
-        self.empty_legacy_tables(ruleset)?;
-        self.nftables.run(&format!("flush ruleset\n{}", ruleset.text_for(Tool::Nft)))?;
+        let texts: Vec<_> = ruleset.tools().into_iter().map(|tool| (tool, ruleset.text_for(tool))).collect();
+        self.load_texts(&texts)
+    }
+
+    /// The same for what the tools read.
+    pub fn load_texts(&mut self, texts: &[(Tool, String)]) -> Result<(), String> {
+        self.empty_legacy_tables(texts)?;
+        let of_nft = texts.iter().filter(|(tool, _)| *tool == Tool::Nft).map(|(_, text)| text.as_str());
+        self.nftables.run(&format!("flush ruleset\n{}", of_nft.collect::<String>()))?;
         self.forget_sets()?;
-        for tool in ruleset.tools().into_iter().filter(|tool| *tool != Tool::Nft) {
-            self.sets |= tool == Tool::Ipset;
+        for (tool, text) in texts.iter().filter(|(tool, _)| *tool != Tool::Nft) {
+            self.sets |= *tool == Tool::Ipset;
             if matches!(tool, Tool::IptablesLegacy | Tool::Ip6tablesLegacy) {
-                let tables = ruleset.tables.iter().filter(|table| table.tool == tool);
-                self.legacy.extend(tables.map(|table| (tool, table.name.clone())));
+                self.legacy.extend(tables_of(text).map(|name| (*tool, name.to_owned())));
             }
-            restore(tool, &ruleset.text_for(tool))?;
+            restore(*tool, text)?;
         }
         Ok(())
     }
@@ -67,12 +73,13 @@ impl Loader {
         Ok(())
     }
 
-    fn empty_legacy_tables(&self, ruleset: &Ruleset) -> Result<(), String> {
+    fn empty_legacy_tables(&self, texts: &[(Tool, String)]) -> Result<(), String> {
         for tool in [Tool::IptablesLegacy, Tool::Ip6tablesLegacy] {
             let mut text = String::new();
             // Those that name sets are in the way of taking the sets away.
-            let is_loaded =
-                |name: &str| !self.sets && ruleset.tables.iter().any(|table| table.tool == tool && table.name == name);
+            let is_loaded = |name: &str| {
+                !self.sets && texts.iter().any(|(of, text)| *of == tool && tables_of(text).any(|loaded| loaded == name))
+            };
             for (_, name) in self.legacy.iter().filter(|(of, name)| *of == tool && !is_loaded(name)) {
                 _ = writeln!(text, "*{name}");
                 for chain in built_in_chains(name) {
@@ -86,6 +93,11 @@ impl Loader {
         }
         Ok(())
     }
+}
+
+/// The tables of what `iptables-save(8)` prints.
+fn tables_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.trim().strip_prefix('*'))
 }
 
 fn restore(tool: Tool, text: &str) -> Result<(), String> {

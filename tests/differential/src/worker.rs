@@ -168,7 +168,7 @@ impl Found {
         let Self { question, said, observed, contradiction } = self;
         let source = question.sources.first().map(ToString::to_string).unwrap_or_default();
         format!(
-            "{}\nseed:     {seed} (LOOPGATE_SEED={seed} LOOPGATE_RULESETS=1)\npacket:   {:?} {source} -> {} from {}\n\
+            "{}\nseed:     {seed} (LOOPGATE_SEED={seed} LOOPGATE_COUNT=1)\npacket:   {:?} {source} -> {} from {}\n\
              settings: {:?}\nsaid:     {said:?}\nhappened: {observed:?}",
             contradiction.as_str(),
             question.protocol,

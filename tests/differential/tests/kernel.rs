@@ -9,7 +9,7 @@ use std::time::Duration;
 use loopgate_test_differential::report::Report;
 use loopgate_test_differential::run::{Amount, run};
 
-/// Rulesets to try, and for how long at most: `LOOPGATE_RULESETS` and `LOOPGATE_SECONDS` say otherwise.
+/// Rulesets to try, and for how long at most: `LOOPGATE_COUNT` and `LOOPGATE_SECONDS` say otherwise.
 const RULESETS: u64 = 1500;
 const SECONDS: u64 = 90;
 
@@ -28,7 +28,7 @@ fn the_evaluator_says_what_the_kernel_does() {
     let number = |name: &str, otherwise| env::var(name).map_or(otherwise, |value| value.parse().unwrap());
     let amount = Amount {
         seed: number("LOOPGATE_SEED", 1),
-        rulesets: number("LOOPGATE_RULESETS", RULESETS),
+        rulesets: number("LOOPGATE_COUNT", RULESETS),
         time: Duration::from_secs(number("LOOPGATE_SECONDS", SECONDS)),
     };
     let report = run(Path::new(env!("CARGO_BIN_EXE_loopgate-soak")), amount).unwrap();

@@ -40,6 +40,39 @@ const RAW: &str = "\
 COMMIT
 ";
 
+/// The same published ports as its back end for nftables has them: by maps from interfaces to chains.
+const NFTABLES: &str = r#"
+table ip docker-bridges {
+    map to-bridge { type ifname : verdict; elements = { "docker0" : jump to-docker0 }; }
+    map from-bridge { type ifname : verdict; elements = { "docker0" : jump from-docker0 }; }
+    chain raw { type filter hook prerouting priority raw
+        ip daddr 172.17.0.2 iifname != "docker0" counter drop
+        ip daddr 127.0.0.1 iifname != "lo" tcp dport 8081 counter drop
+    }
+    chain published {
+        iifname != "docker0" tcp dport 8080 counter dnat to 172.17.0.2:80
+        iifname != "docker0" ip daddr 127.0.0.1 tcp dport 8081 counter dnat to 172.17.0.2:80
+    }
+    chain prerouting { type nat hook prerouting priority dstnat
+        fib daddr type local counter jump published
+    }
+    chain output { type nat hook output priority -100
+        ip daddr != 127.0.0.0/8 fib daddr type local counter jump published
+    }
+    chain forward { type filter hook forward priority filter
+        oifname vmap @to-bridge
+        iifname vmap @from-bridge
+    }
+    chain to-docker0 {
+        ct state established,related counter accept
+        iifname "docker0" counter accept
+        ip daddr 172.17.0.2 tcp dport 80 counter accept
+        counter drop
+    }
+    chain from-docker0 { counter accept; }
+}
+"#;
+
 /// A machine with a container, and the peer on its interface `wan`.
 struct Host {
     peer: Namespace,
@@ -50,12 +83,17 @@ struct Host {
 
 impl Host {
     fn new(rules: &str) -> Self {
+        Self::with(&format!("iptables-nft-restore --noflush <<'END'\n{rules}END\n"))
+    }
+
+    /// A machine whose rules a command loads.
+    fn with(command: &str) -> Self {
         let peer = peer();
         peer.ip(&["route add 172.17.0.0/16 via 192.0.2.1 dev wan"]);
         let container = container();
         ufw("deny 8080\ndeny 8081\nallow 22\n");
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-        program("sh", &["-c", &format!("iptables-nft-restore --noflush <<'END'\n{rules}END\n")]);
+        program("sh", &["-c", command]);
         let server = container.within(|| listen_at(address("0.0.0.0:80")));
         let listeners = vec![server, listen_at(address("0.0.0.0:8080")), listen_at(address("127.0.0.1:8081"))];
         Self { peer, _container: container, listeners }
@@ -71,7 +109,7 @@ impl Host {
     }
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
@@ -161,7 +199,7 @@ fn what_an_old_docker_publishes_on_loopback_is_open_to_a_neighbour() {
             assert_eq!(host.probe(&facts, open), Outcome::Accepted(0));
         }
         assert_ne!(host.probe(&facts, "192.0.2.1:8081"), Outcome::Accepted(0));
-        assert_eq!(ask("172.17.0.2", 80), host.connects("172.17.0.2:80"));
+        assert_eq!(ask("192.0.2.9", address("172.17.0.2:80")), host.connects("172.17.0.2:80"));
         let report = check().1;
         assert_eq!(subjects(&report, "firewall/loopback-publish-reachable"), ["tcp/127.0.0.1:8081/published"]);
     });
@@ -177,7 +215,27 @@ fn what_a_new_docker_publishes_on_loopback_is_closed() {
         assert_eq!(published.map(|listener| listener.port).collect::<Vec<_>>(), [8080]);
         assert_eq!(host.probe(&facts, "127.0.0.1:8081"), Outcome::Silent);
         assert_eq!(host.probe(&facts, "192.0.2.1:8080"), Outcome::Accepted(0));
-        assert_eq!((ask("172.17.0.2", 80), host.connects("172.17.0.2:80")), (false, false));
+        assert_eq!((ask("192.0.2.9", address("172.17.0.2:80")), host.connects("172.17.0.2:80")), (false, false));
+    });
+}
+
+#[test]
+fn the_back_end_for_nftables_publishes_the_same() {
+    in_namespace("managers::docker::the_back_end_for_nftables_publishes_the_same", || {
+        let host = Host::with(&format!("nft -f - <<'END'{NFTABLES}END\n"));
+        aim_at_loopback(&host);
+        // What its own table accepts, the policy of ufw for what is forwarded still drops.
+        assert_eq!(host.probe(&facts(), "192.0.2.1:8080"), Outcome::Silent);
+        program("iptables-nft", &["-P", "FORWARD", "ACCEPT"]);
+        let facts = facts();
+        let leads_to = published(&facts, 8080).published.as_ref().unwrap();
+        assert_eq!(leads_to.target, address("172.17.0.2:80"));
+        assert_eq!(host.probe(&facts, "192.0.2.1:8080"), Outcome::Accepted(0));
+        assert_eq!(host.probe(&facts, "127.0.0.1:8080"), Outcome::Accepted(0));
+        assert_eq!(host.probe(&facts, "127.0.0.1:8081"), Outcome::Silent);
+        assert_ne!(host.probe(&facts, "192.0.2.1:8081"), Outcome::Accepted(0));
+        let direct = address("172.17.0.2:80");
+        assert_eq!((ask("192.0.2.9", direct), host.connects("172.17.0.2:80")), (false, false));
     });
 }
 
@@ -188,10 +246,10 @@ impl Host {
     }
 }
 
-/// Whether `loopgate reach` says that the neighbour reaches an address that is not of this machine.
-fn ask(address: &str, port: u16) -> bool {
-    let service = format!("tcp/{port}");
-    let arguments = ["reach", &service, "--on", address, "--in", "wan", "--from", "192.0.2.9", "--format", "json"];
+/// Whether `loopgate reach` says that a neighbour reaches an address that is not of this machine.
+pub(crate) fn ask(from: &str, to: SocketAddr) -> bool {
+    let (service, on) = (format!("tcp/{}", to.port()), to.ip().to_string());
+    let arguments = ["reach", &service, "--on", &on, "--in", "wan", "--from", from, "--format", "json"];
     let answer = run(arguments).json();
     let verdict = &answer["ways"][0]["reachability"][0]["verdict"];
     assert_ne!(verdict, "unknown", "{answer:#}");

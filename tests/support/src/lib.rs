@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::panic, reason = "the bans are for the product")]
 
 use std::env;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// Set in the process that runs within the namespaces, to the name of the test.
@@ -13,6 +14,9 @@ const INSIDE: &str = "LOOPGATE_TEST_INSIDE";
 
 /// Set by the caller to pass over tests that need namespaces.
 const SKIP: &str = "LOOPGATE_SKIP_NAMESPACE_TESTS";
+
+/// Set by the caller to a folder of rulesets.
+const RULESETS: &str = "LOOPGATE_RULESETS";
 
 /// Runs the body of a test in user and network namespaces of its own, in which the process is root and the loopback
 /// device is up.
@@ -33,6 +37,17 @@ pub fn in_namespace(test: &str, body: impl FnOnce()) {
     } else {
         run_again(test);
     }
+}
+
+/// A folder of rulesets that others wrote, where the caller has one: `LOOPGATE_RULESETS` names it.
+///
+/// Without it the test has nothing to try; that is said, and the test is over.
+pub fn rulesets(test: &str) -> Option<PathBuf> {
+    let folder = env::var_os(RULESETS).map(PathBuf::from);
+    if folder.is_none() {
+        without_rulesets(test);
+    }
+    folder
 }
 
 /// Runs a program that the test needs, found in the usual places of administration tools too, and gives its output.
@@ -70,6 +85,11 @@ fn run_again(test: &str) {
 #[expect(clippy::print_stderr, reason = "a test that did not run must be seen")]
 fn skipped(test: &str) {
     eprintln!("{test}: skipped, because {SKIP}=1");
+}
+
+#[expect(clippy::print_stderr, reason = "a test that did not run must be seen")]
+fn without_rulesets(test: &str) {
+    eprintln!("{test}: skipped, because {RULESETS} names no folder of rulesets");
 }
 
 fn text(output: &Output) -> String {

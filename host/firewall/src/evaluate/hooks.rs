@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::load::network_family;
 use crate::address_set::IpVersion;
 use crate::rule::{Comparison, Effect, Load, Meta, Op, Predicate, Target, Test, Translation, Verdict};
-use crate::ruleset::{Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Ruleset};
+use crate::ruleset::{Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Policy, Ruleset};
 
 /// One thing that happens at a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,44 +129,65 @@ fn translate(ruleset: &Ruleset, chains: &[(&Base, ChainId)]) -> Stop {
     }
 }
 
-/// Nothing tells when the chains of one backend were registered relative to those of the other.
+/// Nothing tells when the chains of one backend were registered relative to those of the other. The older backend has but
+/// one chain of a table at a hook: what files give more of is of both.
 fn orders_of_backends(ruleset: &Ruleset, chains: &[ChainId]) -> Option<Vec<Vec<ChainId>>> {
-    let is_legacy = |chain: &ChainId| ruleset.table_of(*chain).is_some_and(|table| table.backend == Backend::Legacy);
-    let (legacy, others): (Vec<_>, Vec<_>) = chains.iter().copied().partition(is_legacy);
-    match legacy.as_slice() {
-        _ if legacy.is_empty() || others.is_empty() => Some(vec![chains.to_vec()]),
-        [one] if others.len() < MAX_ORDERS => Some((0..=others.len()).map(|at| with(&others, one, at)).collect()),
-        _ => None,
+    let (legacy, others): (Vec<_>, Vec<_>) = chains.iter().copied().partition(|chain| is_legacy(ruleset, *chain));
+    if legacy.is_empty() || legacy.len() == 1 && others.is_empty() {
+        return Some(vec![chains.to_vec()]);
     }
+    if number_of_orders(others.len(), legacy.len()) > MAX_ORDERS {
+        return None;
+    }
+    Some(legacy.iter().fold(vec![others], |orders, chain| everywhere(&orders, chain)))
+}
+
+fn is_legacy(ruleset: &Ruleset, chain: ChainId) -> bool {
+    ruleset.table_of(chain).is_some_and(|table| table.backend == Backend::Legacy)
+}
+
+/// In how many orders things can be, of which some have one.
+fn number_of_orders(fixed: usize, free: usize) -> usize {
+    (fixed.saturating_add(1)..=fixed.saturating_add(free)).fold(1, usize::saturating_mul)
+}
+
+/// One thing more, at every place of every order.
+fn everywhere<T: Clone>(orders: &[Vec<T>], one: &T) -> Vec<Vec<T>> {
+    orders.iter().flat_map(|order| (0..=order.len()).map(move |at| with(order, one, at))).collect()
 }
 
 /// What has one priority runs in the order of registration, the last first. For conntrack, for address translation, and
 /// between the two backends nothing tells when that was.
 fn in_order(ruleset: &Ruleset, group: Vec<Stop>) -> Vec<Stop> {
-    let moves = |stop: &Stop| match stop {
-        Stop::Chain(chain) => ruleset.table_of(*chain).is_some_and(|table| table.backend == Backend::Legacy),
-        _ => true,
+    let of_legacy = |stop: &Stop| match stop {
+        Stop::Chain(chain) => is_legacy(ruleset, *chain) && !does_nothing(ruleset, *chain),
+        _ => false,
     };
+    let moves = |stop: &Stop| of_legacy(stop) || !matches!(stop, Stop::Chain(_));
     let (free, fixed): (Vec<_>, Vec<_>) = group.iter().cloned().partition(moves);
     let matters = |stop: &Stop| match stop {
         Stop::Chain(chain) => has_effects(ruleset, *chain),
         _ => true,
     };
-    if free.is_empty() || fixed.is_empty() || !group.iter().any(matters) {
+    let is_settled = fixed.is_empty() && free.iter().filter(|stop| of_legacy(stop)).count() < 2;
+    if free.is_empty() || is_settled || !group.iter().any(matters) {
         return group;
     }
-    if (fixed.len() + 1).saturating_pow(u32::try_from(free.len()).unwrap_or(u32::MAX)) > MAX_ORDERS {
+    if number_of_orders(fixed.len(), free.len()) > MAX_ORDERS {
         return vec![Stop::Unclear];
     }
-    let orders = free.iter().fold(vec![fixed], |orders, stop| {
-        orders.iter().flat_map(|order| (0..=order.len()).map(move |at| with(order, stop, at))).collect()
-    });
-    vec![Stop::Either(orders)]
+    vec![Stop::Either(free.iter().fold(vec![fixed], |orders, stop| everywhere(&orders, stop)))]
 }
 
 fn with<T: Clone>(order: &[T], one: &T, at: usize) -> Vec<T> {
     let (before, after) = order.split_at_checked(at).unwrap_or((order, &[]));
     [before, std::slice::from_ref(one), after].concat()
+}
+
+/// Tables of the older backend stay when their rules go.
+fn does_nothing(ruleset: &Ruleset, chain: ChainId) -> bool {
+    let accepts = |chain: &Chain| chain.base.as_ref().is_none_or(|base| base.policy == Policy::Accept);
+    ruleset.chain(chain).is_some_and(|chain| chain.rules.is_empty() && accepts(chain))
 }
 
 /// Whether a rule of the chain's table does something that a rule elsewhere can see.

@@ -38,7 +38,7 @@ pub(super) enum Place {
 pub(super) struct Lookups {
     indexes: HashMap<Place, Arc<Index>>,
     found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<[Hit]>>,
-    /// A set was too large to say what a key finds. For a key of which more is known it can be said.
+    /// Something was taken for unknown that could be said of a packet of which more is known.
     gave_up: bool,
 }
 
@@ -57,7 +57,7 @@ impl Lookups {
             return Some(found.clone());
         }
         let Some(found) = search(set, version, key) else {
-            self.gave_up = true;
+            self.give_up();
             return None;
         };
         let found: Arc<[Hit]> = found.into();
@@ -65,7 +65,12 @@ impl Lookups {
         Some(found)
     }
 
-    /// Whether a set was too large since this was last asked.
+    /// Notes that something is taken for unknown that could be said of a packet of which more is known.
+    pub(super) fn give_up(&mut self) {
+        self.gave_up = true;
+    }
+
+    /// Whether that was done since this was last asked.
     pub(super) fn gave_up(&mut self) -> bool {
         std::mem::take(&mut self.gave_up)
     }

@@ -295,7 +295,7 @@ impl<'m> Journey<'_, 'm> {
             _ => return true,
         };
         let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
-        base.zip(device).is_some_and(|(base, device)| base.devices.contains(&device.name))
+        base.zip(device).is_some_and(|(base, device)| base.devices.iter().any(|wanted| is_named(wanted, &device.name)))
     }
 
     /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
@@ -404,4 +404,9 @@ fn route_words(route: &InputRoute) -> String {
         InputRoute::Blocked(reason) => format!("no further: {reason}"),
         InputRoute::Unknown(why) => format!("not known: {}", why.escaped()),
     }
+}
+
+/// A name that ends in `*` stands for all that begin so ([`Base::devices`](crate::ruleset::Base::devices)).
+fn is_named(wanted: &[u8], name: &[u8]) -> bool {
+    wanted.strip_suffix(b"*").map_or(wanted == name, |start| name.starts_with(start))
 }

@@ -22,9 +22,9 @@ use super::lookup::Lookups;
 use super::machine::Machine;
 use super::packet::{Place, State, Tracking};
 use super::registers::Registers;
-use super::symbol::{Order, Symbol, between, equal, known, order, values};
+use super::symbol::{Order, Symbol, Variable, between, equal, known, order, values};
 use super::test::{self, View};
-use super::translate::translate;
+use super::translate::{end_at, translate};
 
 /// Where packets go behind a rule.
 #[derive(Debug, Default)]
@@ -145,6 +145,7 @@ impl Run<'_, '_, '_> {
                 symbols.iter().zip(masks).map(|(symbol, (&mask, &xor))| symbol.masked(mask, xor)).collect()
             }),
             Op::Shift { from, to, length, left, by } => {
+                self.note_blurred(&thread, &[*from], *length);
                 self.compute(*from, *to, *length as usize, thread, |symbols| shift(symbols, *left, *by));
             }
             Op::SwapBytes { from, to, length, size } => {
@@ -301,8 +302,18 @@ impl Run<'_, '_, '_> {
     ) {
         let operands = thread.registers.read(from, length as usize).zip(thread.registers.read(other, length as usize));
         let Some((a, b)) = operands else { return self.broken(thread) };
+        self.note_blurred(&thread, &[from, other], length);
         let combined: Vec<_> = a.iter().zip(b).map(|(a, b)| combine(*a, *b, how)).collect();
         self.write(to, &combined, thread);
+    }
+
+    /// Arithmetic on a port that is not known makes it unknown what could be said of each port.
+    fn note_blurred(&mut self, thread: &Thread, operands: &[Register], length: u32) {
+        let is_port = |symbol: &Symbol| symbol.variable == Variable::Port && symbol.value().is_none();
+        let read = |register: &Register| thread.registers.read(*register, length as usize);
+        if operands.iter().filter_map(read).flatten().any(is_port) {
+            self.runner.lookups.give_up();
+        }
     }
 
     /// A question to the routing table: for the sender's address the answer cuts the region.
@@ -507,7 +518,9 @@ impl Run<'_, '_, '_> {
             Verdict::TransparentProxy { .. } => {
                 self.end(flow, Fate::Unknown("a transparent proxy takes it (tproxy)".into()));
             }
-            Verdict::Translate(translation) if flow.state.every_port && translation.end == PacketEnd::Destination => {
+            Verdict::Translate(translation)
+                if flow.state.every_port && end_at(translation, self.runner.place.hook) == PacketEnd::Destination =>
+            {
                 self.end(flow, Fate::Translated);
             }
             Verdict::Translate(translation) => {

@@ -295,6 +295,7 @@ fn order_run(version: IpVersion, symbols: &[Symbol], value: &[u8]) -> Order {
     match first.variable {
         Variable::Address if whole => order_of_address(version, value),
         Variable::Port if whole => order_of_port(version, value),
+        Variable::Port => order_of_port_bytes(version, symbols, value),
         _ => Order::unknown(version),
     }
 }
@@ -329,6 +330,23 @@ fn order_of_port(version: IpVersion, value: &[u8]) -> Order {
         equal: set(first..=last),
         greater: if last >= most { Condition::Known(false) } else { set(last + 1..=most) },
     }
+}
+
+/// Bytes of the port in any order and under any mask: so few that each port is tried.
+fn order_of_port_bytes(version: IpVersion, symbols: &[Symbol], value: &[u8]) -> Order {
+    let of_port = |port: u16| {
+        let bytes = port.to_be_bytes();
+        let of_symbol = |symbol: &Symbol| {
+            let byte = bytes.get(usize::from(symbol.index)).copied().unwrap_or_default();
+            byte & symbol.and ^ symbol.xor
+        };
+        symbols.iter().map(of_symbol).cmp(value.iter().copied().take(symbols.len()))
+    };
+    let condition = |wanted| {
+        let ports = (0..=u16::MAX).filter(|port| of_port(*port) == wanted).map(|port| port..=port);
+        Condition::Exact(Region::of_ports(version, PortSet::from_ranges(ports)))
+    };
+    Order { less: condition(Ordering::Less), equal: condition(Ordering::Equal), greater: condition(Ordering::Greater) }
 }
 
 /// The lowest and the highest number of `length` bytes that begin with some bytes.

@@ -53,11 +53,12 @@ impl View<'_, '_> {
             Predicate::Ports { ends, ranges } => self.ports(ends, ranges),
             Predicate::TcpFlags { mask, set } => self.tcp_flags(*mask, *set),
             Predicate::TcpOption(_) if self.state.protocol != TCP => Condition::Known(false),
-            // A listener of this protocol never gets one.
-            Predicate::Icmp { .. } => Condition::Known(false),
-            // Conntrack puts fragments together before rules see them.
-            Predicate::Fragment | Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
+            // A listener of this protocol never gets the first. The first fragment of a packet is none behind the first,
+            // and without it the packet is not put together.
+            Predicate::Icmp { .. } | Predicate::Fragment => Condition::Known(false),
+            Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
+            Predicate::InterfaceGroup { end, group, mask } => self.interface_group(*end, *group, *mask),
             Predicate::AddressType { end, types, input_interface, output_interface } => {
                 self.address_type(*end, *types, (*input_interface, *output_interface))
             }
@@ -105,6 +106,12 @@ impl View<'_, '_> {
             InterfaceEnd::Input => self.place.input,
             InterfaceEnd::Output => self.place.output,
         }
+    }
+
+    /// `devgroup_mt` (`net/netfilter/xt_devgroup.c`), whose hooks are those that have such a device.
+    fn interface_group(&self, end: InterfaceEnd, group: u32, mask: u32) -> Condition {
+        let of_device = self.device(end).and_then(|device| device.group);
+        self.known_or_unknown(of_device.map(|own| (own ^ group) & mask == 0))
     }
 
     /// Asks the routing table about an address of the packet, and tells for which senders the answer is wanted.

@@ -34,7 +34,7 @@ pub(super) fn translate(
         // Of a packet that was not tracked: the answer begins a connection of its own.
         return Err(unknown("a translation of the answer"));
     }
-    if translation.end == End::Source {
+    if end_at(translation, place.hook) == End::Source {
         return match place.hook {
             Hook::Input => Err(unknown("a translation of the source on input")),
             _ => Ok(vec![flow.clone().with_state(State {
@@ -55,6 +55,16 @@ pub(super) fn translate(
         flow.clone().with_state(state)
     };
     Ok(addresses.into_iter().map(translated).collect())
+}
+
+/// Which end is translated. A prefix of iptables is of that end which the hook can translate (`netmap_tg4`,
+/// `net/netfilter/xt_NETMAP.c`), and no other tool translates the other one there.
+pub(super) fn end_at(translation: &Translation, hook: Hook) -> End {
+    match (&translation.target, hook) {
+        (Target::Prefix(..), Hook::Prerouting | Hook::Output) => End::Destination,
+        (Target::Prefix(..), _) => End::Source,
+        _ => translation.end,
+    }
 }
 
 fn unknown(what: impl Into<Untrusted>) -> Fate {

@@ -232,3 +232,20 @@ proptest! {
         }
     }
 }
+
+/// By the name of the field the evaluator knows what ordinary packets have there.
+#[test]
+fn fields_of_tcp_options_have_their_names() {
+    let named = |(kind, offset, length): (u8, u32, u32)| {
+        let option = [(1, number(8)), (2, vec![kind]), (3, number(offset)), (4, number(length)), (6, number(1))];
+        let mut builder = builder(0);
+        builder.rule(&rule(&[("exthdr", nested(&option))])).unwrap();
+        match builder.finish().chains[0].rules[0].ops.as_slice() {
+            [Op::Load { what: crate::rule::Load::Opaque { name, .. }, .. }] => name.as_str().to_owned(),
+            ops => panic!("{ops:?}"),
+        }
+    };
+    assert_eq!(named((2, 2, 2)), "tcp option maxseg size");
+    assert_eq!(named((2, 0, 1)), "tcp option maxseg");
+    assert_eq!(named((3, 2, 1)), "tcp option window count");
+}

@@ -41,7 +41,8 @@ const OBJECTS: &[&str] =
 /// Reads a document: first what has a name, then what names it.
 pub(super) fn read(objects: &[Value]) -> Result<Parsed, ParseError> {
     let mut reader = Reader::default();
-    let named: Vec<_> = objects.iter().enumerate().map(|(index, object)| (index, only_member(object))).collect();
+    let named: Vec<Named<'_>> =
+        objects.iter().enumerate().map(|(index, object)| (index, only_member(object))).collect();
     for (index, object) in &named {
         reader.table_pass(*index, *object)?;
     }
@@ -54,12 +55,14 @@ pub(super) fn read(objects: &[Value]) -> Result<Parsed, ParseError> {
     for (index, object) in &named {
         reader.rule_pass(*index, *object)?;
     }
-    let parsed = reader.finish();
-    match loops::find(&parsed.ruleset).and_then(|id| parsed.ruleset.chain(id)) {
-        Some(chain) => Err(ParseError::Loop { name: chain.name.clone() }),
-        None => Ok(parsed),
+    match loops::find(&reader.ruleset).and_then(|id| reader.looping(id, &named)) {
+        Some(error) => Err(error),
+        None => Ok(reader.finish()),
     }
 }
+
+/// An object of the document: its position, its kind, and what it holds.
+type Named<'d> = (usize, Option<(&'d str, &'d Value)>);
 
 fn pointer(index: usize, kind: &str) -> String {
     format!("/nftables/{index}/{}", kind.replace('~', "~0").replace('/', "~1"))
@@ -84,7 +87,7 @@ impl<'d> Reader<'d> {
         let pointer = pointer(index, kind);
         match kind {
             "metainfo" | "table" | "rule" | "element" => Ok(()),
-            "chain" => self.add_chain(value, &pointer),
+            "chain" => self.add_chain(index, value, &pointer),
             "set" | "map" | "meter" => self.add_set(value, &pointer),
             _ if OBJECTS.contains(&kind) => self.add_object(kind, value, &pointer),
             _ => {
@@ -111,6 +114,20 @@ impl<'d> Reader<'d> {
     fn rule_pass(&mut self, index: usize, object: Option<(&'d str, &'d Value)>) -> Result<(), ParseError> {
         let Some(("rule", value)) = object else { return Ok(()) };
         self.add_rule(index, value, &pointer(index, "rule"))
+    }
+
+    /// Says of a chain that it leads back to itself.
+    fn looping(&self, id: ChainId, objects: &[Named<'d>]) -> Option<ParseError> {
+        let name = self.ruleset.chain(id)?.name.clone();
+        let is_it = |value: &Value| {
+            let place = self.table_of(value, "").ok().zip(text(value, "name"));
+            place.and_then(|place| self.chains.get(&place)) == Some(&id)
+        };
+        let index = objects.iter().find_map(|(index, object)| match object {
+            Some(("chain", value)) if is_it(value) => Some(*index),
+            _ => None,
+        });
+        Some(ParseError::Loop { pointer: pointer(index?, "chain"), name })
     }
 
     fn note(&mut self, index: usize, pointer: String, handle: Option<u64>, construct: String) {
@@ -169,7 +186,7 @@ impl<'d> Reader<'d> {
         Ok(())
     }
 
-    fn add_chain(&mut self, value: &'d Value, pointer: &str) -> Result<(), ParseError> {
+    fn add_chain(&mut self, index: usize, value: &'d Value, pointer: &str) -> Result<(), ParseError> {
         let (table, name) = (self.table_of(value, pointer)?, Self::name_of(value, "name", pointer)?);
         let id = ChainId(id(self.ruleset.chains.len(), pointer)?);
         if self.chains.insert((table, name), id).is_some() {
@@ -178,7 +195,12 @@ impl<'d> Reader<'d> {
         let table_handle = self.table_handles.get(table.0 as usize).copied().unwrap_or_default();
         let registered = table_handle << 32 | handle(value).unwrap_or_default() & 0xffff_ffff;
         let base = value.get("hook").map(|_| base(value, registered, pointer)).transpose()?;
-        self.ruleset.chains.push(Chain { table, name: name.into(), base, rules: Vec::new() });
+        let mut rules = Vec::new();
+        if base.as_ref().is_some_and(lacks_devices) {
+            self.note(index, format!("{pointer}/dev"), None, DEVICES.to_owned());
+            rules.push(of_some_devices());
+        }
+        self.ruleset.chains.push(Chain { table, name: name.into(), base, rules });
         Ok(())
     }
 
@@ -327,6 +349,22 @@ fn updated_set(op: &Op) -> Option<SetId> {
     if let Op::Update { set, .. } = op { Some(*set) } else { None }
 }
 
+/// nft 1.0.6 does not print the devices of a chain; the model then has it see all of them.
+fn lacks_devices(base: &Base) -> bool {
+    base.devices == [EVERY_DEVICE]
+}
+
+const DEVICES: &str = "the devices of the chain, which the listing does not name";
+
+/// Lets packets of devices that the chain does not see go on. It is not known which they are.
+fn of_some_devices() -> Rule {
+    let perhaps = Op::Unknown(Unknown { construct: DEVICES.into(), only_matches: true });
+    Rule { ops: vec![perhaps, Op::Verdict(Verdict::Accept)], ..Rule::default() }
+}
+
+/// Every name begins so.
+const EVERY_DEVICE: &[u8] = b"*";
+
 fn doubtful_rule() -> Rule {
     let unknown = Unknown { construct: "a flag of the table".into(), only_matches: false };
     Rule { ops: vec![Op::Unknown(unknown)], ..Rule::default() }
@@ -399,7 +437,11 @@ fn base(value: &Value, registered: u64, pointer: &str) -> Result<Base, ParseErro
     };
     let priority = value.get("prio").and_then(|value| priority(value, family));
     let priority = priority.ok_or_else(|| form(pointer, "prio", "not a priority"))?;
-    Ok(Base { hook, priority, kind, policy, devices: devices(value, pointer)?, registered })
+    let mut devices = devices(value, pointer)?;
+    if matches!(hook, Hook::Ingress | Hook::Egress) && devices.is_empty() {
+        devices = vec![EVERY_DEVICE.to_vec()];
+    }
+    Ok(Base { hook, priority, kind, policy, devices, registered })
 }
 
 fn devices(value: &Value, pointer: &str) -> Result<Vec<Vec<u8>>, ParseError> {

@@ -280,6 +280,8 @@ fn fitted(part: Part, form: &Form, anonymous: bool) -> Option<Part> {
 fn by_right_side(part: Part, right: &Value) -> Option<Part> {
     match (&part.load, right) {
         (Load::Fib(_), Value::Bool(_)) if part.form.kind != Kind::Boolean => fib_present(part),
+        // No interface has this number: `fib` gives it where there is no route.
+        (_, Value::String(none)) if part.form.kind == Kind::InterfaceIndex && none == "0" => Some(part),
         (_, Value::String(_)) if part.form.kind == Kind::InterfaceIndex => part.by_name(),
         _ => Some(part),
     }

@@ -16,7 +16,8 @@
 //! | `statements` | everything else that a rule does |
 //!
 //! **What the document does not carry.** Matches and targets of iptables are printed without their parameters, chains
-//! without a name as text, and the flag `dynamic` of a set not at all (nft 1.0.6). Interfaces that a rule knows by index
+//! without a name as text, and the devices of an ingress or egress chain and the flag `dynamic` of a set not at all (nft
+//! 1.0.6). Interfaces that a rule knows by index
 //! (`iif`) are printed by the name that the index had at that moment, and are compared by that name: for the moment of
 //! the listing, which is all that a file speaks of, the two are the same interface.
 
@@ -105,8 +106,10 @@ pub enum ParseError {
         name: Untrusted,
     },
     /// Chains lead back to themselves, which the kernel does not take.
-    #[error("chain {:?} leads back to itself", name)]
+    #[error("{pointer}: chain {:?} leads back to itself", name)]
     Loop {
+        /// Where the chain is.
+        pointer: String,
         /// A chain of the loop.
         name: Untrusted,
     },

@@ -168,8 +168,12 @@ impl RuleReader<'_, '_> {
 
     fn mangle(&mut self, value: &Value) -> Lowered<()> {
         let Some((key, new)) = value.get("key").zip(value.get("value")) else { return unclear("mangle") };
-        let target = single_part(key)?;
         let name = written_name(key);
+        // What of a connection is reported; constants are all that it is set to.
+        if name == "ct event" && only_member(new).is_none() {
+            return self.effect(Effect::Write { payload: None, name: name.into() });
+        }
+        let target = single_part(key)?;
         match &target.load {
             Load::Meta(Meta::Trace) if new.is_number() => self.note("meta nftrace set 1".to_owned()),
             Load::Meta(Meta::Mark) => {

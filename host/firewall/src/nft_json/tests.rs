@@ -215,5 +215,26 @@ fn chains_that_lead_back_to_themselves_by_a_map_are_refused() {
             { "vmap": { "key": { "payload": { "protocol": "tcp", "field": "dport" } }, "data": "@m" } }] } },
     ] });
     let error = parse(document.to_string().as_bytes()).unwrap_err();
-    assert_eq!(error, ParseError::Loop { name: "a".into() });
+    assert_eq!(error, ParseError::Loop { pointer: "/nftables/2/chain".into(), name: "a".into() });
+}
+
+#[test]
+fn no_interface_is_number_0() {
+    let fib = json!({ "fib": { "result": "oif", "flags": ["saddr", "iif"] } });
+    let compared = |right: &str| ops(&json!([{ "match": { "op": "!=", "left": fib, "right": right } }])).pop();
+    let value =
+        |bytes: Vec<u8>| Some(Op::Compare { register: Register(0), how: Comparison::NotEqual, value: bytes.into() });
+    assert_eq!(compared("0"), value(vec![0; 4]));
+    assert_eq!(compared("eth0"), value(b"eth0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()));
+}
+
+#[test]
+fn what_is_reported_of_connections_decides_nothing() {
+    for value in [json!("new"), json!(["new", "destroy"])] {
+        let set = json!([{ "mangle": { "key": { "ct": { "key": "event" } }, "value": value } }]);
+        assert!(matches!(ops(&set).as_slice(), [Op::Effect(crate::rule::Effect::Write { payload: None, .. })]));
+    }
+    let map = json!({ "map": { "key": { "meta": { "key": "mark" } }, "data": "@m" } });
+    let set = json!([{ "mangle": { "key": { "ct": { "key": "event" } }, "value": map } }]);
+    assert!(matches!(ops(&set).as_slice(), [Op::Unknown(_)]));
 }

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use loopgate_facts::Prefix;
 use serde_json::Value;
 
 use super::matches::{FIRST, RuleReader};
 use super::prototype::Form;
 use super::statements::{flags, same_layout};
 use super::{Lowered, Trouble, only_member, text, unclear};
+use crate::address_set::{AddressSet, IpVersion};
 use crate::notation::names::{Kind, Network};
 use crate::rule::{End, LookupResult, Operand, Register, Target, Translation, Verdict};
 use crate::ruleset::Family;
@@ -160,12 +162,44 @@ fn constant_target(family: Option<Network>, address: &Value, flags: &[&str]) -> 
         let fits = family.is_none_or(|family| (family == Network::Ipv4) == address.is_ipv4());
         fits.then_some(Operand::Address(address))
     };
-    let ends = range_ends(address).and_then(|(low, high)| Some((of_family(low)?, of_family(high)?)));
-    match ends {
-        Some(ends) if !flags.contains(&"netmap") => Ok(Target::Addresses(Some(ends))),
-        Some(_) => unclear("translation of a prefix"),
+    let ends = match only_member(address) {
+        Some(("prefix", prefix)) => prefix_ends(family, prefix).map(|(low, high)| (address_of(low), address_of(high))),
+        _ => range_ends(address).and_then(|(low, high)| Some((of_family(low)?, of_family(high)?))),
+    };
+    match (ends, flags.contains(&"netmap")) {
+        (Some(ends), false) => Ok(Target::Addresses(Some(ends))),
+        (Some((Operand::Address(low), Operand::Address(high))), true) => replaced(low, high),
         // Whatever it is, it is a translation.
-        None => Ok(Target::Unknown("address of a translation".into())),
+        _ => Ok(Target::Unknown("address of a translation".into())),
+    }
+}
+
+fn address_of(address: IpAddr) -> Operand {
+    Operand::Address(address)
+}
+
+/// The first and the last address of a prefix, which is how `nft` prints a range that is one.
+fn prefix_ends(family: Option<Network>, prefix: &Value) -> Option<(IpAddr, IpAddr)> {
+    let address = text(prefix, "addr")?.parse::<IpAddr>().ok()?;
+    let length = u8::try_from(prefix.get("len")?.as_u64()?).ok()?;
+    let fits = family.is_none_or(|family| (family == Network::Ipv4) == address.is_ipv4());
+    let range = AddressSet::prefix(Prefix::new(address, length).ok()?).ranges().next()?;
+    let version = IpVersion::of(address);
+    fits.then(|| (version.address(*range.start()), version.address(*range.end())))
+}
+
+/// The bits in which the lowest and the highest address agree (`nft_nat_setup_netmap`, `net/netfilter/nft_nat.c`).
+fn replaced(low: IpAddr, high: IpAddr) -> Lowered<Target> {
+    match (low, high) {
+        (IpAddr::V4(low), IpAddr::V4(high)) => {
+            let mask = !(low.to_bits() ^ high.to_bits());
+            Ok(Target::Prefix(low.into(), IpAddr::V4(mask.into())))
+        }
+        (IpAddr::V6(low), IpAddr::V6(high)) => {
+            let mask = !(low.to_bits() ^ high.to_bits());
+            Ok(Target::Prefix(low.into(), IpAddr::V6(mask.into())))
+        }
+        _ => unclear("translation of a prefix"),
     }
 }
 

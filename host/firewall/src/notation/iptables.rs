@@ -15,6 +15,7 @@ use loopgate_facts::Untrusted;
 use crate::Ruleset;
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::{Family, RuleId};
+use crate::xt::is_guarded;
 
 /// A rule as `iptables -S` shows it, or as its file has it.
 pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
@@ -91,7 +92,11 @@ impl Line<'_> {
 
     fn op(&mut self, op: &Op, protocol: Option<u8>) {
         match op {
-            Op::Match { inverted: false, all } => all.iter().for_each(|test| self.test(test, protocol)),
+            Op::Match { inverted: false, all } => {
+                for test in written(all) {
+                    self.test(test, protocol);
+                }
+            }
             Op::Rate(rate) => self.parts.push(Part::bare(tests_of::rate(&rate.text))),
             Op::Note(Note::Counter { .. }) => {}
             Op::Note(Note::Other(text)) => self.parts.push(Part::bare(tests_of::own_words(text))),
@@ -120,6 +125,15 @@ impl Line<'_> {
             push(&mut text, &target);
         }
         text
+    }
+}
+
+/// Without the test that there is a connection, or an extension header: the match that asks more says so.
+fn written(tests: &[Test]) -> &[Test] {
+    let is_header = |test: &Test| matches!(test.predicate, Predicate::HeaderPresent(_));
+    match tests {
+        [first, rest @ ..] if is_header(first) || is_guarded(tests) => rest,
+        tests => tests,
     }
 }
 

@@ -14,7 +14,7 @@ use loopgate_facts::Untrusted;
 use crate::rule::{Op, Unknown};
 use crate::ruleset::Family;
 
-pub(crate) use matches::masked;
+pub(crate) use matches::{address_type, extension_header, is_guarded, masked, together, with_connection};
 pub(crate) use structure::{Structure, until_nul};
 
 /// A match or a target: what the kernel says of it.

@@ -231,3 +231,27 @@ proptest! {
         target_ops(&extension);
     }
 }
+
+/// `struct nf_nat_ipv4_multi_range_compat` for `-j NETMAP --to 10.77.0.0/24`.
+#[test]
+fn a_prefix_is_the_bits_in_which_both_ends_agree() {
+    let info = |flags: u32, high: [u8; 4]| {
+        [&1_u32.to_ne_bytes()[..], &flags.to_ne_bytes(), &[10, 77, 0, 0], &high, &[0; 4]].concat()
+    };
+    let netmap = |info: &[u8]| target_ops(&extension("NETMAP", 0, Family::Ip, info));
+    let target = Target::Prefix("10.77.0.0".parse().unwrap(), "255.255.255.0".parse().unwrap());
+    let expected = crate::rule::Translation { end: End::Destination, target, ports: None };
+    assert_eq!(netmap(&info(1, [10, 77, 0, 255])), [Op::Verdict(Verdict::Translate(expected))]);
+    assert!(unknown(&netmap(&info(0, [10, 77, 0, 255]))[0]) && unknown(&netmap(&info(3, [10, 77, 0, 255]))[0]));
+}
+
+#[test]
+fn each_end_has_a_group_of_its_own() {
+    let info = |flags: u32| [flags, 1, 2, 3, 4].map(u32::to_ne_bytes).concat();
+    let groups = |flags| match_op(&extension("devgroup", 0, Family::Ip, &info(flags)));
+    let group =
+        |end, group, mask, inverted| Test { inverted, predicate: Predicate::InterfaceGroup { end, group, mask } };
+    let (input, output) = (crate::rule::InterfaceEnd::Input, crate::rule::InterfaceEnd::Output);
+    assert_eq!(tests(groups(1 | 2 | 4)), [group(input, 1, 2, true), group(output, 3, 4, false)]);
+    assert!(unknown(&groups(16)));
+}

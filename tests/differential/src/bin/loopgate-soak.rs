@@ -1,4 +1,4 @@
-//! Tries random rulesets on the kernel: `LOOPGATE_SEED`, `LOOPGATE_RULESETS` and `LOOPGATE_SECONDS` say how many.
+//! Tries random rulesets on the kernel: `LOOPGATE_SEED`, `LOOPGATE_COUNT` and `LOOPGATE_SECONDS` say how many.
 //!
 //! With the word `worker` it is one of the processes that do the work, in namespaces of its own.
 
@@ -29,7 +29,7 @@ fn soak() -> Result<ExitCode, Box<dyn Error>> {
     let number = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>()).transpose();
     let amount = Amount {
         seed: number("LOOPGATE_SEED")?.unwrap_or_else(|| fastrand::u64(..u64::MAX >> 1)),
-        rulesets: number("LOOPGATE_RULESETS")?.unwrap_or(u64::MAX >> 1),
+        rulesets: number("LOOPGATE_COUNT")?.unwrap_or(u64::MAX >> 1),
         time: Duration::from_secs(number("LOOPGATE_SECONDS")?.unwrap_or(600)),
     };
     println!("seed {}", amount.seed);

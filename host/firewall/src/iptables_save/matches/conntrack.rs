@@ -1,10 +1,13 @@
 //! Matches of what is known about the connection.
 
-use crate::iptables_save::grammar::{Extension, Given, test};
-use crate::iptables_save::matches::{all, one};
+use loopgate_facts::Untrusted;
+
+use crate::iptables_save::grammar::{Extension, Given, Instance, test, tests};
+use crate::iptables_save::matches::one;
 use crate::iptables_save::names::{PROTOCOLS, STATES, STATUSES};
 use crate::iptables_save::values::{bits, find, mark, masked, number, ports};
-use crate::rule::{Direction, End, Predicate};
+use crate::rule::{Direction, End, Op, Predicate, Test};
+use crate::xt::{together, with_connection};
 
 use Direction::{Original, Reply};
 use End::{Destination, Source};
@@ -30,7 +33,7 @@ pub(super) const CONNTRACK: &[Extension] = &[
                 Some(Predicate::ConntrackDirection(find(given.text()?, &[("ORIGINAL", Original), ("REPLY", Reply)])?))
             }),
         ],
-        lower: all,
+        lower: connection,
     },
     Extension { names: &["state"], options: &[test(&["--state"], 1, states)], lower: one },
     Extension {
@@ -39,9 +42,29 @@ pub(super) const CONNTRACK: &[Extension] = &[
             let (value, mask) = mark(given.text()?)?;
             Some(Predicate::ConntrackMark { value, mask })
         })],
-        lower: one,
+        lower: mark_of_connection,
     },
 ];
+
+/// Without a connection it depends on the state alone.
+fn connection(instance: &Instance<'_>) -> Option<Vec<Op>> {
+    let is_state = |test: &Test| matches!(test.predicate, Predicate::ConntrackState(_));
+    let (state, others): (Vec<_>, Vec<_>) = tests(&instance.given)?.into_iter().partition(is_state);
+    let all = together(state.into_iter().next(), others, || others_of(instance));
+    Some(if all.is_empty() { Vec::new() } else { vec![Op::Match { inverted: false, all }] })
+}
+
+/// The options beside the state, as the line has them.
+fn others_of(instance: &Instance<'_>) -> Untrusted {
+    let others = instance.given.iter().filter(|given| !given.option.names.contains(&"--ctstate"));
+    let words: Vec<_> = others.map(|given| Untrusted::from_bytes(given.raw).as_str().to_owned()).collect();
+    words.join(" ").into()
+}
+
+fn mark_of_connection(instance: &Instance<'_>) -> Option<Vec<Op>> {
+    let mark = tests(&instance.given).filter(|tests| tests.len() == 1)?;
+    Some(vec![Op::Match { inverted: false, all: with_connection(mark) }])
+}
 
 fn states(given: &Given<'_>) -> Option<Predicate> {
     Some(Predicate::ConntrackState(bits(given.text()?, STATES)?))

@@ -3,6 +3,7 @@
 use super::opaque;
 use crate::iptables_save::grammar::{Extension, Instance, OptionSpec, option};
 use crate::rule::{Op, Unknown};
+use crate::xt;
 
 /// An option that `!` may stand before.
 const fn either(names: &'static [&'static str], arity: usize) -> OptionSpec {
@@ -11,6 +12,11 @@ const fn either(names: &'static [&'static str], arity: usize) -> OptionSpec {
 
 const fn extension(names: &'static [&'static str], options: &'static [OptionSpec]) -> Extension {
     Extension { names, options, lower: opaque }
+}
+
+/// A match of an extension header, which ordinary packets do not have.
+const fn header(names: &'static [&'static str], options: &'static [OptionSpec]) -> Extension {
+    Extension { names, options, lower: |instance| Some(vec![xt::extension_header(super::words(instance).as_str())]) }
 }
 
 /// What `iptables-extensions(8)` has besides.
@@ -33,13 +39,12 @@ pub(super) const OPAQUE: &[Extension] = &[
     ),
     extension(&["connlabel"], &[either(&["--label"], 1), option(&["--set"], 0)]),
     extension(&["cpu"], &[either(&["--cpu"], 1)]),
-    extension(&["devgroup"], &[either(&["--src-group"], 1), either(&["--dst-group"], 1)]),
     extension(&["dscp"], &[either(&["--dscp"], 1), either(&["--dscp-class"], 1)]),
-    extension(&["dst"], &[either(&["--dst-len"], 1), option(&["--dst-opts"], 1), option(&["--dst-not-strict"], 0)]),
+    header(&["dst"], &[either(&["--dst-len"], 1), option(&["--dst-opts"], 1), option(&["--dst-not-strict"], 0)]),
     extension(&["ecn"], &[either(&["--ecn-tcp-cwr"], 0), either(&["--ecn-tcp-ece"], 0), either(&["--ecn-ip-ect"], 1)]),
     extension(&["esp"], &[either(&["--espspi"], 1)]),
     extension(&["eui64"], &[]),
-    extension(
+    header(
         &["frag"],
         &[
             either(&["--fragid"], 1),
@@ -50,7 +55,7 @@ pub(super) const OPAQUE: &[Extension] = &[
             option(&["--fraglast"], 0),
         ],
     ),
-    extension(&["hbh"], &[either(&["--hbh-len"], 1), option(&["--hbh-opts"], 1), option(&["--hbh-not-strict"], 0)]),
+    header(&["hbh"], &[either(&["--hbh-len"], 1), option(&["--hbh-opts"], 1), option(&["--hbh-not-strict"], 0)]),
     extension(&["helper"], &[either(&["--helper"], 1)]),
     extension(&["hl"], &[either(&["--hl-eq"], 1), option(&["--hl-lt"], 1), option(&["--hl-gt"], 1)]),
     extension(&["ipcomp"], &[either(&["--ipcompspi"], 1), option(&["--compres"], 0)]),
@@ -120,7 +125,7 @@ pub(super) const OPAQUE: &[Extension] = &[
         ],
     ),
     extension(&["realm"], &[either(&["--realm"], 1)]),
-    extension(
+    header(
         &["rt"],
         &[
             either(&["--rt-type"], 1),

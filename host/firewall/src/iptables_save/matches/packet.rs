@@ -5,7 +5,8 @@ use crate::iptables_save::grammar::{Extension, Given, Instance, option, test};
 use crate::iptables_save::matches::{all, nothing, one};
 use crate::iptables_save::names::{ADDRESS_TYPES, PACKET_TYPES};
 use crate::iptables_save::values::{addresses, bits, find, mark, number};
-use crate::rule::{End, Op, Predicate, Test};
+use crate::rule::{End, InterfaceEnd, Op, Predicate, Test};
+use crate::xt;
 
 /// Matches of the packet.
 pub(super) const PACKET: &[Extension] = &[
@@ -36,6 +37,14 @@ pub(super) const PACKET: &[Extension] = &[
         })],
         lower: one,
     },
+    Extension {
+        names: &["devgroup"],
+        options: &[
+            test(&["--src-group"], 1, |given| interface_group(given, InterfaceEnd::Input)),
+            test(&["--dst-group"], 1, |given| interface_group(given, InterfaceEnd::Output)),
+        ],
+        lower: all,
+    },
     Extension { names: &["pkttype"], options: &[test(&["--pkt-type"], 1, packet_type)], lower: one },
     Extension { names: &["comment"], options: &[option(&["--comment"], 1)], lower: nothing },
     Extension {
@@ -51,22 +60,28 @@ pub(super) const PACKET: &[Extension] = &[
 ];
 
 fn address_type(instance: &Instance<'_>) -> Option<Vec<Op>> {
-    let tests = [("--src-type", End::Source), ("--dst-type", End::Destination)];
-    let given = tests.iter().filter_map(|(name, end)| Some((instance.get(name)?, *end)));
-    let all: Vec<_> = given.map(|(given, end)| one_address_type(instance, given, end)).collect::<Option<_>>()?;
-    (!all.is_empty()).then_some(vec![Op::Match { inverted: false, all }])
-}
-
-fn one_address_type(instance: &Instance<'_>, given: &Given<'_>, end: End) -> Option<Test> {
-    let (input_interface, output_interface) = (instance.has("--limit-iface-in"), instance.has("--limit-iface-out"));
-    let types = bits(given.text()?, ADDRESS_TYPES)?;
-    let predicate = Predicate::AddressType { end, types, input_interface, output_interface };
-    Some(Test { inverted: given.inverted, predicate })
+    let given = ["--src-type", "--dst-type"].map(|name| instance.get(name));
+    let types = |given: Option<&Given<'_>>| match given {
+        None => Some(0),
+        Some(given) => bits(given.text()?, ADDRESS_TYPES),
+    };
+    let [source, destination] = given.map(types);
+    let types = [source?, destination?];
+    let inverted = given.map(|given| given.is_some_and(|given| given.inverted));
+    let interfaces = ["--limit-iface-in", "--limit-iface-out"].map(|name| instance.has(name));
+    (types != [0, 0]).then(|| vec![xt::address_type(instance.site.family, types, inverted, interfaces)])
 }
 
 fn address_range(given: &Given<'_>, end: End) -> Option<Predicate> {
     let range = addresses(given.text()?)?;
     given.fits(*range.start()).then_some(Predicate::AddressRange { end, range })
+}
+
+/// A number with or without a mask, or the name that `/etc/iproute2/group` has for 0. Others are not known here.
+fn interface_group(given: &Given<'_>, end: InterfaceEnd) -> Option<Predicate> {
+    let text = given.text()?;
+    let (group, mask) = if text == "default" { (0, u32::MAX) } else { mark(text)? };
+    Some(Predicate::InterfaceGroup { end, group, mask })
 }
 
 fn packet_type(given: &Given<'_>) -> Option<Predicate> {

@@ -115,12 +115,11 @@ fn to_ports(instance: &Instance<'_>, end: End, target: Target) -> Option<Vec<Op>
     Some(translate(instance, Translation { end, target, ports }))
 }
 
-/// The hook tells which end is mapped (`netmap_tg4`, `net/netfilter/xt_NETMAP.c`); in a chain that others jump to it
-/// is not known.
+/// The hook tells which end is mapped (`netmap_tg4`, `net/netfilter/xt_NETMAP.c`).
 fn netmap(instance: &Instance<'_>) -> Option<Vec<Op>> {
-    let end = match instance.site.hook? {
-        Hook::Prerouting | Hook::Output => End::Destination,
-        _ => End::Source,
+    let end = match instance.site.hook {
+        None | Some(Hook::Prerouting | Hook::Output) => End::Destination,
+        Some(_) => End::Source,
     };
     let text = instance.text("--to")?;
     let (address, mask) = masked(text)?;

@@ -5,11 +5,13 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use loopgate_test_support::rulesets;
+
 use super::*;
 
 /// Every file that holds what `iptables-save` printed.
-fn files() -> Vec<PathBuf> {
-    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(PathBuf::from) else { return Vec::new() };
+fn files(test: &str) -> Vec<PathBuf> {
+    let Some(folder) = rulesets(test) else { return Vec::new() };
     let folders = ["iptables-semantics", "misc", "generated", "moby"].map(|name| folder.join(name));
     let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| is_save(path)).collect();
@@ -24,7 +26,7 @@ fn is_save(path: &Path) -> bool {
 
 #[test]
 fn nothing_in_them_is_unknown() {
-    for path in files() {
+    for path in files("nothing_in_them_is_unknown") {
         let text = std::fs::read(&path).unwrap();
         let parsed = parse(&text, None).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let rules: Vec<_> = parsed.ruleset.chains.iter().flat_map(|chain| &chain.rules).collect();
@@ -39,7 +41,7 @@ fn nothing_in_them_is_unknown() {
 /// The blocks of `iptables -S` in the documents of Docker: first of `filter`, then of `nat`.
 #[test]
 fn nothing_in_the_listings_of_documents_is_unknown() {
-    let Some(folder) = std::env::var_os("LOOPGATE_RULESETS").map(PathBuf::from) else { return };
+    let Some(folder) = rulesets("nothing_in_the_listings_of_documents_is_unknown") else { return };
     for name in ["swarm-portmap.iptables.md", "usernet-portmap-lo.iptables.md"] {
         let document = std::fs::read_to_string(folder.join("moby").join(name)).unwrap();
         let blocks = document.split("\n\n").filter(|block| block.contains("    -P "));
@@ -56,7 +58,7 @@ fn nothing_in_the_listings_of_documents_is_unknown() {
 /// What is shown of a rule without its text is read as the same rule.
 #[test]
 fn they_come_back_as_they_were() {
-    for path in files() {
+    for path in files("they_come_back_as_they_were") {
         let text = std::fs::read(&path).unwrap();
         let mut parsed = parse(&text, None).unwrap();
         let family = parsed.ruleset.tables.first().unwrap().family;

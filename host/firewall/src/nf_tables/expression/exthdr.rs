@@ -7,6 +7,7 @@ use crate::rule::Load;
 /// `enum nft_exthdr_attributes`; `net/netfilter/nft_exthdr.c`.
 pub(super) fn lower(context: &mut Context<'_>, fields: &Fields<'_>) -> Result<(), Flaw> {
     const NFTA_EXTHDR_DREG: u16 = 1;
+    const NFTA_EXTHDR_OFFSET: u16 = 3;
     const NFTA_EXTHDR_LEN: u16 = 4;
     const NFTA_EXTHDR_FLAGS: u16 = 5;
     const NFT_EXTHDR_F_PRESENT: u32 = 1;
@@ -20,7 +21,8 @@ pub(super) fn lower(context: &mut Context<'_>, fields: &Fields<'_>) -> Result<()
     } else {
         let length = fields.u32(NFTA_EXTHDR_LEN)?;
         let to = fields.register(NFTA_EXTHDR_DREG, length)?;
-        context.load_opaque(name, length, to);
+        let field = field(&name, fields.u32(NFTA_EXTHDR_OFFSET)?, length);
+        context.load_opaque(field.map_or_else(|| name.clone(), |field| format!("{name} {field}")), length, to);
     }
     Ok(())
 }
@@ -33,6 +35,14 @@ const KINDS: &[(&str, &[(u8, &str)])] = &[
     ("sctp chunk", &[]),
     ("dccp option", &[]),
 ];
+
+/// The fields of options by their place (`src/tcpopt.c` of nftables).
+const FIELDS: &[(&str, u32, u32, &str)] = &[("tcp option maxseg", 2, 2, "size"), ("tcp option window", 2, 1, "count")];
+
+fn field(option: &str, offset: u32, length: u32) -> Option<&'static str> {
+    let field = FIELDS.iter().find(|field| (field.0, field.1, field.2) == (option, offset, length));
+    field.map(|field| field.3)
+}
 
 fn name(fields: &Fields<'_>) -> Result<String, Flaw> {
     const NFTA_EXTHDR_TYPE: u16 = 2;

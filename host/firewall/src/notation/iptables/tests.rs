@@ -130,3 +130,11 @@ fn nothing_is_hidden_behind_a_target() {
     let log = Op::Note(Note::Other("log prefix \"a b\"".into()));
     assert_eq!(shown_of(vec![log]), "-A INPUT -j NFLOG --nflog-prefix \"a b\"");
 }
+
+/// What is asked of a connection or an extension header only holds where there is one, which no rule says.
+#[test]
+fn tests_that_a_match_implies_are_not_shown() {
+    is_shown_as_written("raw", Family::Ip, "PREROUTING -m connmark ! --mark 0x1 -j DROP");
+    is_shown_as_written("raw", Family::Ip, "PREROUTING -m conntrack --ctproto 6 --ctorigsrc 10.0.0.0/8 -j DROP");
+    is_shown_as_written("filter", Family::Ip6, "INPUT -m rt --rt-type 0 -j DROP");
+}

@@ -71,6 +71,10 @@ fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Opti
             let plus = if *prefix { "+" } else { "" };
             ("", option, quote(&format!("{}{plus}", Untrusted::from_bytes(name).as_str())))
         }
+        Predicate::InterfaceGroup { end, group, mask } => {
+            let option = if *end == InterfaceEnd::Input { "--src-group" } else { "--dst-group" };
+            ("devgroup", option, mark(*group, *mask))
+        }
         Predicate::AddressType { end, types, .. } => {
             ("addrtype", by(*end, "--src-type", "--dst-type"), list(*types, ADDRESS_TYPES)?)
         }

@@ -43,7 +43,9 @@ pub(super) fn revision_1(structure: &mut Structure<'_>) -> Option<Op> {
     Some(op(family, types, [source, destination], [input, output && !input]))
 }
 
-fn op(family: Family, types: [u16; 2], inverted: [bool; 2], [input, output]: [bool; 2]) -> Op {
+/// What is asked of the source and of the destination: types as bits, 0 for none; whether it is inverted; and whether only
+/// routes over the interface of arrival or of departure count.
+pub(crate) fn op(family: Family, types: [u16; 2], inverted: [bool; 2], [input, output]: [bool; 2]) -> Op {
     let ends = [End::Source, End::Destination].into_iter().zip(types).zip(inverted);
     let questions = ends.filter(|((_, types), _)| *types != 0).map(|((end, types), inverted)| Question {
         end,

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use loopgate_facts::Untrusted;
+
 use super::super::Structure;
 use super::address::masked;
 use super::{all, single, test};
@@ -86,7 +88,8 @@ impl Info {
         }
         let state = self.test(STATE, || Predicate::ConntrackState(state_bits(self.state)));
         let others = self.others()?;
-        Some(all(together(state, others)))
+        let unclear = || "-m conntrack with a state that needs no connection beside what does".into();
+        Some(all(together(state, others, unclear)))
     }
 
     fn others(&self) -> Option<Vec<Test>> {
@@ -130,15 +133,15 @@ impl Info {
 }
 
 /// A packet without a connection passes if its state is asked for, whatever else is, and fails if it is not: after
-/// looking at the state, `conntrack_mt` returns `info->match_flags & XT_CONNTRACK_STATE` for it.
-fn together(state: Option<Test>, others: Vec<Test>) -> Vec<Test> {
+/// looking at the state, `conntrack_mt` returns `info->match_flags & XT_CONNTRACK_STATE` for it. `unclear` says what cannot
+/// be told for that.
+pub(crate) fn together(state: Option<Test>, others: Vec<Test>, unclear: impl FnOnce() -> Untrusted) -> Vec<Test> {
     match state {
         None if others.is_empty() => Vec::new(),
         None => with_connection(others),
         Some(state) if others.is_empty() => vec![state],
         Some(state) if admits_no_connection(&state) => {
-            let text = "-m conntrack with a state that needs no connection beside what does";
-            vec![state, test(Predicate::Unknown(text.into()), false)]
+            vec![state, test(Predicate::Unknown(unclear()), false)]
         }
         Some(state) => [vec![state], others].concat(),
     }
@@ -149,8 +152,14 @@ fn admits_no_connection(state: &Test) -> bool {
     [INVALID, UNTRACKED].iter().any(|bit| (states & bit != 0) != state.inverted)
 }
 
+/// Whether the first of some tests is the one that [`with_connection`] adds.
+pub(crate) fn is_guarded(tests: &[Test]) -> bool {
+    let guard = |first: &Test| first.inverted && first.predicate == Predicate::ConntrackState(INVALID | UNTRACKED);
+    matches!(tests, [first, _, ..] if guard(first))
+}
+
 /// Adds that the packet has a connection, without which neither a test of it nor its inversion holds.
-pub(super) fn with_connection(tests: Vec<Test>) -> Vec<Test> {
+pub(crate) fn with_connection(tests: Vec<Test>) -> Vec<Test> {
     let mut guarded = vec![test(Predicate::ConntrackState(INVALID | UNTRACKED), true)];
     guarded.extend(tests);
     guarded

@@ -16,6 +16,9 @@ use super::{Known, known};
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::Family;
 pub(crate) use address::masked;
+pub(crate) use address_type::op as address_type;
+pub(crate) use conntrack::{is_guarded, together, with_connection};
+pub(crate) use packet::extension_header;
 
 /// All that are known.
 pub(super) const TABLE: &[Known<Op>] = &[
@@ -55,10 +58,10 @@ pub(super) const TABLE: &[Known<Op>] = &[
     known("set", 2, 4, set::plain),
     known("set", 3, 48, set::with_counters_3),
     known("set", 4, 48, set::with_counters_4),
-    known("rt", 0, 280, |_| Some(packet::extension_header("rt"))).only(Family::Ip6),
-    known("hbh", 0, 40, |_| Some(packet::extension_header("hbh"))).only(Family::Ip6),
-    known("dst", 0, 40, |_| Some(packet::extension_header("dst"))).only(Family::Ip6),
-    known("frag", 0, 16, |_| Some(packet::extension_header("frag"))).only(Family::Ip6),
+    known("rt", 0, 280, |_| Some(extension_header("-m rt"))).only(Family::Ip6),
+    known("hbh", 0, 40, |_| Some(extension_header("-m hbh"))).only(Family::Ip6),
+    known("dst", 0, 40, |_| Some(extension_header("-m dst"))).only(Family::Ip6),
+    known("frag", 0, 16, |_| Some(extension_header("-m frag"))).only(Family::Ip6),
     known("mac", 0, 12, obscure::mac),
     known("statistic", 0, 24, obscure::statistic),
     known("length", 0, 6, obscure::length),
@@ -70,7 +73,7 @@ pub(super) const TABLE: &[Known<Op>] = &[
     known("cpu", 0, 8, obscure::cpu),
     known("helper", 0, 36, obscure::helper),
     known("owner", 1, 20, obscure::owner),
-    known("devgroup", 0, 20, obscure::device_group),
+    known("devgroup", 0, 20, packet::device_group),
     known("policy", 0, 308, obscure::policy),
     known("physdev", 0, 66, obscure::bridge_port),
     known("string", 1, 160, obscure::string),

@@ -99,18 +99,6 @@ pub(super) fn owner(structure: &mut Structure<'_>) -> Option<Op> {
     Some(all(tests.collect()))
 }
 
-/// `struct xt_devgroup_info` (`xt_devgroup.h`).
-pub(super) fn device_group(structure: &mut Structure<'_>) -> Option<Op> {
-    let flags = structure.u32()?;
-    let groups = [("src", 1, structure.u32()?, structure.u32()?), ("dst", 4, structure.u32()?, structure.u32()?)];
-    let asked = groups.into_iter().filter(|(_, flag, ..)| flags & flag != 0);
-    let tests = asked.map(|(end, flag, group, mask)| {
-        let text = format!("-m devgroup --{end}-group {group:#x}/{mask:#x}");
-        test(Predicate::Unknown(text.into()), flags & flag << 1 != 0)
-    });
-    Some(all(tests.collect()))
-}
-
 /// `struct xt_policy_info` (`xt_policy.h`).
 pub(super) fn policy(structure: &mut Structure<'_>) -> Option<Op> {
     const ELEMENTS: usize = 4 * 76;

@@ -2,7 +2,7 @@
 
 use super::super::Structure;
 use super::{all, single, test};
-use crate::rule::{Op, Predicate};
+use crate::rule::{InterfaceEnd, Op, Predicate};
 
 /// `struct ipt_icmp`; type 255 stands for any (`icmp_type_code_match`, `net/ipv4/netfilter/ip_tables.c`).
 pub(super) fn icmp(structure: &mut Structure<'_>) -> Option<Op> {
@@ -37,10 +37,21 @@ pub(super) fn packet_type(structure: &mut Structure<'_>) -> Option<Op> {
     Some(single(Predicate::PacketType(kind), structure.flag32()?))
 }
 
+/// `struct xt_devgroup_info` (`xt_devgroup.h`): each end with its own inversion.
+pub(super) fn device_group(structure: &mut Structure<'_>) -> Option<Op> {
+    const ALL: u32 = 0b1111;
+    let flags = structure.u32()?;
+    let mut group = || Some((structure.u32()?, structure.u32()?));
+    let groups = [(InterfaceEnd::Input, 1, group()?), (InterfaceEnd::Output, 4, group()?)];
+    let asked = groups.into_iter().filter(|(_, flag, _)| flags & flag != 0);
+    let tests = asked
+        .map(|(end, flag, (group, mask))| test(Predicate::InterfaceGroup { end, group, mask }, flags & flag << 1 != 0));
+    (flags & !ALL == 0).then(|| all(tests.collect()))
+}
+
 /// `struct ip6t_rt`, `struct ip6t_opts` and `struct ip6t_frag`: whatever they ask of a header, inverted or not, none of
 /// them holds where it is not there (`rt_mt6`, `net/ipv6/netfilter/ip6t_rt.c`; `hbh_mt6` and `frag_mt6` beside it).
-pub(super) fn extension_header(name: &str) -> Op {
-    let text = format!("-m {name}");
-    let (present, fields) = (Predicate::HeaderPresent(text.clone().into()), Predicate::Unknown(text.into()));
+pub(crate) fn extension_header(text: &str) -> Op {
+    let (present, fields) = (Predicate::HeaderPresent(text.into()), Predicate::Unknown(text.into()));
     all(vec![test(present, false), test(fields, false)])
 }

@@ -45,6 +45,8 @@ pub(super) const TABLE: &[Known<Vec<Op>>] = &[
     known("REDIRECT", 0, 40, translate::redirect_ipv6).only(Family::Ip6),
     known("MASQUERADE", 0, 20, translate::masquerade_ipv4).only(Family::Ip),
     known("MASQUERADE", 0, 40, translate::masquerade_ipv6).only(Family::Ip6),
+    known("NETMAP", 0, 20, translate::prefix_ipv4).only(Family::Ip),
+    known("NETMAP", 0, 40, translate::prefix_ipv6).only(Family::Ip6),
     known("TPROXY", 0, 16, translate::transparent_proxy_0).only(Family::Ip),
     known("TPROXY", 1, 28, translate::transparent_proxy_1),
     known("NFQUEUE", 0, 2, |_| Some(queue::queue(false))),

@@ -1,6 +1,6 @@
 //! Address translation (`nf_nat.h`, `xt_TPROXY.h`; `net/netfilter/xt_nat.c`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::Structure;
 use super::mark;
@@ -105,6 +105,35 @@ pub(super) fn masquerade_ipv4(structure: &mut Structure<'_>) -> Option<Vec<Op>> 
 
 pub(super) fn masquerade_ipv6(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
     Some(range(structure)?.to(End::Source, Target::Masquerade))
+}
+
+/// The bits in which the lowest and the highest address agree are replaced (`netmap_tg4`, `net/netfilter/xt_NETMAP.c`).
+pub(super) fn prefix_ipv4(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    prefix(&compatible(structure)?)
+}
+
+pub(super) fn prefix_ipv6(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
+    prefix(&range(structure)?)
+}
+
+fn prefix(range: &Range) -> Option<Vec<Op>> {
+    if range.flags & !CHOICE != ADDRESSES {
+        return None;
+    }
+    let target = match range.addresses {
+        (IpAddr::V4(low), IpAddr::V4(high)) => {
+            let mask = !(low.to_bits() ^ high.to_bits());
+            Target::Prefix(Ipv4Addr::from_bits(low.to_bits() & mask).into(), Ipv4Addr::from_bits(mask).into())
+        }
+        (IpAddr::V6(low), IpAddr::V6(high)) => {
+            let mask = !(low.to_bits() ^ high.to_bits());
+            Target::Prefix(Ipv6Addr::from_bits(low.to_bits() & mask).into(), Ipv6Addr::from_bits(mask).into())
+        }
+        _ => return None,
+    };
+    // Of which end it is, the hook tells.
+    let translation = Translation { end: End::Destination, target, ports: None };
+    Some(vec![Op::Verdict(Verdict::Translate(translation))])
 }
 
 /// `struct xt_tproxy_target_info`.

@@ -257,7 +257,10 @@ fn obscures() -> Vec<Case> {
             "-m owner ! --uid-owner 0 --gid-owner 0",
             all(&[not(obscure("-m owner --uid-owner 0-0")), yes(obscure("-m owner --gid-owner 0-0"))]),
         ),
-        input("-m devgroup ! --src-group 0x1/0x3", all(&[not(obscure("-m devgroup --src-group 0x1/0x3"))])),
+        input(
+            "-m devgroup ! --src-group 0x1/0x3",
+            all(&[not(Predicate::InterfaceGroup { end: InterfaceEnd::Input, group: 1, mask: 3 })]),
+        ),
         input("-m policy --dir in --pol none", all(&[yes(obscure("-m policy --dir in --pol none"))])),
         input("-m physdev --physdev-in e0", all(&[yes(obscure("-m physdev --physdev-in e0"))])),
         input("-m socket --transparent", all(&[yes(obscure("-m socket --transparent"))])),
@@ -419,7 +422,12 @@ pub(super) fn ipv4() -> Vec<Case> {
         case("mangle", "INPUT", "-j TTL --ttl-set 64", writes(Some((PayloadBase::Network, 8, 1)), "ip ttl")),
         case("mangle", "INPUT", "-j TEE --gateway 10.0.0.1", note("-j TEE")),
         input("-m bpf --bytecode \"1,6 0 0 1\"", unknown("xt match \"bpf\" revision 1", true)),
-        case("nat", "PREROUTING", "-j NETMAP --to 10.0.0.0/8", unknown("xt target \"NETMAP\" revision 0", false)),
+        case(
+            "nat",
+            "PREROUTING",
+            "-j NETMAP --to 10.0.0.0/8",
+            translate(Destination, Target::Prefix(ip("10.0.0.0"), ip("255.0.0.0")), None),
+        ),
         case("mangle", "INPUT", "-p tcp -j ECN --ecn-tcp-remove", unknown("xt target \"ECN\" revision 0", false)),
     ]);
     cases
