@@ -168,13 +168,16 @@ impl AddressSet {
         if other.is_empty() || self.is_all() && self.version() == other.version() {
             return other.clone();
         }
+        if self.is_apart(other) {
+            return Self::empty(self.version());
+        }
         self.combine(other, Operation::Intersection)
     }
 
     /// The addresses that are in this one and not in the other.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        if self.is_empty() || other.is_empty() {
+        if self.is_empty() || other.is_empty() || self.is_apart(other) {
             return self.clone();
         }
         self.combine(other, Operation::Difference)
@@ -201,6 +204,13 @@ impl AddressSet {
     /// Whether every address of this one is in the other.
     pub fn is_subset(&self, other: &Self) -> bool {
         self.difference(other).is_empty()
+    }
+
+    /// Whether all addresses of one lie before those of the other; sets that are not may have nothing in common either.
+    fn is_apart(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.0.ranges.ends(), other.0.ranges.ends());
+        mine.zip(theirs)
+            .is_some_and(|((first, last), (other_first, other_last))| last < other_first || other_last < first)
     }
 
     fn combine(&self, other: &Self, operation: Operation) -> Self {

@@ -1,5 +1,6 @@
 //! Sets of senders: source addresses, and for each of them source ports.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use range_set_blaze::RangeSetBlaze;
@@ -7,7 +8,7 @@ use range_set_blaze::RangeSetBlaze;
 use crate::address_set::{AddressSet, IpVersion};
 
 /// A set of ports. Cloning is cheap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PortSet {
     /// Every port: the usual case, because few rules ask for a source port.
     All,
@@ -91,6 +92,9 @@ pub struct Region {
     parts: Vec<(AddressSet, PortSet)>,
 }
 
+/// So many parts are looked through one by one.
+const FEW: usize = 16;
+
 impl Region {
     /// Nobody.
     pub fn empty(version: IpVersion) -> Self {
@@ -115,14 +119,28 @@ impl Region {
     /// Joins parts that have the same ports, and leaves empty ones out.
     fn new(version: IpVersion, parts: impl IntoIterator<Item = (AddressSet, PortSet)>) -> Self {
         let mut joined: Vec<(AddressSet, PortSet)> = Vec::new();
+        // Where the ports of a part are, once there are too many to look through.
+        let mut positions = HashMap::new();
         for (addresses, ports) in parts {
             if addresses.is_empty() || ports.is_empty() {
                 continue;
             }
-            match joined.iter_mut().find(|(_, known)| *known == ports) {
-                Some((known, _)) => *known = known.union(&addresses),
-                None => joined.push((addresses, ports)),
+            let position = if joined.len() < FEW {
+                joined.iter().position(|(_, known)| *known == ports)
+            } else {
+                if positions.is_empty() {
+                    positions = joined.iter().enumerate().map(|(at, (_, known))| (known.clone(), at)).collect();
+                }
+                positions.get(&ports).copied()
+            };
+            if let Some((known, _)) = position.and_then(|position| joined.get_mut(position)) {
+                *known = known.union(&addresses);
+                continue;
             }
+            if !positions.is_empty() {
+                positions.insert(ports.clone(), joined.len());
+            }
+            joined.push((addresses, ports));
         }
         Self { version, parts: joined }
     }
@@ -151,7 +169,7 @@ impl Region {
     pub fn addresses(&self) -> AddressSet {
         match self.parts.as_slice() {
             [(only, _)] => only.clone(),
-            parts => parts.iter().fold(AddressSet::empty(self.version), |sum, (addresses, _)| sum.union(addresses)),
+            parts => AddressSet::from_ranges(self.version, parts.iter().flat_map(|(addresses, _)| addresses.ranges())),
         }
     }
 
@@ -185,8 +203,7 @@ impl Region {
         let pairs = self.parts.iter().flat_map(|a| other.parts.iter().map(move |b| (a, b)));
         let common = pairs.map(|((a, p), (b, q))| (a.intersection(b), p.union(q)));
         let only = |a: &Self, b: &Self| {
-            let theirs = b.addresses();
-            a.parts.iter().map(|(addresses, ports)| (addresses.difference(&theirs), ports.clone())).collect::<Vec<_>>()
+            a.parts.iter().map(|(addresses, ports)| (without(addresses, &b.parts), ports.clone())).collect::<Vec<_>>()
         };
         Self::new(self.version, common.chain(only(self, other)).chain(only(other, self)))
     }
@@ -199,7 +216,8 @@ impl Region {
 
     /// Whether some sender is in both.
     pub fn overlaps(&self, other: &Self) -> bool {
-        !self.intersection(other).is_empty()
+        let mut pairs = self.parts.iter().flat_map(|a| other.parts.iter().map(move |b| (a, b)));
+        pairs.any(|((a, p), (b, q))| !p.intersection(q).is_empty() && !a.intersection(b).is_empty())
     }
 
     /// Whether both are the same senders.
@@ -215,11 +233,19 @@ impl Region {
     }
 }
 
+/// The addresses that are in none of some parts.
+fn without(addresses: &AddressSet, parts: &[(AddressSet, PortSet)]) -> AddressSet {
+    parts.iter().fold(addresses.clone(), |left, (theirs, _)| left.difference(theirs))
+}
+
 /// What is left of some addresses with some ports without the parts of another region.
 fn subtract(addresses: &AddressSet, ports: &PortSet, others: &[(AddressSet, PortSet)]) -> Vec<(AddressSet, PortSet)> {
     let mut left = addresses.clone();
     let mut found = Vec::new();
     for (theirs, their_ports) in others {
+        if left.is_empty() {
+            break;
+        }
         let both = left.intersection(theirs);
         if !both.is_empty() {
             left = left.difference(&both);

@@ -52,6 +52,14 @@ impl Ranges {
         }
     }
 
+    /// The lowest number and the highest.
+    pub(super) fn ends(&self) -> Option<(u128, u128)> {
+        match self {
+            Self::V4(set) => set.first().zip(set.last()).map(|(first, last)| (first.into(), last.into())),
+            Self::V6(set) => set.first().zip(set.last()),
+        }
+    }
+
     pub(super) fn iter(&self) -> Iter<'_> {
         match self {
             Self::V4(set) => Iter::V4(set.ranges()),

@@ -1,6 +1,6 @@
 //! What a question comes to: a partition of the senders.
 
-use loopgate_facts::{BlockReason, ReachVerdict, Untrusted};
+use loopgate_facts::{BlockReason, MAX_NARROWED_BY, ReachVerdict, Untrusted};
 
 use crate::region::Region;
 use crate::ruleset::{Hook, RuleId};
@@ -29,7 +29,8 @@ pub struct Judged {
     pub unknown_because: Vec<Untrusted>,
     /// What decides.
     pub decider: Option<Decider>,
-    /// The rules that sent other senders elsewhere, in the order they were met.
+    /// The rules that sent other senders elsewhere, in the order they were met: the first [`MAX_NARROWED_BY`], and one more
+    /// where there are more.
     pub narrowed_by: Vec<RuleId>,
     /// Where address translation sends them.
     pub translated: Option<Endpoint>,
@@ -206,8 +207,11 @@ impl Answer {
     fn narrowed_by(&self, region: &Region, decider: Option<Decider>) -> Vec<RuleId> {
         let others = self.journal.narrowings.iter().filter(|narrowing| Some(Decider::Rule(narrowing.rule)) != decider);
         let mut rules: Vec<RuleId> = Vec::new();
-        for narrowing in others.filter(|narrowing| narrowing.rest.overlaps(region)) {
-            if !rules.contains(&narrowing.rule) {
+        for narrowing in others {
+            if rules.len() > MAX_NARROWED_BY {
+                break;
+            }
+            if !rules.contains(&narrowing.rule) && narrowing.rest.overlaps(region) {
                 rules.push(narrowing.rule);
             }
         }

@@ -4,7 +4,8 @@
 //! answer stands for all. A question about every port at once shows which: whatever asks for a port leaves some ports in
 //! one region of the evidence and others not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::region::{PortSet, Region};
 
@@ -34,7 +35,7 @@ struct Run {
 
 impl PortClasses {
     pub(super) fn of(answer: &Answer) -> Self {
-        let seen: Vec<&PortSet> = answer.regions().flat_map(Region::parts).map(|(_, ports)| ports).collect();
+        let seen = distinct(answer.regions().flat_map(Region::parts).map(|(_, ports)| ports));
         let mut starts: Vec<u16> = seen.iter().flat_map(|ports| cuts(ports)).chain([0]).collect();
         starts.sort_unstable();
         starts.dedup();
@@ -74,9 +75,12 @@ impl PortClasses {
 
     /// Splits the classes that are partly within some ports. `number` is the round, from 1.
     fn tell_apart(&mut self, ports: &PortSet, number: usize) {
-        let PortSet::Some(within) = ports else { return };
         let runs = self.runs.len();
         let mut renamed = HashMap::new();
+        // Those that are within are told apart as well by those that are not.
+        let without = PortSet::All.difference(ports);
+        let smaller = if self.runs_within(ports) > runs / 2 { &without } else { ports };
+        let PortSet::Some(within) = smaller else { return };
         for range in within.ranges() {
             let positions = self.position(*range.start())..=self.position(*range.end());
             for run in self.runs.get_mut(positions).into_iter().flatten() {
@@ -87,12 +91,27 @@ impl PortClasses {
         }
     }
 
+    fn runs_within(&self, ports: &PortSet) -> usize {
+        let ranges = ports.ranges().into_iter();
+        ranges.map(|range| self.position(*range.end()) + 1 - self.position(*range.start())).sum()
+    }
+
     fn represent(&mut self) {
         let mut firsts = HashMap::new();
         for run in &mut self.runs {
             run.representative = *firsts.entry(run.class).or_insert(run.start);
         }
     }
+}
+
+/// Sets that tell ports apart, those that clones share once.
+fn distinct<'a>(sets: impl Iterator<Item = &'a PortSet>) -> Vec<&'a PortSet> {
+    let mut seen = HashSet::new();
+    let is_new = |set: &&PortSet| match set {
+        PortSet::All => false,
+        PortSet::Some(ports) => seen.insert(Arc::as_ptr(ports)),
+    };
+    sets.filter(is_new).collect()
 }
 
 /// Where a set of ports begins and where it ends.

@@ -94,9 +94,8 @@ fn notes(part: &Judged, ports: &PortSet) -> Vec<Untrusted> {
         notes.push(format!("only from source port {}", ranges.collect::<Vec<_>>().join(", ")).into());
     }
     notes.extend(part.limits.iter().map(|limit| Untrusted::from(format!("rate limited by {}", limit.as_str()))));
-    let unnamed = part.narrowed_by.len().saturating_sub(MAX_NARROWED_BY);
-    if unnamed > 0 {
-        notes.push(format!("{unnamed} more rules sent other sources elsewhere").into());
+    if part.narrowed_by.len() > MAX_NARROWED_BY {
+        notes.push("more rules sent other sources elsewhere".into());
     }
     notes
 }
