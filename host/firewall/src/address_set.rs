@@ -206,6 +206,21 @@ impl AddressSet {
         self.difference(other).is_empty()
     }
 
+    /// Whether no address is in both.
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        match (self.single_address(), other.single_address()) {
+            _ if self.is_apart(other) => true,
+            (Some(address), _) => !other.0.ranges.contains(address),
+            (_, Some(address)) => !self.0.ranges.contains(address),
+            (None, None) => self.intersection(other).is_empty(),
+        }
+    }
+
+    /// The number of its address, if it has no other.
+    fn single_address(&self) -> Option<u128> {
+        self.0.ranges.ends().filter(|(first, last)| first == last).map(|(only, _)| only)
+    }
+
     /// Whether all addresses of one lie before those of the other; sets that are not may have nothing in common either.
     fn is_apart(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.0.ranges.ends(), other.0.ranges.ends());

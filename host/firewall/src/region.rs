@@ -145,6 +145,30 @@ impl Region {
         Self { version, parts: joined }
     }
 
+    /// With more parts, of addresses that are in no other.
+    fn with_parts(mut self, parts: impl IntoIterator<Item = (AddressSet, PortSet)>) -> Self {
+        for (addresses, ports) in parts {
+            if addresses.is_empty() || ports.is_empty() {
+                continue;
+            }
+            match self.parts.iter_mut().find(|(_, known)| *known == ports) {
+                Some((known, _)) => *known = known.union(&addresses),
+                None => self.parts.push((addresses, ports)),
+            }
+        }
+        self
+    }
+
+    /// Without one part of another region: most of many parts stay as they are.
+    fn without_part(&self, addresses: &AddressSet, ports: &PortSet) -> Self {
+        let (kept, cut): (Vec<_>, Vec<_>) = self.parts.iter().partition(|(own, _)| own.is_disjoint(addresses));
+        let left = cut.into_iter().flat_map(|(own, own_ports)| {
+            let outside = (own.difference(addresses), own_ports.clone());
+            [outside, (own.intersection(addresses), own_ports.difference(ports))]
+        });
+        Self { version: self.version, parts: kept.into_iter().cloned().collect() }.with_parts(left)
+    }
+
     /// The IP version of its addresses.
     pub fn version(&self) -> IpVersion {
         self.version
@@ -187,6 +211,9 @@ impl Region {
         if other.is_empty() {
             return self.clone();
         }
+        if let [(addresses, ports)] = other.parts.as_slice() {
+            return self.without_part(addresses, ports);
+        }
         let left = self.parts.iter().flat_map(|(addresses, ports)| subtract(addresses, ports, &other.parts));
         Self::new(self.version, left)
     }
@@ -199,6 +226,13 @@ impl Region {
         }
         if other.is_empty() {
             return self.clone();
+        }
+        for (one, many) in [(other, self), (self, other)] {
+            if let [part] = one.parts.as_slice()
+                && many.parts.iter().all(|(addresses, _)| addresses.is_disjoint(&part.0))
+            {
+                return many.clone().with_parts([part.clone()]);
+            }
         }
         let pairs = self.parts.iter().flat_map(|a| other.parts.iter().map(move |b| (a, b)));
         let common = pairs.map(|((a, p), (b, q))| (a.intersection(b), p.union(q)));
