@@ -125,3 +125,114 @@ fn ports_of(answer: &Answer, wanted: impl Fn(&Fate) -> bool) -> PortSet {
     let ports = ends.flat_map(|end| end.region.parts()).map(|(_, ports)| ports.clone());
     ports.fold(PortSet::from_ranges([]), |sum, ports| sum.union(&ports))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::Ruleset;
+    use crate::address_set::{AddressSet, IpVersion};
+    use crate::evaluate::{Device, Endpoint, Evaluator, Machine, Question};
+    use crate::routing::{FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing};
+    use crate::rule::{Comparison, Load, Op, PayloadBase, Register, Verdict};
+    use crate::ruleset::{Backend, Base, Chain, ChainKind, Family, Hook, Notation, Policy, Rule, Table, TableId};
+
+    const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const ETH0: u32 = 2;
+
+    /// Everything is for this machine, and everybody is behind one device.
+    struct Near;
+
+    impl Routing for Near {
+        fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+            vec![(question.sources.clone(), InputRoute::Local)]
+        }
+
+        fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+            vec![(question.destinations.clone(), OutputRoute::Leaves { interface: ETH0 })]
+        }
+
+        fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
+            vec![(question.addresses.clone(), FibAnswer::Interface(Some(ETH0)))]
+        }
+
+        fn depends_on_ports(&self, _: IpVersion) -> bool {
+            false
+        }
+    }
+
+    /// A chain at input that drops what a rule lets pass.
+    fn dropping(ops: Vec<Op>) -> Ruleset {
+        let table = Table {
+            backend: Backend::NfTables,
+            family: Family::Ip,
+            name: "t".into(),
+            dormant: false,
+            notation: Notation::Nft,
+        };
+        let base = Base {
+            kind: ChainKind::Filter,
+            hook: Hook::Input,
+            priority: 0,
+            policy: Policy::Accept,
+            registered: 0,
+            devices: Vec::new(),
+        };
+        let rule = Rule { ops: [ops, vec![Op::Verdict(Verdict::Drop)]].concat(), ..Rule::default() };
+        let chain = Chain { table: TableId(0), name: "c".into(), base: Some(base), rules: vec![rule] };
+        Ruleset { tables: vec![table], chains: vec![chain], ..Ruleset::default() }
+    }
+
+    /// The port that stands for each of some ports, when a rule asks something of the port that packets are sent to.
+    fn representatives<const N: usize>(ops: Vec<Op>, ports: [u16; N]) -> [Option<u16>; N] {
+        let load =
+            Op::Load { what: Load::Payload { base: PayloadBase::Transport, offset: 2, length: 2 }, to: Register(0) };
+        let ruleset = dropping([vec![load], ops].concat());
+        let device = Device {
+            index: ETH0,
+            name: "eth0".into(),
+            hardware: 1,
+            group: Some(0),
+            addresses: vec![HOST],
+            bypasses: Vec::new(),
+        };
+        let devices = [device];
+        let mut evaluator = Evaluator::new(Machine { ruleset: &ruleset, devices: &devices, routing: &Near });
+        let question = Question {
+            interface: ETH0,
+            protocol: 6,
+            destination: Endpoint { address: HOST, port: 0 },
+            sources: AddressSet::all(IpVersion::V4),
+        };
+        let classes = evaluator.port_classes(&question);
+        ports.map(|port| classes.representative(port))
+    }
+
+    fn compare(how: Comparison, value: &[u8]) -> Op {
+        Op::Compare { register: Register(0), how, value: value.into() }
+    }
+
+    #[test]
+    fn ports_that_a_rule_does_not_tell_apart_share_an_answer() {
+        let [of_22, of_80, of_443] = representatives(vec![compare(Comparison::Equal, &[0, 80])], [22, 80, 443]);
+        assert_eq!(of_22, of_443);
+        assert_eq!(of_80, Some(80));
+    }
+
+    #[test]
+    fn no_arithmetic_hides_what_a_rule_tells_apart() {
+        let (from, to) = (Register(0), Register(0));
+        let mask = Op::Mask { from, to, mask: [0xff, 0].into(), xor: [0, 0].into() };
+        let swap = Op::SwapBytes { from, to, length: 2, size: 2 };
+        let shift = Op::Shift { from, to, length: 2, left: false, by: 4 };
+        for (ops, one, other) in [
+            (vec![mask, compare(Comparison::Greater, &[0x10, 0])], 80, 0x2000),
+            (vec![swap, compare(Comparison::Less, &[0, 0x50])], 0x0100, 0x0150),
+            (vec![shift, compare(Comparison::Equal, &[0, 5])], 0x5000, 0x0050),
+        ] {
+            let [of_one, of_other] = representatives(ops.clone(), [one, other]);
+            assert!(of_one.is_none() || of_one != of_other, "{ops:?}: {of_one:?} stands for both");
+        }
+    }
+}
