@@ -67,7 +67,9 @@ impl Worker {
             *self.report.refusals.entry(format!("{line} (seed {seed})")).or_default() += 1;
             return Ok(());
         }
-        let found = self.ask(case.settings, &case.questions)?;
+        let found = self
+            .ask(case.settings, &case.questions)
+            .map_err(|error| io::Error::other(format!("seed {seed}: {error}")))?;
         self.count(&case);
         if let Some(found) = found {
             match self.again(&case, &case.ruleset, &found)? {

@@ -65,6 +65,18 @@ impl Answer {
         self.journal.shadows.as_ref()
     }
 
+    /// The regions of which not everything is known for sure.
+    pub(super) fn vague(&self) -> impl Iterator<Item = &Region> {
+        let is_vague = |end: &&End| end.rare || matches!(end.fate, Fate::Unknown(_));
+        let ends = self.journal.ends.iter().filter(is_vague).map(|end| &end.region);
+        ends.chain(self.journal.doubts.iter().map(|doubt| &doubt.region))
+    }
+
+    /// The regions of what is translated, in an answer about every port.
+    pub(super) fn translated(&self) -> impl Iterator<Item = &Region> {
+        self.journal.ends.iter().filter(|end| end.fate == Fate::Translated).map(|end| &end.region)
+    }
+
     /// Every region that something was noted about.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
         let Journal { ends, acceptances, doubts, limits, narrowings, .. } = &self.journal;

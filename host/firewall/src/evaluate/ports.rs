@@ -10,14 +10,14 @@ use std::sync::Arc;
 use crate::region::{PortSet, Region};
 
 use super::answer::Answer;
-use super::journal::Fate;
 
 /// The ports of one address and interface, in classes of those that have one answer.
 #[derive(Clone, Debug)]
 pub struct PortClasses {
     /// Each run of ports that nothing cuts, in order.
     runs: Vec<Run>,
-    /// Ports of which the question about all of them did not follow every packet to its end.
+    /// Ports of which the question about all of them did not tell everything: where something was in doubt, it may be known
+    /// of one port and not of another, and of extraordinary packets not all evidence is kept.
     unfinished: PortSet,
     /// Ports on which a rule translates the destination of some packets.
     translated: PortSet,
@@ -42,8 +42,8 @@ impl PortClasses {
         let run = |start| Run { start, class: 0, representative: 0 };
         let mut classes = Self {
             runs: starts.into_iter().map(run).collect(),
-            unfinished: ports_of(answer, |fate| matches!(fate, Fate::Unknown(_))),
-            translated: ports_of(answer, |fate| matches!(fate, Fate::Translated)),
+            unfinished: answer.vague().fold(PortSet::from_ranges([]), |sum, region| sum.union(&ports_of(region))),
+            translated: answer.translated().fold(PortSet::from_ranges([]), |sum, region| sum.union(&ports_of(region))),
         };
         for (number, ports) in seen.into_iter().enumerate() {
             classes.tell_apart(ports, number + 1);
@@ -120,17 +120,15 @@ fn cuts(ports: &PortSet) -> Vec<u16> {
     ports.ranges().flat_map(|range| [Some(*range.start()), range.end().checked_add(1)]).flatten().collect()
 }
 
-fn ports_of(answer: &Answer, wanted: impl Fn(&Fate) -> bool) -> PortSet {
-    let ends = answer.ends().iter().filter(|end| wanted(&end.fate));
-    let ports = ends.flat_map(|end| end.region.parts()).map(|(_, ports)| ports.clone());
-    ports.fold(PortSet::from_ranges([]), |sum, ports| sum.union(&ports))
+fn ports_of(region: &Region) -> PortSet {
+    let ports = region.parts().iter().map(|(_, ports)| ports);
+    ports.fold(PortSet::from_ranges([]), |sum, ports| sum.union(ports))
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use super::*;
     use crate::Ruleset;
     use crate::address_set::{AddressSet, IpVersion};
     use crate::evaluate::{Device, Endpoint, Evaluator, Machine, Question};
