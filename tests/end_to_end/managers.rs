@@ -7,6 +7,7 @@ mod machine;
 mod moby;
 mod namespace;
 mod probe;
+mod redirect;
 mod shadowed;
 mod ufw;
 mod unprivileged;

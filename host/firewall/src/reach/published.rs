@@ -15,7 +15,7 @@ use crate::rule::{End, Op, Verdict};
 
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, is_on_link, protocol_number, reference};
+use super::{Addresses, Answers, is_on_link, protocol_number, reference, takes};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -169,6 +169,8 @@ fn by_target(leads: Vec<Lead<'_>>) -> Vec<Vec<Lead<'_>>> {
 struct Draft {
     listener: Listener,
     target: SocketAddr,
+    /// The listener of this machine that packets come to.
+    behind: Option<ListenerId>,
     interface: Option<u32>,
     rule: Option<Decider>,
 }
@@ -209,6 +211,7 @@ fn draft(
     let proxy = listeners
         .iter()
         .find(|listener| listener.protocol == protocol && listener.port == port && listener.address == address);
+    let behind = first.interface.is_none().then(|| behind(protocol, target, listeners)).flatten();
     let listener = Listener {
         id: ListenerId::new(protocol, address, port, None, None).published(),
         protocol,
@@ -221,11 +224,19 @@ fn draft(
         multipath: false,
         origin: Origin::PublishedPort,
         sockets: Vec::new(),
-        owners: proxy.map(|proxy| proxy.owners.clone()).unwrap_or_default(),
+        owners: proxy.or(behind).map(|listener| listener.owners.clone()).unwrap_or_default(),
         published: None,
         reachability: regions(port, leads),
     };
-    Some(Draft { listener, target, interface, rule })
+    Some(Draft { listener, target, behind: behind.map(|listener| listener.id.clone()), interface, rule })
+}
+
+/// The listener that gets what is translated to an endpoint of this machine: one that is bound to its address rather than
+/// to all.
+fn behind(protocol: Protocol, target: SocketAddr, listeners: &[Listener]) -> Option<&Listener> {
+    let target = Endpoint { address: target.ip(), port: target.port() };
+    let takers = listeners.iter().filter(|listener| listener.protocol == protocol && takes(listener, target));
+    takers.min_by_key(|listener| listener.address.to_canonical() != target.address)
 }
 
 fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
@@ -240,7 +251,7 @@ fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
 
 impl Draft {
     fn finish(self, evaluator: &Evaluator<'_>, name: impl Fn(&Evaluator<'_>, u32) -> Option<Untrusted>) -> Listener {
-        let Self { listener, target, interface, rule } = self;
+        let Self { listener, target, behind, interface, rule } = self;
         let unknown = || RuleReference {
             backend: "nf-tables".to_owned(),
             family: "inet".to_owned(),
@@ -255,7 +266,7 @@ impl Draft {
             interface: interface.and_then(|index| name(evaluator, index)),
             rule: rule.map_or_else(unknown, |rule| reference(evaluator.machine().ruleset, rule)),
             container: None,
-            listener: None,
+            listener: behind,
         };
         Listener { published: Some(published), ..listener }
     }
