@@ -1,6 +1,8 @@
 //! A port that is published by sending its packets to another port of this machine.
 
-use loopgate_facts::{ListenerId, Origin, Protocol};
+use std::collections::BTreeSet;
+
+use loopgate_facts::{Listener, ListenerId, Origin, Protocol};
 use loopgate_test_support::{in_namespace, run as program};
 
 use super::machine::{listen_at, peer};
@@ -24,5 +26,19 @@ fn a_redirected_port_is_named_with_the_listener_behind_it() {
             assert_eq!(listener.published.as_ref().unwrap().listener, Some(behind.clone()));
             assert!(!listener.owners.is_empty(), "the owner of the listener behind it");
         }
+    });
+}
+
+#[test]
+fn each_of_many_ports_with_rules_of_their_own_is_published() {
+    in_namespace("managers::redirect::each_of_many_ports_with_rules_of_their_own_is_published", || {
+        let _peer = peer();
+        let rule = |port| format!("-A PREROUTING -p tcp --dport {port} -j DNAT --to-destination 10.0.0.9:{port}\n");
+        let rules: String = (8000..8300).map(rule).collect();
+        program("sh", &["-c", &format!("iptables-nft-restore <<'END'\n*nat\n{rules}COMMIT\nEND\n")]);
+        let is_published = |listener: &&Listener| listener.origin == Origin::PublishedPort;
+        let facts = facts();
+        let ports: BTreeSet<_> = facts.listeners.iter().filter(is_published).map(|listener| listener.port).collect();
+        assert_eq!(ports, (8000..8300).collect());
     });
 }

@@ -19,8 +19,8 @@ pub struct PortClasses {
     /// Ports of which the question about all of them did not tell everything: where something was in doubt, it may be known
     /// of one port and not of another, and of extraordinary packets not all evidence is kept.
     unfinished: PortSet,
-    /// Ports on which a rule translates the destination of some packets.
-    translated: PortSet,
+    /// Ports on which a rule translates the destination of some packets, apart for each rule that does.
+    translated: Vec<PortSet>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl PortClasses {
         let mut classes = Self {
             runs: starts.into_iter().map(run).collect(),
             unfinished: answer.vague().fold(PortSet::from_ranges([]), |sum, region| sum.union(&ports_of(region))),
-            translated: answer.translated().fold(PortSet::from_ranges([]), |sum, region| sum.union(&ports_of(region))),
+            translated: answer.translated().map(ports_of).collect(),
         };
         for (number, ports) in seen.into_iter().enumerate() {
             classes.tell_apart(ports, number + 1);
@@ -59,12 +59,12 @@ impl PortClasses {
 
     /// The port whose answer is that of a port, one for each class. `None` for a port that has to be asked about by itself.
     pub fn representative(&self, port: u16) -> Option<u16> {
-        let settled = !self.unfinished.contains(port) && !self.translated.contains(port);
+        let settled = !self.unfinished.contains(port) && !self.translated.iter().any(|ports| ports.contains(port));
         settled.then(|| self.runs.get(self.position(port)).map(|run| run.representative)).flatten()
     }
 
-    /// The ports on which a rule translates the destination of some packets.
-    pub fn translated(&self) -> &PortSet {
+    /// The ports on which a rule translates the destination of some packets, apart for each rule that does.
+    pub fn translated(&self) -> &[PortSet] {
         &self.translated
     }
 

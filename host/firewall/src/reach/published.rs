@@ -11,6 +11,7 @@ use loopgate_facts::{
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Question};
+use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
 
 use super::record::outcome;
@@ -79,7 +80,7 @@ fn translated_ports(
         |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
     for interface in interfaces.iter().filter(carry) {
         let ports = answers.ports(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
-        for range in ports.translated().ranges() {
+        for range in ports.translated().iter().flat_map(PortSet::ranges) {
             let (first, last) = (*range.start(), *range.end());
             let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
             while let Some(port) = ports.next() {

@@ -22,7 +22,7 @@ use loopgate_facts::{
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Answer, Decider, Earlier, Endpoint, Evaluator, Fate, Judged, Ruling, Shadows};
+use crate::evaluate::{Answer, Decider, Earlier, End, Endpoint, Evaluator, Fate, Judged, Ruling, Shadows};
 use crate::region::{PortSet, Region};
 use crate::rule::{Op, Verdict};
 use crate::ruleset::{Backend, ChainId, ChainKind, Data, Family, Hook, RuleId};
@@ -79,7 +79,13 @@ pub(super) fn find(
         candidates.retain(|candidate| !elsewhere.contains(&candidate.rule.chain));
     }
     let mut confirmation = Confirmation::new(sweeps, listeners);
-    is_complete &= confirmation.ask(evaluator, interfaces, &candidates);
+    if !confirmation.ask(evaluator, interfaces, &candidates) {
+        // What was not asked about may come to any of them.
+        return Found { rules: Vec::new(), unlisted: 0, is_complete: false };
+    }
+    let found = candidates.len();
+    candidates.retain(|candidate| !confirmation.is_clouded(&candidate.region));
+    is_complete &= candidates.len() == found;
     confirmation.find_useless(evaluator, interfaces, &candidates);
     let mut rules = Vec::new();
     for candidate in candidates {
@@ -386,6 +392,13 @@ impl<'s> Confirmation<'s> {
     fn answers(&self) -> impl Iterator<Item = (Way, &Answer)> {
         let first = self.sweeps.iter().map(|sweep| (sweep.way(), &sweep.answer));
         first.chain(self.more.iter().map(|(way, answer)| (*way, answer)))
+    }
+
+    /// Whether it is not known what becomes of some packets by some way: they may come to any rule.
+    fn is_clouded(&self, region: &Region) -> bool {
+        let mut ends = self.answers().flat_map(|(_, answer)| answer.ends());
+        let is_same_version = |end: &End| end.region.version() == region.version();
+        ends.any(|end| matches!(end.fate, Fate::Unknown(_)) && is_same_version(end) && end.region.overlaps(region))
     }
 
     fn shadows(&self) -> impl Iterator<Item = (Way, &Shadows)> {
