@@ -617,7 +617,6 @@ fn of_connection(state: &State, ct_mark: Option<u32>) -> State {
     if is_tracked(state) { State { ct_mark, ..state.clone() } } else { state.clone() }
 }
 
-/// Whether bytes of the packet say where it comes from or goes to.
 /// `ct zone 3` or `CT --zone 3`, as it is shown.
 fn is_zone(name: &Untrusted) -> bool {
     let name = name.as_str().to_ascii_lowercase();
@@ -637,6 +636,7 @@ fn is_seen_by_no_rule(name: &Untrusted) -> bool {
     HARMLESS.iter().any(|harmless| name.starts_with(harmless))
 }
 
+/// Whether bytes of the packet say where it comes from or goes to.
 fn is_endpoint((base, offset, length): (PayloadBase, u32, u32), version: IpVersion) -> bool {
     let (first, last) = match (base, version) {
         (PayloadBase::Network, IpVersion::V4) => (9, 20),
