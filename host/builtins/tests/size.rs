@@ -16,9 +16,8 @@ use std::time::Instant;
 
 use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts};
 use loopgate_facts::{
-    BlockReason, Facts, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId,
-    MAX_DOCUMENT_BYTES, Origin, Prefix, Protocol, ReachPath, ReachVerdict, Reachability, RpFilter, RuleReference,
-    Scope,
+    BlockReason, Facts, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, MAX_DOCUMENT_BYTES,
+    Prefix, Protocol, ReachPath, ReachVerdict, Reachability, RpFilter, RuleReference, Scope,
 };
 
 const LISTENERS: u16 = 200;
@@ -99,23 +98,8 @@ fn regions() -> Vec<Reachability> {
 }
 
 fn listener(port: u16, regions: &[Reachability]) -> Listener {
-    let address = IpAddr::from([0; 4]);
-    Listener {
-        id: ListenerId::new(Protocol::Tcp, address, port, None, None),
-        protocol: Protocol::Tcp,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
-        origin: Origin::Socket,
-        sockets: Vec::new(),
-        owners: Vec::new(),
-        published: None,
-        reachability: regions.iter().map(|region| Reachability { port, ..region.clone() }).collect(),
-    }
+    let reachability = regions.iter().map(|region| Reachability { port, ..region.clone() }).collect();
+    Listener { reachability, ..Listener::at(Protocol::Tcp, IpAddr::from([0; 4]), port) }
 }
 
 #[test]

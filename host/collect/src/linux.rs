@@ -15,6 +15,7 @@
 mod bypass;
 mod cgroup;
 mod descriptors;
+mod errno;
 pub mod firewall;
 mod host;
 mod interfaces;

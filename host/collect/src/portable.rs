@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use if_addrs::{IfAddr, get_if_addrs};
 use loopgate_facts::{
     Area, Facts, Firewall, Host, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId,
-    Names, Origin, Owner, Protocol, SCHEMA, Scope, Untrusted,
+    Names, Owner, Protocol, SCHEMA, Scope, Untrusted,
 };
 use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, SocketInfo, TcpState, get_sockets_info};
 
@@ -146,27 +146,8 @@ fn add(found: &mut BTreeMap<ListenerId, Listener>, socket: &SocketInfo) {
     let (address, port) = (socket.local_addr(), socket.local_port());
     if port != 0 {
         let id = ListenerId::new(protocol, address, port, None, None);
-        let listener = found.entry(id.clone()).or_insert_with(|| listener(id, protocol, address, port));
+        let listener = found.entry(id).or_insert_with(|| Listener::at(protocol, address, port));
         listener.owners.extend(socket.associated_pids.iter().map(|&pid| owner(pid)));
-    }
-}
-
-fn listener(id: ListenerId, protocol: Protocol, address: IpAddr, port: u16) -> Listener {
-    Listener {
-        id,
-        protocol,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
-        origin: Origin::Socket,
-        sockets: Vec::new(),
-        owners: Vec::new(),
-        published: None,
-        reachability: Vec::new(),
     }
 }
 

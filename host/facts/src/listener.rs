@@ -65,6 +65,26 @@ impl Listener {
         }
     }
 
+    /// A socket on an endpoint, of which nothing else is known.
+    pub fn at(protocol: Protocol, address: IpAddr, port: u16) -> Self {
+        Self {
+            id: ListenerId::new(protocol, address, port, None, None),
+            protocol,
+            address,
+            port,
+            scope: Scope::of(address),
+            ipv6_only: None,
+            zone: None,
+            bound_interface: None,
+            multipath: false,
+            origin: Origin::Socket,
+            sockets: Vec::new(),
+            owners: Vec::new(),
+            published: None,
+            reachability: Vec::new(),
+        }
+    }
+
     /// The id that follows from the other fields.
     pub fn expected_id(&self) -> ListenerId {
         let id =

@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{BlockReason, InterfaceAddress, InterfaceSettings, ListenerId, Origin, Protocol, ReachPath};
+    use crate::{BlockReason, InterfaceAddress, InterfaceSettings, Protocol, ReachPath};
 
     fn interface(name: &str, kind: InterfaceKind, addresses: &[&str]) -> Interface {
         let entry = |text: &&str| {
@@ -267,23 +267,7 @@ mod tests {
     }
 
     fn listener(reachability: Vec<Reachability>) -> Listener {
-        let address = IpAddr::from([0; 4]);
-        Listener {
-            id: ListenerId::new(Protocol::Tcp, address, 80, None, None),
-            protocol: Protocol::Tcp,
-            address,
-            port: 80,
-            scope: Scope::of(address),
-            ipv6_only: None,
-            zone: None,
-            bound_interface: None,
-            multipath: false,
-            origin: Origin::Socket,
-            sockets: Vec::new(),
-            owners: Vec::new(),
-            published: None,
-            reachability,
-        }
+        Listener { reachability, ..Listener::at(Protocol::Tcp, IpAddr::from([0; 4]), 80) }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
+
 use crate::{MAX_SOURCES, Prefix};
 
 /// A set of addresses of one IP version.
@@ -81,19 +83,13 @@ fn joined(prefixes: &[Prefix]) -> Vec<RangeInclusive<u128>> {
 }
 
 /// The fewest prefixes that cover a range, in order.
-pub fn prefixes_of(is_ipv4: bool, range: RangeInclusive<u128>) -> impl Iterator<Item = Prefix> {
-    let (mut next, last) = (Some(*range.start()), *range.end());
-    let width = if is_ipv4 { 32 } else { 128 };
-    std::iter::from_fn(move || {
-        let first = next.filter(|first| *first <= last)?;
-        let mut host_bits = first.trailing_zeros().min(width);
-        while host_bits > 0 && (Node { first, host_bits }).last() > last {
-            host_bits -= 1;
-        }
-        let node = Node { first, host_bits };
-        next = node.last().checked_add(1);
-        node.prefix(is_ipv4)
-    })
+pub fn prefixes_of(is_ipv4: bool, range: RangeInclusive<u128>) -> impl Iterator<Item = Prefix> + Clone {
+    let (first, last) = range.into_inner();
+    let subnets = match (u32::try_from(first), u32::try_from(last)) {
+        (Ok(first), Ok(last)) if is_ipv4 => IpSubnets::V4(Ipv4Subnets::new(first.into(), last.into(), 0)),
+        _ => IpSubnets::V6(Ipv6Subnets::new(first.into(), last.into(), 0)),
+    };
+    subnets.filter_map(|net| Prefix::new(net.addr(), net.prefix_len()).ok())
 }
 
 /// A prefix: its first address and the number of bits that are free.

@@ -8,8 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use ipnet::{IpSubnets, Ipv4Subnets, Ipv6Subnets};
-use loopgate_facts::{MAX_SOURCES, Prefix, Reachability, Sources};
+use loopgate_facts::{MAX_SOURCES, Prefix, Reachability, Sources, prefixes_of};
 
 use ranges::{Operation, Ranges};
 
@@ -269,31 +268,14 @@ impl AddressSet {
     }
 
     fn each_prefix(&self) -> impl Iterator<Item = Prefix> + Clone + '_ {
-        self.ranges().flat_map(|range| self.subnets(&range)).filter_map(to_prefix)
-    }
-
-    fn subnets(&self, range: &RangeInclusive<u128>) -> IpSubnets {
-        match (self.version().address(*range.start()), self.version().address(*range.end())) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => IpSubnets::V4(Ipv4Subnets::new(first, last, 0)),
-            (first, last) => IpSubnets::V6(Ipv6Subnets::new(to_ipv6(first), to_ipv6(last), 0)),
-        }
+        let is_ipv4 = self.version() == IpVersion::V4;
+        self.ranges().flat_map(move |range| prefixes_of(is_ipv4, range))
     }
 }
 
 /// Sets with at least so many ranges together are combined once: a question about each of hundreds of listeners combines
 /// the same large sets in the same way.
 const WORTH_REMEMBERING: usize = 64;
-
-fn to_ipv6(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
-}
-
-fn to_prefix(net: ipnet::IpNet) -> Option<Prefix> {
-    Prefix::new(net.addr(), net.prefix_len()).ok()
-}
 
 impl fmt::Debug for AddressSet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,5 @@
 //! Sets of senders: source addresses, and for each of them source ports.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use range_set_blaze::RangeSetBlaze;
@@ -8,7 +7,7 @@ use range_set_blaze::RangeSetBlaze;
 use crate::address_set::{AddressSet, IpVersion};
 
 /// A set of ports. Cloning is cheap.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortSet {
     /// Every port: the usual case, because few rules ask for a source port.
     All,
@@ -92,9 +91,6 @@ pub struct Region {
     parts: Vec<(AddressSet, PortSet)>,
 }
 
-/// So many parts are looked through one by one.
-const FEW: usize = 16;
-
 impl Region {
     /// Nobody.
     pub fn empty(version: IpVersion) -> Self {
@@ -116,36 +112,12 @@ impl Region {
         Self::new(version, [(AddressSet::all(version), ports)])
     }
 
-    /// Joins parts that have the same ports, and leaves empty ones out.
+    /// Parts with disjoint addresses.
     fn new(version: IpVersion, parts: impl IntoIterator<Item = (AddressSet, PortSet)>) -> Self {
-        let mut joined: Vec<(AddressSet, PortSet)> = Vec::new();
-        // Where the ports of a part are, once there are too many to look through.
-        let mut positions = HashMap::new();
-        for (addresses, ports) in parts {
-            if addresses.is_empty() || ports.is_empty() {
-                continue;
-            }
-            let position = if joined.len() < FEW {
-                joined.iter().position(|(_, known)| *known == ports)
-            } else {
-                if positions.is_empty() {
-                    positions = joined.iter().enumerate().map(|(at, (_, known))| (known.clone(), at)).collect();
-                }
-                positions.get(&ports).copied()
-            };
-            if let Some((known, _)) = position.and_then(|position| joined.get_mut(position)) {
-                *known = known.union(&addresses);
-                continue;
-            }
-            if !positions.is_empty() {
-                positions.insert(ports.clone(), joined.len());
-            }
-            joined.push((addresses, ports));
-        }
-        Self { version, parts: joined }
+        Self::empty(version).with_parts(parts)
     }
 
-    /// With more parts, of addresses that are in no other.
+    /// With more parts, of addresses that are in no other. Parts with the same ports are joined, empty ones left out.
     fn with_parts(mut self, parts: impl IntoIterator<Item = (AddressSet, PortSet)>) -> Self {
         for (addresses, ports) in parts {
             if addresses.is_empty() || ports.is_empty() {
@@ -252,11 +224,6 @@ impl Region {
     pub fn overlaps(&self, other: &Self) -> bool {
         let mut pairs = self.parts.iter().flat_map(|a| other.parts.iter().map(move |b| (a, b)));
         pairs.any(|((a, p), (b, q))| !p.intersection(q).is_empty() && !a.intersection(b).is_empty())
-    }
-
-    /// Whether both are the same senders.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.difference(other).is_empty() && other.difference(self).is_empty()
     }
 
     /// The senders whose address is in a set.

@@ -24,8 +24,7 @@ pub trait Routing: Sync {
 
     /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`): if not,
     /// ports that no rule tells apart share their answers.
-    fn depends_on_ports(&self, version: IpVersion) -> bool {
-        let _ = version;
+    fn depends_on_ports(&self, _version: IpVersion) -> bool {
         true
     }
 }

@@ -2,47 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
 
+mod straight;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use loopgate_facts::ReachVerdict;
-use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::attribute::append;
-use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
+use loopgate_firewall::evaluate::Fate;
 use loopgate_firewall::ip_set::{self, Builder, IpSetId, IpSets, Members, decode_stream};
-use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
-};
 use loopgate_firewall::rule::{Effect, End, IpSetChange, IpSetQuestion, IpSetReference, Op, Predicate, Test, Verdict};
-use loopgate_firewall::ruleset::{
-    Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Rule, RuleId, Table, TableId,
-};
+use loopgate_firewall::ruleset::{ChainId, Family, RuleId};
 use loopgate_firewall::{Ruleset, iptables_save, notation};
 use proptest::prelude::*;
 
-const TCP: u8 = 6;
-const ETH0: u32 = 2;
-
-/// Everything is for this machine, and every answer leaves by `eth0`.
-struct Straight;
-
-impl Routing for Straight {
-    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        vec![(question.sources.clone(), InputRoute::Local)]
-    }
-
-    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
-        vec![(question.destinations.clone(), OutputRoute::Leaves { interface: ETH0 })]
-    }
-
-    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
-        vec![(question.addresses.clone(), FibAnswer::Unknown("not asked".into()))]
-    }
-
-    fn depends_on_ports(&self, _: IpVersion) -> bool {
-        false
-    }
-}
+use straight::{Host, TCP};
 
 // Attributes (`include/uapi/linux/netfilter/ipset/ip_set.h`).
 const ADDRESS: u16 = 1;
@@ -122,32 +96,7 @@ fn adds(number: u16) -> Op {
 }
 
 /// A host with sets that drops whatever no rule accepts.
-struct Host {
-    ruleset: Ruleset,
-}
-
 impl Host {
-    fn new(ip_sets: IpSets, rules: &[&[Op]]) -> Self {
-        let table = Table {
-            backend: Backend::Legacy,
-            family: Family::Ip,
-            name: "filter".into(),
-            dormant: false,
-            notation: Notation::Iptables,
-        };
-        let base = Base {
-            hook: Hook::Input,
-            priority: 0,
-            kind: ChainKind::Filter,
-            policy: Policy::Drop,
-            devices: Vec::new(),
-            registered: 0,
-        };
-        let rules = rules.iter().map(|ops| Rule { ops: ops.to_vec(), ..Rule::default() }).collect();
-        let chain = Chain { table: TableId(0), name: "INPUT".into(), base: Some(base), rules };
-        Self { ruleset: Ruleset { tables: vec![table], chains: vec![chain], ip_sets, ..Ruleset::default() } }
-    }
-
     /// Accepts what is in a set, or what is not.
     fn accepting(ip_sets: IpSets, question: IpSetQuestion, inverted: bool) -> Self {
         Self::new(ip_sets, &[&[asks(question, inverted), Op::Verdict(Verdict::Accept)]])
@@ -164,27 +113,6 @@ impl Host {
             };
             sources.iter().map(outcome).collect()
         })
-    }
-
-    fn with<T>(&self, ask: impl FnOnce(&mut Evaluator<'_>, &Question) -> T) -> T {
-        let own = IpAddr::from([10, 9, 0, 1]);
-        let eth0 = Device {
-            index: ETH0,
-            name: b"eth0".to_vec(),
-            hardware: 1,
-            group: Some(0),
-            addresses: vec![own],
-            bypasses: Vec::new(),
-        };
-        let devices = [eth0];
-        let mut evaluator = Evaluator::new(Machine { ruleset: &self.ruleset, devices: &devices, routing: &Straight });
-        let question = Question {
-            interface: ETH0,
-            protocol: TCP,
-            destination: Endpoint { address: own, port: 22 },
-            sources: AddressSet::all(IpVersion::V4),
-        };
-        ask(&mut evaluator, &question)
     }
 
     fn opens_to(&self, sources: &[&str]) -> Vec<bool> {

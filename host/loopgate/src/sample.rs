@@ -1,7 +1,7 @@
 //! Facts, policies and answers for tests.
 
 use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, Severity, Subject};
-use loopgate_facts::{Area, Facts, Listener, ListenerId, Origin, Owner, Protocol, Scope, Socket};
+use loopgate_facts::{Area, Facts, Listener, Owner, Protocol, Socket};
 
 use crate::gate::{Answer, judge};
 use crate::policy::{OnUnknown, Policy, Source};
@@ -24,18 +24,7 @@ pub(crate) fn facts() -> Facts {
 
 /// A TCP listener with one owner.
 pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
-    let address = address.parse().unwrap();
     Listener {
-        id: ListenerId::new(Protocol::Tcp, address, port, None, None),
-        protocol: Protocol::Tcp,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
-        origin: Origin::Socket,
         sockets: vec![Socket { inode: 7, uid: Some(100) }],
         owners: vec![Owner {
             pid: 812,
@@ -48,8 +37,7 @@ pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
             unit: Some("redis-server.service".into()),
             container: None,
         }],
-        published: None,
-        reachability: Vec::new(),
+        ..Listener::at(Protocol::Tcp, address.parse().unwrap(), port)
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use loopgate_facts::Owner;
 
+use super::errno::is;
 use super::process::Process;
 use super::users::Users;
 
@@ -108,8 +109,7 @@ impl Pass {
 
 /// Whether an error says that the process, or the descriptor, is no longer there.
 fn has_vanished(error: &io::Error) -> bool {
-    let code = error.raw_os_error();
-    [Errno::NOENT, Errno::SRCH].iter().any(|errno| code == Some(errno.raw_os_error()))
+    [Errno::NOENT, Errno::SRCH].into_iter().any(|errno| is(error, errno))
 }
 
 /// The process ids in `/proc`, in its order.

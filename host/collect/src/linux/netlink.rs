@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer};
 use netlink_sys::{Socket, SocketAddr};
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
+use super::errno::is;
 pub(super) use loopgate_firewall::attribute::{Attribute, AttributeError, attributes, find, u32_at};
 use messages::{Expected, Reading};
 
@@ -84,7 +86,7 @@ impl NetlinkError {
         match self {
             Self::Interrupted | Self::Truncated(_) | Self::Unexpected(_) => true,
             // ENOBUFS: answers were lost because the receive queue was full.
-            Self::Receive(error) => error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error()),
+            Self::Receive(error) => is(error, Errno::NOBUFS),
             Self::Open(_) | Self::Send(_) | Self::Refused(_) | Self::Absent | Self::Malformed(_) => false,
         }
     }

@@ -98,7 +98,7 @@ impl Flows {
     /// Whether they are the same packets in the same states.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let is_among = |flow: &Flow, others: &Self| {
-            others.0.iter().any(|known| known.state == flow.state && known.region.is_same(&flow.region))
+            others.0.iter().any(|known| known.state == flow.state && known.region == flow.region)
         };
         self.0.len() == other.0.len() && self.0.iter().all(|flow| is_among(flow, other))
     }

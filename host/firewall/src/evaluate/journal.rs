@@ -212,7 +212,7 @@ impl Journal {
             let same = journal.ends.iter().filter(|end| (&end.fate, end.rare) == (&wanted.fate, wanted.rare));
             same.fold(Region::empty(wanted.region.version()), |sum, end| sum.union(&end.region))
         };
-        let agree = |end: &End| who(self, end).is_same(&who(other, end));
+        let agree = |end: &End| who(self, end) == who(other, end);
         self.ends.iter().chain(&other.ends).all(agree)
     }
 }

@@ -295,7 +295,7 @@ fn order_run(version: IpVersion, symbols: &[Symbol], value: &[u8]) -> Order {
     match first.variable {
         Variable::Address if whole => order_of_address(version, value),
         Variable::Port if whole => order_of_port(version, value),
-        Variable::Port => order_of_port_bytes(version, symbols, value),
+        Variable::Port => order_of_port_byte(version, *first, value.first().copied().unwrap_or(0)),
         _ => Order::unknown(version),
     }
 }
@@ -332,15 +332,11 @@ fn order_of_port(version: IpVersion, value: &[u8]) -> Order {
     }
 }
 
-/// Bytes of the port in any order and under any mask: so few that each port is tried.
-fn order_of_port_bytes(version: IpVersion, symbols: &[Symbol], value: &[u8]) -> Order {
+/// A byte of the port under any mask: there are so few ports that each is tried.
+fn order_of_port_byte(version: IpVersion, symbol: Symbol, byte: u8) -> Order {
     let of_port = |port: u16| {
-        let bytes = port.to_be_bytes();
-        let of_symbol = |symbol: &Symbol| {
-            let byte = bytes.get(usize::from(symbol.index)).copied().unwrap_or_default();
-            byte & symbol.and ^ symbol.xor
-        };
-        symbols.iter().map(of_symbol).cmp(value.iter().copied().take(symbols.len()))
+        let own = port.to_be_bytes().get(usize::from(symbol.index)).copied().unwrap_or_default();
+        (own & symbol.and ^ symbol.xor).cmp(&byte)
     };
     let condition = |wanted| {
         let ports = (0..=u16::MAX).filter(|port| of_port(*port) == wanted).map(|port| port..=port);

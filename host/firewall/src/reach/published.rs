@@ -215,19 +215,10 @@ fn draft(
     let behind = first.interface.is_none().then(|| behind(protocol, target, listeners)).flatten();
     let listener = Listener {
         id: ListenerId::new(protocol, address, port, None, None).published(),
-        protocol,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
         origin: Origin::PublishedPort,
-        sockets: Vec::new(),
         owners: proxy.or(behind).map(|listener| listener.owners.clone()).unwrap_or_default(),
-        published: None,
         reachability: regions(port, leads),
+        ..Listener::at(protocol, address, port)
     };
     Some(Draft { listener, target, behind: behind.map(|listener| listener.id.clone()), interface, rule })
 }

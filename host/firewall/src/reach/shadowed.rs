@@ -290,7 +290,7 @@ fn decided_before(
     let whole = Region::of_ports(ruling.region.version(), ports);
     let is_narrower = !taken.difference(&ruling.region).is_empty();
     // Elements that a set gets later are covered only by what takes every sender.
-    if traits.changing_set && !taken.is_same(&whole) {
+    if traits.changing_set && taken != whole {
         return None;
     }
     let is_firm = |decider: Decider| {

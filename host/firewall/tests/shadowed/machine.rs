@@ -1,10 +1,8 @@
 //! A machine that packets come to from everywhere.
 
-use std::net::IpAddr;
-
 use loopgate_facts::{
-    BlockReason, Firewall, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, ListenerId, Origin,
-    Prefix, Protocol, Scope, Socket,
+    BlockReason, Firewall, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, Prefix, Protocol,
+    Scope, Socket,
 };
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
@@ -95,23 +93,8 @@ pub(crate) fn interfaces(of: &[DeviceOf<'_>]) -> Vec<Interface> {
 }
 
 pub(crate) fn listener(protocol: Protocol, address: &str, port: u16) -> Listener {
-    let address: IpAddr = address.parse().unwrap();
-    Listener {
-        id: ListenerId::new(protocol, address, port, None, None),
-        protocol,
-        address,
-        port,
-        scope: Scope::of(address),
-        ipv6_only: None,
-        zone: None,
-        bound_interface: None,
-        multipath: false,
-        origin: Origin::Socket,
-        sockets: vec![Socket { inode: 7, uid: Some(0) }],
-        owners: Vec::new(),
-        published: None,
-        reachability: Vec::new(),
-    }
+    let sockets = vec![Socket { inode: 7, uid: Some(0) }];
+    Listener { sockets, ..Listener::at(protocol, address.parse().unwrap(), port) }
 }
 
 /// What is said of the rules of a machine with some devices and listeners.

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::Bypasses;
 use super::rules::{Concerned, chain};
+use crate::linux::errno::is;
 use crate::linux::interfaces::Devices;
 use crate::linux::netlink::u32_at;
 use crate::linux::root::Root;
@@ -28,10 +29,6 @@ pub(super) fn observe(devices: &Devices, root: &Root, bypasses: &mut Bypasses) {
         Err(error) if is(&error, Errno::NOSYS) => {}
         Err(error) => bypasses.refuse("BPF programs", &error),
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno.raw_os_error())
 }
 
 /// `PROC_USER_INIT_INO` (`include/uapi/linux/nsfs.h`).

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::Bypasses;
 use super::rules::{Concerned, chain, family};
+use crate::linux::errno::is;
 use crate::linux::netlink::{NetlinkError, Request, Session, dump, find, retry};
 use crate::linux::rtnetlink::{AF_INET, AF_INET6, short};
 
@@ -15,7 +16,7 @@ const NETLINK_XFRM: isize = 6;
 pub(super) fn observe(bypasses: &mut Bypasses) {
     match policies().and_then(|policies| Ok((policies, defaults()?))) {
         Ok((policies, defaults)) => add(&policies, &defaults, bypasses),
-        Err(NetlinkError::Open(error)) if error.raw_os_error() == Some(Errno::PROTONOSUPPORT.raw_os_error()) => {}
+        Err(NetlinkError::Open(error)) if is(&error, Errno::PROTONOSUPPORT) => {}
         Err(error) => bypasses.refuse("IPsec policies", &error),
     }
 }
@@ -148,9 +149,7 @@ fn defaults() -> Result<Vec<Hook>, NetlinkError> {
             let hooks = [Hook::Input, Hook::Forward, Hook::Output].into_iter().zip(answer);
             Ok(hooks.filter(|(_, action)| *action == BLOCK).map(|(hook, _)| hook).collect())
         }
-        Err(NetlinkError::Refused(error)) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-            Ok(Vec::new())
-        }
+        Err(NetlinkError::Refused(error)) if is(&error, Errno::INVAL) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -6,7 +6,6 @@
 //! Nothing is asked unless a rule names a set, so that no module is loaded for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use loopgate_facts::Untrusted;
 use loopgate_firewall::attribute::{self, attributes};
@@ -14,6 +13,7 @@ use loopgate_firewall::ip_set::{Builder, IpSet, IpSetId, IpSets, Members};
 use rustix::io::Errno;
 
 use super::nf_tables::NETLINK_NETFILTER;
+use crate::linux::errno::is;
 use crate::linux::netlink::{NetlinkError, Request, Session, retry};
 
 /// Why the sets cannot be read.
@@ -61,10 +61,6 @@ fn unreadable(error: NetlinkError) -> Unreadable {
         NetlinkError::Refused(error) if is(&error, Errno::PERM) => Unreadable::NotPermitted,
         error => Unreadable::Failed(error.to_string()),
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno.raw_os_error())
 }
 
 /// The members of sets that changed while they were read are not known.

@@ -6,12 +6,13 @@
 //! Asking makes the kernel load its `nf_tables` module, as `nft list ruleset` does; it adds no table.
 
 use std::sync::mpsc;
-use std::{io, thread};
+use std::thread;
 
 use loopgate_firewall::nf_tables::Builder;
 use loopgate_firewall::{Ruleset, attribute};
 use rustix::io::Errno;
 
+use crate::linux::errno::is;
 use crate::linux::netlink::{NetlinkError, Request, Session, find, retry, u32_at};
 
 /// What was read.
@@ -113,10 +114,6 @@ fn is_absent(error: &NetlinkError) -> bool {
         NetlinkError::Absent => true,
         _ => false,
     }
-}
-
-fn is(error: &io::Error, errno: Errno) -> bool {
-    error.raw_os_error() == Some(errno.raw_os_error())
 }
 
 fn unreadable(error: NetlinkError) -> Unreadable {
