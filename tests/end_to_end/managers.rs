@@ -1,5 +1,5 @@
-//! The tools that administrators filter and publish ports with, run for real in namespaces of their own: what `loopgate`
-//! says about their rules is what a peer finds that connects.
+//! The tools that administrators filter and publish ports with, run for real in namespaces of their own: what
+//! `loopgate` says about their rules is what a peer finds that connects.
 
 mod docker;
 mod firewalld;

@@ -307,8 +307,8 @@ pub struct LoopbackTraffic {
 /// What becomes of packets that come in by an interface which is not loopback, and have a loopback address.
 ///
 /// The kernel drops them as martians unless `route_localnet` is on (`ip_route_input_slow`, `net/ipv4/route.c`;
-/// `ip6_rcv_core`, `net/ipv6/ip6_input.c`): then the reason is [`BlockReason::Martian`] and no rule decides. A rule that
-/// drops them before that is named instead. With address translation "arrives" counts wherever it leads.
+/// `ip6_rcv_core`, `net/ipv6/ip6_input.c`): then the reason is [`BlockReason::Martian`] and no rule decides. A rule
+/// that drops them before that is named instead. With address translation "arrives" counts wherever it leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpoofedLoopback {
@@ -385,8 +385,8 @@ pub struct OpenedPort {
     pub rule: RuleReference,
 }
 
-/// A rule that names a listener's port or address, sources or an interface, and would decide otherwise than what decides:
-/// but no packet to these listeners ever comes to it.
+/// A rule that names a listener's port or address, sources or an interface, and would decide otherwise than what
+/// decides: but no packet to these listeners ever comes to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShadowedRule {
@@ -396,7 +396,8 @@ pub struct ShadowedRule {
     pub decided_by: RuleReference,
     /// What it would do.
     pub effect: RuleEffect,
-    /// No packet at all comes to it. Else it takes packets to other ports, which are dropped without it too.
+    /// No first packet comes to it. Else it takes packets that are not to these listeners, which are dropped without it
+    /// too.
     pub never_matches: bool,
     /// Whom it is about, as in [`Reachability::sources`]; at least one prefix.
     pub sources: Vec<Prefix>,

@@ -188,7 +188,8 @@ fn farthest_sender(destination: IpAddr) -> Reach {
 const SHORTEST_ON_LINK: u8 = 8;
 
 /// Ranges whose addresses are not public. A multicast address is never a source (`ip_route_input_slow`,
-/// `net/ipv4/route.c`; `ip6_rcv_core`, `net/ipv6/ip6_input.c`); one of `0.0.0.0/8`, loopback or link-local is never routed.
+/// `net/ipv4/route.c`; `ip6_rcv_core`, `net/ipv6/ip6_input.c`); one of `0.0.0.0/8`, loopback or link-local is never
+/// routed.
 const RANGES: [(IpAddr, u8, Reach); 14] = [
     (v4(10, 0, 0, 0), 8, Reach::Private),
     (v4(172, 16, 0, 0), 12, Reach::Private),

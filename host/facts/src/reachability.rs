@@ -12,8 +12,8 @@ use crate::{Prefix, Untrusted};
 
 /// What happens to an unsolicited first packet from a set of sources.
 ///
-/// An entry holds for each of its interfaces with each of its destinations. The entries of one interface, destination and
-/// port partition the addresses of the family: no source is in two of them, and none is missing.
+/// An entry holds for each of its interfaces with each of its destinations. The entries of one interface, destination
+/// and port partition the addresses of the family: no source is in two of them, and none is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reachability {
@@ -24,14 +24,15 @@ pub struct Reachability {
     /// The port that the packet is sent to.
     pub port: u16,
     /// Where the packet comes from: prefixes that hold the set, in order. The set is what they hold without
-    /// [`Reachability::excluded_sources`], in the form that takes the fewest prefixes of both. Where that would be more than
-    /// [`MAX_SOURCES`] of one kind, only the widest prefixes of the set itself, see [`Reachability::unlisted_sources`].
+    /// [`Reachability::excluded_sources`], in the form that takes the fewest prefixes of both. Where that would be more
+    /// than [`MAX_SOURCES`] of one kind, only the widest prefixes of the set itself, see
+    /// [`Reachability::unlisted_sources`].
     pub sources: Vec<Prefix>,
     /// Prefixes within [`Reachability::sources`] that are not in the set, in order; at most [`MAX_SOURCES`].
     #[serde(default)]
     pub excluded_sources: Vec<Prefix>,
-    /// How many prefixes of the set are not in [`Reachability::sources`]; 0 where it is complete. If it is not, nothing is
-    /// excluded from it.
+    /// How many prefixes of the set are not in [`Reachability::sources`]; 0 where it is complete. If it is not, nothing
+    /// is excluded from it.
     #[serde(default)]
     pub unlisted_sources: u64,
     /// Whether it arrives.
@@ -52,16 +53,17 @@ pub struct Reachability {
     pub notes: Vec<Untrusted>,
 }
 
-/// The most prefixes that [`Reachability::sources`] and [`Reachability::excluded_sources`] list, each. A machine with a set of 100,000 blocked addresses has hundreds
-/// of entries over the same sources; their lists must stay readable, and a document of facts within its size.
+/// The most prefixes that [`Reachability::sources`] and [`Reachability::excluded_sources`] list, each. A machine with a
+/// set of 100,000 blocked addresses has hundreds of entries over the same sources; their lists must stay readable, and
+/// a document of facts within its size.
 pub const MAX_SOURCES: usize = 128;
 
 /// The most rules that [`Reachability::narrowed_by`] names; a note counts the others.
 pub const MAX_NARROWED_BY: usize = 16;
 
 impl Reachability {
-    /// A list of prefixes that is too long for [`Reachability::sources`]: all of them, or the widest [`MAX_SOURCES`] and the
-    /// number of the others.
+    /// A list of prefixes that is too long for [`Reachability::sources`]: all of them, or the widest [`MAX_SOURCES`]
+    /// and the number of the others.
     ///
     /// The prefixes are counted first and listed then, because there can be millions.
     pub fn shortened(prefixes: impl Iterator<Item = Prefix> + Clone) -> (Vec<Prefix>, u64) {

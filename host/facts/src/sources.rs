@@ -23,8 +23,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Disjoint ranges of numbers of addresses that do not touch, in order, if that takes at most [`MAX_SOURCES`] prefixes
-    /// of each kind.
+    /// Disjoint ranges of numbers of addresses that do not touch, in order, if that takes at most [`MAX_SOURCES`]
+    /// prefixes of each kind.
     pub fn exact(is_ipv4: bool, ranges: &[RangeInclusive<u128>]) -> Option<Self> {
         // Each prefix has two ends, and so has each range.
         if ranges.len() > 2 * MAX_SOURCES {
@@ -307,7 +307,8 @@ mod tests {
             prop_assert!(found.listed.is_sorted() && found.excluded.is_sorted());
         }
 
-        /// Ends and holes anywhere: what is listed is the set, and no more than twice what a range takes in the worst case.
+        /// Ends and holes anywhere: what is listed is the set, and no more than twice what a range takes in the worst
+        /// case.
         #[test]
         fn any_range_of_addresses_is_listed(a: u128, b: u128, hole: u128) {
             let (first, last) = (a.min(b), a.max(b));

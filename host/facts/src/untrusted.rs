@@ -74,8 +74,8 @@ impl fmt::Display for Escaped<'_> {
 
 /// Whether a character could steer a terminal, break a line, hide, or reorder the text around it.
 ///
-/// C0 and C1 controls, line and paragraph separators, the bidirectional controls of Unicode Standard Annex 9, zero-width
-/// characters, variation selectors, tags, private use and other default-ignorable characters.
+/// C0 and C1 controls, line and paragraph separators, the bidirectional controls of Unicode Standard Annex 9,
+/// zero-width characters, variation selectors, tags, private use and other default-ignorable characters.
 pub fn is_unsafe_to_print(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -1,7 +1,8 @@
 //! Chains that lead back to themselves.
 //!
 //! The kernel takes none that a packet can come to (`mark_source_chains`, `net/ipv4/netfilter/ip_tables.c`;
-//! `nft_chain_validate`, `net/netfilter/nf_tables_api.c`), but those that no rule of a hook leads to it need not look at.
+//! `nft_chain_validate`, `net/netfilter/nf_tables_api.c`), but those that no rule of a hook leads to it need not look
+//! at.
 
 use crate::Ruleset;
 use crate::rule::{Op, Verdict};

@@ -84,7 +84,8 @@ impl PortSet {
 
 /// A set of senders: pairs of an address and a port.
 ///
-/// It is kept as a function from addresses to sets of ports: parts with disjoint, non-empty addresses and non-empty ports.
+/// It is kept as a function from addresses to sets of ports: parts with disjoint, non-empty addresses and non-empty
+/// ports.
 #[derive(Clone, Debug)]
 pub struct Region {
     version: IpVersion,

@@ -1,8 +1,8 @@
 //! What the evaluator asks about routing.
 //!
-//! On a live machine the kernel answers (it applies `route_localnet`, `rp_filter`, `accept_local`, policy rules and VRFs
-//! itself); on recorded facts the recorded answers do. Each answer partitions the addresses that were asked about, so
-//! that no source is without one.
+//! On a live machine the kernel answers (it applies `route_localnet`, `rp_filter`, `accept_local`, policy rules and
+//! VRFs itself); on recorded facts the recorded answers do. Each answer partitions the addresses that were asked about,
+//! so that no source is without one.
 
 use std::net::IpAddr;
 
@@ -22,8 +22,8 @@ pub trait Routing: Sync {
     /// What the routing table says of each of `question.addresses` (`fib`, `addrtype`, `rpfilter`).
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)>;
 
-    /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`): if not,
-    /// ports that no rule tells apart share their answers.
+    /// Whether an answer about this version may depend on the port that packets are sent to (`ip rule add dport`): if
+    /// not, ports that no rule tells apart share their answers.
     fn depends_on_ports(&self, _version: IpVersion) -> bool {
         true
     }

@@ -436,7 +436,8 @@ pub enum Predicate {
     },
     /// A fragment behind the first (`-f`).
     Fragment,
-    /// An extension header that ordinary packets do not have (`rt`, `hbh`, `dst`, `frag`) is there: the match that asks.
+    /// An extension header that ordinary packets do not have (`rt`, `hbh`, `dst`, `frag`) is there: the match that
+    /// asks.
     HeaderPresent(Untrusted),
     /// The name of the interface (`-i`, `-o`): equal under a mask over `IFNAMSIZ` bytes.
     Interface {
@@ -456,8 +457,8 @@ pub enum Predicate {
         /// The mask.
         mask: u32,
     },
-    /// States of the connection as bits: INVALID 1, ESTABLISHED 2, RELATED 4, NEW 8, UNTRACKED 64, and the pseudo states
-    /// SNAT 128 and DNAT 256. One must hold.
+    /// States of the connection as bits: INVALID 1, ESTABLISHED 2, RELATED 4, NEW 8, UNTRACKED 64, and the pseudo
+    /// states SNAT 128 and DNAT 256. One must hold.
     ConntrackState(u16),
     /// Status bits of the connection (`IPS_*`): one of the mask is set. With 0 it never holds (`--ctstatus NONE`).
     ConntrackStatus(u32),
@@ -696,8 +697,8 @@ pub enum Target {
     Redirect,
     /// The address of the interface that the packet leaves by (`masquerade`).
     Masquerade,
-    /// The prefix is replaced, the rest of the address stays (`NETMAP`): the bits and their mask. The hook tells of which
-    /// end, whatever [`Translation::end`] says.
+    /// The prefix is replaced, the rest of the address stays (`NETMAP`): the bits and their mask. The hook tells of
+    /// which end, whatever [`Translation::end`] says.
     Prefix(IpAddr, IpAddr),
     /// Not understood.
     Unknown(Untrusted),

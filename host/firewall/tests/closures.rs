@@ -2,8 +2,8 @@
 //!
 //! C. Diekmann and others compute of a ruleset what it accepts for sure and what it may accept, with a program that is
 //! formally verified (`diekmann/Iptables_Semantics`, `thy/Iptables_Semantics/Examples`): of the chain INPUT of the
-//! table filter, for packets that are new. With `LOOPGATE_RULESETS` the bounds of real hosts are compared that it has in
-//! `iptables-semantics`; without, only those of a ruleset of our own.
+//! table filter, for packets that are new. With `LOOPGATE_RULESETS` the bounds of real hosts are compared that it has
+//! in `iptables-semantics`; without, only those of a ruleset of our own.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "the bans are for the product")]
@@ -169,9 +169,9 @@ fn verdicts_about_real_hosts_lie_between_bounds_that_were_proved() {
     }
 }
 
-/// The authors take this host's eth0 to carry 172.16.2.0/24 and nothing else, and put these sources where the rules have
-/// the interface, `-i eth0 -j ACCEPT` among them. The kernel asks for the interface: whoever comes in by it is accepted.
-/// With each interface carrying what they take it to, the bounds hold.
+/// The authors take this host's eth0 to carry 172.16.2.0/24 and nothing else, and put these sources where the rules
+/// have the interface, `-i eth0 -j ACCEPT` among them. The kernel asks for the interface: whoever comes in by it is
+/// accepted. With each interface carrying what they take it to, the bounds hold.
 #[test]
 fn of_a_host_with_an_interface_of_one_network_the_bounds_hold_for_that_network() {
     let name = "of_a_host_with_an_interface_of_one_network_the_bounds_hold_for_that_network";

@@ -1,5 +1,5 @@
-//! The kept corpus of the fuzz targets, as it is and changed at random. The seed is printed; `LOOPGATE_SEED` sets it, and
-//! `LOOPGATE_MUTATIONS` how many changed inputs each target gets.
+//! The kept corpus of the fuzz targets, as it is and changed at random. The seed is printed; `LOOPGATE_SEED` sets it,
+//! and `LOOPGATE_MUTATIONS` how many changed inputs each target gets.
 
 #![allow(clippy::disallowed_methods, reason = "the bans are for the product")]
 #![allow(clippy::panic, clippy::print_stdout, clippy::indexing_slicing, reason = "a test")]

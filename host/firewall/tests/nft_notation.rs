@@ -1,5 +1,5 @@
-//! Rules are shown as `nft list ruleset` prints them: rules are loaded in a namespace, read from the listing as JSON, and
-//! their text compared with the line of the other listing.
+//! Rules are shown as `nft list ruleset` prints them: rules are loaded in a namespace, read from the listing as JSON,
+//! and their text compared with the line of the other listing.
 
 #![allow(
     clippy::disallowed_methods,
@@ -24,8 +24,8 @@ const RULES: &str = include_str!("data/native.nft");
 
 /// Rules that are shown differently, each with how.
 ///
-/// The listing as JSON has no index of an interface and no timeout of an update; the model has no flags of a translation,
-/// and neither follows the others.
+/// The listing as JSON has no index of an interface and no timeout of an update; the model has no flags of a
+/// translation, and neither follows the others.
 const DIFFERENT: &[(&str, &str)] = &[
     (r#"meta time < "2030-01-01 00:00:00" accept"#, "[match of meta time] accept"),
     (r#"meta hour "10:00"-"12:00" accept"#, "[match of meta hour] accept"),

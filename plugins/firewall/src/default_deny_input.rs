@@ -17,7 +17,8 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
     }
 }
 
-/// One remark for the whole machine: what is exposed without a filter is a finding of other rules, listener by listener.
+/// One remark for the whole machine: what is exposed without a filter is a finding of other rules, listener by
+/// listener.
 fn judge_without_filter(facts: &Facts, report: &mut Report) {
     if facts.other_interfaces().next().is_none() {
         return report.not_applicable("no interface leads to another machine");

@@ -19,8 +19,8 @@ fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
     }
 }
 
-/// Whether a region is of local clients that ask for `localhost`, or for the address that the listener is bound to. Such
-/// a packet comes in by loopback, from the very address that it goes to.
+/// Whether a region is of local clients that ask for `localhost`, or for the address that the listener is bound to.
+/// Such a packet comes in by loopback, from the very address that it goes to.
 fn is_own(facts: &Facts, listener: &Listener, region: &Reachability) -> bool {
     is_over_loopback(facts, region) && region.destinations.iter().any(|it| is_asked(listener, region, it))
 }

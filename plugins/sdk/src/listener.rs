@@ -23,7 +23,8 @@ impl Listener {
         })
     }
 
-    /// Whether it takes IPv4 traffic; a published port takes the traffic of its own family. `None` where that could not be told, which is for an IPv6 wildcard only.
+    /// Whether it takes IPv4 traffic; a published port takes the traffic of its own family. `None` where that could not
+    /// be told, which is for an IPv6 wildcard only.
     pub fn takes_ipv4(&self) -> Option<bool> {
         match self.address.to_std() {
             address if address.to_canonical().is_ipv4() => Some(true),

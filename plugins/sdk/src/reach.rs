@@ -213,8 +213,8 @@ impl Reachability {
         describe_sources(&self.sources, &self.excluded_sources, self.unlisted_sources)
     }
 
-    /// Whether packets from an address are of this region; `None` where not all of its sources are listed, and this is not
-    /// among those that are.
+    /// Whether packets from an address are of this region; `None` where not all of its sources are listed, and this is
+    /// not among those that are.
     pub fn is_from(&self, address: &IpAddress) -> Option<bool> {
         let is_among = |prefixes: &[Prefix]| prefixes.iter().any(|prefix| prefix.contains(address));
         let is_listed = is_among(&self.sources) && !is_among(&self.excluded_sources);

@@ -19,7 +19,8 @@ impl Nftables {
     /// Loads the library and opens its netlink socket.
     #[expect(unsafe_code, reason = "the library of nftables is a C library")]
     pub fn open() -> io::Result<Self> {
-        // SAFETY: libnftables has no initialisers with preconditions, and the types are those of nftables/libnftables.h.
+        // SAFETY: libnftables has no initialisers with preconditions, and the types are those of
+        // nftables/libnftables.h.
         unsafe {
             let library = Library::new("libnftables.so.1").map_err(io::Error::other)?;
             let new =

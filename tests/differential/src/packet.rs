@@ -1,7 +1,7 @@
 //! Frames: the first packets of connections, and what comes back.
 //!
-//! Every packet carries the number of its probe, a TCP segment as its sequence number and a UDP datagram in its payload,
-//! so that it is known again whatever address translation made of it (RFC 791, 768, 8200, 9293).
+//! Every packet carries the number of its probe, a TCP segment as its sequence number and a UDP datagram in its
+//! payload, so that it is known again whatever address translation made of it (RFC 791, 768, 8200, 9293).
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use super::machine::{WAYS, Way, listen, peer};
 use super::verdicts::compare;
 
-/// Puts folders of its own in place of those of the machine, which only these commands see; writes the configuration with
-/// the arguments that it reads, a line each, up to an empty one; starts a bus and firewalld, says so, and ends both when
-/// its input ends.
+/// Puts folders of its own in place of those of the machine, which only these commands see; writes the configuration
+/// with the arguments that it reads, a line each, up to an empty one; starts a bus and firewalld, says so, and ends
+/// both when its input ends.
 const SCRIPT: &str = r#"
 mkdir "$1/zones" "$1/services" "$1/policies" "$1/ipsets" "$1/icmptypes" "$1/helpers"
 sed "s/^FirewallBackend=.*/FirewallBackend=$2/" /etc/firewalld/firewalld.conf >"$1/firewalld.conf"

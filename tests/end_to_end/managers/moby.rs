@@ -1,5 +1,6 @@
-//! The rules that Docker's own tests hold to be what its bridge driver writes (`moby/moby`), where `LOOPGATE_RULESETS` names
-//! a folder that has them in `moby`: loaded in front of a container that stands in, they let a neighbour do what is said.
+//! The rules that Docker's own tests hold to be what its bridge driver writes (`moby/moby`), where `LOOPGATE_RULESETS`
+//! names a folder that has them in `moby`: loaded in front of a container that stands in, they let a neighbour do what
+//! is said.
 
 use std::net::{SocketAddr, TcpListener};
 

@@ -188,8 +188,8 @@ fn ipv6_only(family: u8, nlas: &[Nla]) -> Option<bool> {
     told.filter(|_| family == AF_INET6)
 }
 
-/// `struct inet_diag_sockopt`, which the kernel sends since Linux 5.10: bits in the order of the structure, which begin at
-/// the low end on little-endian machines and at the high end on others.
+/// `struct inet_diag_sockopt`, which the kernel sends since Linux 5.10: bits in the order of the structure, which begin
+/// at the low end on little-endian machines and at the high end on others.
 fn transparent(nlas: &[Nla]) -> bool {
     const INET_DIAG_SOCKOPT: u16 = 22;
     const TRANSPARENT: u8 = if cfg!(target_endian = "little") { 1 << 5 } else { 1 << 2 };

@@ -1,8 +1,8 @@
 //! Which rules of a long chain can match at all, found without trying each.
 //!
-//! Rulesets of thousands of services are long lists of rules that each ask for another destination. A rule is listed under
-//! the value that it asks for; packets whose destination is known meet only the rules under their own value, and those
-//! that ask for nothing of the kind.
+//! Rulesets of thousands of services are long lists of rules that each ask for another destination. A rule is listed
+//! under the value that it asks for; packets whose destination is known meet only the rules under their own value, and
+//! those that ask for nothing of the kind.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -151,9 +151,9 @@ impl<'m> Journey<'_, 'm> {
         arrived
     }
 
-    /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback addresses
-    /// from outside, and multicast sources. TCP takes no connection from an IPv4-mapped source (`tcp_v6_conn_request`,
-    /// `net/ipv6/tcp_ipv6.c`), which other protocols do.
+    /// What IPv6 drops before any rule of its hooks sees it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`): loopback
+    /// addresses from outside, and multicast sources. TCP takes no connection from an IPv4-mapped source
+    /// (`tcp_v6_conn_request`, `net/ipv6/tcp_ipv6.c`), which other protocols do.
     fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
         let mut possible = Flows::default();
         for flow in flows {

@@ -22,8 +22,8 @@ impl Registers {
         self.0.get(start..start.checked_add(length)?)
     }
 
-    /// Writes from a register on. The rest of the last register becomes zero, as `nft_payload_eval` and its like leave it
-    /// (`net/netfilter/nft_payload.c`). Whether there was room.
+    /// Writes from a register on. The rest of the last register becomes zero, as `nft_payload_eval` and its like leave
+    /// it (`net/netfilter/nft_payload.c`). Whether there was room.
     pub(super) fn write(&mut self, to: Register, bytes: &[Symbol]) -> bool {
         let start = usize::from(to.0) * 4;
         let end = start + bytes.len();

@@ -1,8 +1,8 @@
 //! Rules that packets would come to, had nothing before them decided.
 //!
-//! For a question that asks for it, what was decided about at the input hook is followed on, beside the packets that are
-//! still on their way, as packets of a state of their own ([`Earlier`]). They have no part in the answer: the rules that
-//! they come to are noted, and nothing else. Where something about them is not known, they are not followed.
+//! For a question that asks for it, what was decided about at the input hook is followed on, beside the packets that
+//! are still on their way, as packets of a state of their own ([`Earlier`]). They have no part in the answer: the rules
+//! that they come to are noted, and nothing else. Where something about them is not known, they are not followed.
 
 use std::collections::BTreeSet;
 
@@ -58,8 +58,8 @@ pub struct Shadows {
     room: u64,
 }
 
-/// How much is done for one question: a rule counts as many times as the regions that it is run for have ranges, and as the
-/// square of their parts. That is enough for some thousand rules that each name a source of their own.
+/// How much is done for one question: a rule counts as many times as the regions that it is run for have ranges, and as
+/// the square of their parts. That is enough for some thousand rules that each name a source of their own.
 const ROOM: u64 = 1 << 24;
 
 impl Shadows {

@@ -111,8 +111,8 @@ fn range(numbers: RangeInclusive<u128>, version: IpVersion) -> Result<Vec<IpAddr
 }
 
 /// The first address of the interface that the packet came in by, and loopback for packets of this machine
-/// (`nf_nat_redirect_ipv4` and `nf_nat_redirect_ipv6`, `net/netfilter/nf_nat_redirect.c`). Without an address the packet
-/// is dropped.
+/// (`nf_nat_redirect_ipv4` and `nf_nat_redirect_ipv6`, `net/netfilter/nf_nat_redirect.c`). Without an address the
+/// packet is dropped.
 fn redirected(state: &State, machine: &Machine<'_>, place: &Place<'_>) -> Result<IpAddr, Fate> {
     if place.hook == Hook::Output {
         return Ok(match state.version {

@@ -11,8 +11,8 @@ use super::journal::{Decider, End, Fate, Step};
 use super::run::Runner;
 use super::shadow::Earlier;
 
-/// The most rules that are run for one question. A ruleset whose chains call each other in every way that is allowed can
-/// ask for more than the kernel itself would finish.
+/// The most rules that are run for one question. A ruleset whose chains call each other in every way that is allowed
+/// can ask for more than the kernel itself would finish.
 const MAX_RULES_RUN: u64 = 50_000_000;
 
 /// The deepest that chains call each other: a file can hold a loop, which the kernel refuses.

@@ -153,7 +153,8 @@ fn reply_arrives<'m>(journey: &mut Journey<'_, 'm>, device: &'m Device, flows: F
     journey.hook(place(Hook::Input), flows)
 }
 
-/// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent to.
+/// An answer that conntrack does not know has the address that the packet was translated to, not the one it was sent
+/// to.
 fn is_from_elsewhere(answer: &State) -> bool {
     (answer.is_translated() || answer.sender_hidden) && answer.tracking != Tracking::Established
 }

@@ -87,7 +87,8 @@ const fn kind(name: &'static str, revision: u8, sources: &'static [Source]) -> K
     Kind { name, revision, sources }
 }
 
-/// Those that are known. What is left out asks for marks or hardware addresses: `hash:mac`, `hash:ip,mac`, `hash:ip,mark`.
+/// Those that are known. What is left out asks for marks or hardware addresses: `hash:mac`, `hash:ip,mac`,
+/// `hash:ip,mark`.
 const KINDS: &[Kind] = &[
     kind("bitmap:ip", 3, &[HOST]),
     kind("bitmap:ip,mac", 3, &[HOST, Source::HardwareAddress]),

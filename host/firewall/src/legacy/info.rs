@@ -107,8 +107,8 @@ fn offsets(fields: &mut Structure<'_>) -> Option<[usize; 5]> {
     Some(offsets)
 }
 
-/// The priority of a table at a hook (`enum nf_ip_hook_priorities`, `linux/netfilter_ipv4.h`; `net/ipv4/netfilter/iptable_*.c`),
-/// and what it does there.
+/// The priority of a table at a hook (`enum nf_ip_hook_priorities`, `linux/netfilter_ipv4.h`;
+/// `net/ipv4/netfilter/iptable_*.c`), and what it does there.
 fn place(table: &str, hook: Hook) -> Option<(i32, ChainKind)> {
     Some(match (table, hook) {
         ("raw", _) => (-300, ChainKind::Filter),

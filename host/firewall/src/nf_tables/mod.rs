@@ -1,4 +1,5 @@
-//! Reads the messages in which the kernel lists the rules of its `nf_tables` (`include/uapi/linux/netfilter/nf_tables.h`).
+//! Reads the messages in which the kernel lists the rules of its `nf_tables`
+//! (`include/uapi/linux/netfilter/nf_tables.h`).
 //!
 //! Bytes come in, a [`Ruleset`] comes out. The messages are given to a [`Builder`] in the order tables, chains, sets,
 //! elements, objects, rules, so that each finds what it names. A message that is not well formed is an error, because

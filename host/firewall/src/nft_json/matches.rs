@@ -1,7 +1,7 @@
 //! Matches, lookups, and what a packet must be for a match to mean anything.
 //!
-//! `nft` puts a test of the protocol before a header field of it (`src/payload.c` of nftables, "dependency"), and leaves
-//! it out where it prints the rule.
+//! `nft` puts a test of the protocol before a header field of it (`src/payload.c` of nftables, "dependency"), and
+//! leaves it out where it prints the rule.
 
 use serde_json::Value;
 
@@ -265,7 +265,8 @@ fn inverted(relation: Relation) -> Option<bool> {
 
 /// A part as a set holds it: an interface by its name where the set has names, and the same length.
 ///
-/// The values of a named set stand at the right of their bytes, those of a field that does not fill its bytes not always.
+/// The values of a named set stand at the right of their bytes, those of a field that does not fill its bytes not
+/// always.
 fn fitted(part: Part, form: &Form, anonymous: bool) -> Option<Part> {
     let part = match (part.form.kind, form.kind) {
         (Kind::InterfaceIndex, Kind::InterfaceName) => part.by_name()?,

@@ -1,8 +1,8 @@
 //! Reads `nft -j list ruleset` (`libnftables-json(5)`) into a [`Ruleset`].
 //!
-//! The document is walked value by value, so that a statement that is not understood becomes one [`crate::rule::Op::Unknown`] in
-//! its place and takes nothing with it. What the document prints in the notation of people is lowered to the same
-//! operations on registers that `nft` would compile it to.
+//! The document is walked value by value, so that a statement that is not understood becomes one
+//! [`crate::rule::Op::Unknown`] in its place and takes nothing with it. What the document prints in the notation of
+//! people is lowered to the same operations on registers that `nft` would compile it to.
 //!
 //! | module | what it lowers |
 //! | --- | --- |
@@ -16,10 +16,10 @@
 //! | `statements` | everything else that a rule does |
 //!
 //! **What the document does not carry.** Matches and targets of iptables are printed without their parameters, chains
-//! without a name as text, and the devices of an ingress or egress chain and the flag `dynamic` of a set not at all (nft
-//! 1.0.6). Interfaces that a rule knows by index
-//! (`iif`) are printed by the name that the index had at that moment, and are compared by that name: for the moment of
-//! the listing, which is all that a file speaks of, the two are the same interface.
+//! without a name as text, and the devices of an ingress or egress chain and the flag `dynamic` of a set not at all
+//! (nft 1.0.6). Interfaces that a rule knows by index (`iif`) are printed by the name that the index had at that
+//! moment, and are compared by that name: for the moment of the listing, which is all that a file speaks of, the two
+//! are the same interface.
 
 mod constants;
 mod document;

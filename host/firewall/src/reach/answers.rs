@@ -48,8 +48,8 @@ impl<'e, 'm> Answers<'e, 'm> {
         ports.entry(Way::of(question)).or_insert_with(|| Rc::new(evaluator.port_classes(question))).clone()
     }
 
-    /// Who gets through to the destination of a question, or to another endpoint that `takes` names. Questions are about
-    /// every source.
+    /// Who gets through to the destination of a question, or to another endpoint that `takes` names. Questions are
+    /// about every source.
     pub(super) fn about(&mut self, question: &Question, takes: impl Fn(Endpoint) -> bool) -> Outcome {
         let Some(representative) = self.ports(question).representative(question.destination.port) else {
             return self.asked(question, takes);

@@ -42,8 +42,8 @@ impl Addresses {
     }
 }
 
-/// Whether another socket gets the packets to an address because it is bound to that very address, or to all addresses of
-/// IPv4 beside a socket for both versions (`compute_score`, `net/ipv4/inet_hashtables.c`).
+/// Whether another socket gets the packets to an address because it is bound to that very address, or to all addresses
+/// of IPv4 beside a socket for both versions (`compute_score`, `net/ipv4/inet_hashtables.c`).
 fn takes_instead(other: &Listener, listener: &Listener, address: IpAddr) -> bool {
     let same = other.protocol == listener.protocol && other.port == listener.port && other.interface().is_none();
     let exact = other.address.to_canonical() == address;

@@ -26,8 +26,8 @@ pub fn records(
     outcome(ruleset, question, judged).into_iter().map(of_way).collect()
 }
 
-/// The parts of an answer, without where it holds: they partition the addresses. Of an address that is reachable from some
-/// source ports only, it is said that it is reachable, with the ports as a note.
+/// The parts of an answer, without where it holds: they partition the addresses. Of an address that is reachable from
+/// some source ports only, it is said that it is reachable, with the ports as a note.
 pub(super) fn outcome(ruleset: &Ruleset, question: &Question, judged: Vec<Judged>) -> Vec<Reachability> {
     let mut left = question.sources.clone();
     let mut found: Vec<(Reachability, AddressSet)> = Vec::new();

@@ -1,9 +1,9 @@
 //! The matches and targets of iptables, as the kernel holds them: legacy iptables and iptables-nft store the same
 //! structures (`include/uapi/linux/netfilter/xt_*.h`).
 //!
-//! A structure has no description of itself. It is read only where its name, its revision, its family and its length are
-//! all those of a structure known here; everything else is [`Op::Unknown`]. The layouts are those of 64-bit machines
-//! whose numbers of eight bytes are aligned to eight, x86-64 and aarch64.
+//! A structure has no description of itself. It is read only where its name, its revision, its family and its length
+//! are all those of a structure known here; everything else is [`Op::Unknown`]. The layouts are those of 64-bit
+//! machines whose numbers of eight bytes are aligned to eight, x86-64 and aarch64.
 
 mod matches;
 mod structure;

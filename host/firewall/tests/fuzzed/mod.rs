@@ -74,7 +74,8 @@ fn asking(ip_sets: IpSets, family: Family) -> Ruleset {
     Ruleset { tables: vec![table], chains: vec![chain], ip_sets, ..Ruleset::default() }
 }
 
-/// A match or a target: a byte each for which of them, the family and the revision, the name up to a NUL, the structure.
+/// A match or a target: a byte each for which of them, the family and the revision, the name up to a NUL, the
+/// structure.
 pub(crate) fn xt(input: &[u8]) {
     let [kind, family, revision, rest @ ..] = input else { return };
     let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -86,8 +86,8 @@ fn link_info(id: u32) -> io::Result<LinkInfo> {
     Ok(info)
 }
 
-/// A program at a hook, by what is known of its link. Which network namespace it is in is not said: it is taken for this
-/// one.
+/// A program at a hook, by what is known of its link. Which network namespace it is in is not said: it is taken for
+/// this one.
 fn netfilter_program(info: &LinkInfo) -> Option<(Bypass, loopgate_firewall::Ruleset)> {
     const BPF_LINK_TYPE_NETFILTER: u32 = 10;
     const NFPROTO_IPV4: u32 = 2;

@@ -106,8 +106,8 @@ fn append_message(stream: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     stream.resize(stream.len().next_multiple_of(ALIGNMENT), 0);
 }
 
-/// Without nfnetlink there is no such protocol; without `nf_tables` the kernel knows no such message (`nfnetlink_rcv_msg`,
-/// `net/netfilter/nfnetlink.c`).
+/// Without nfnetlink there is no such protocol; without `nf_tables` the kernel knows no such message
+/// (`nfnetlink_rcv_msg`, `net/netfilter/nfnetlink.c`).
 fn is_absent(error: &NetlinkError) -> bool {
     match error {
         NetlinkError::Open(error) => is(error, Errno::PROTONOSUPPORT),

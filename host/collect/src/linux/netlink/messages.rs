@@ -88,7 +88,8 @@ impl Reading {
         Ok(())
     }
 
-    /// `NLMSG_DONE` carries the error that ended the dump, 0 for none (`netlink_dump_done`, `net/netlink/af_netlink.c`).
+    /// `NLMSG_DONE` carries the error that ended the dump, 0 for none (`netlink_dump_done`,
+    /// `net/netlink/af_netlink.c`).
     fn end(&mut self, payload: &[u8]) -> Result<(), NetlinkError> {
         match error_code(payload)? {
             0 if self.interrupted => Err(NetlinkError::Interrupted),

@@ -142,8 +142,8 @@ impl Tables {
         }
     }
 
-    /// Where answers about packets that come in can change with their source. Without source validation and policy rules
-    /// only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
+    /// Where answers about packets that come in can change with their source. Without source validation and policy
+    /// rules only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
     pub(super) fn input_cuts(&self, version: IpVersion) -> Option<Cuts> {
         let special = self.rules.iter().any(|rule| !rule.selectors.is_empty());
         let by_routes = version == IpVersion::V4 && (self.validates || special);

@@ -71,8 +71,8 @@ fn is_impossible(source: IpAddr, destination: IpAddr) -> bool {
     source.is_ipv6() && (source.is_loopback() || source.is_multicast() || destination.is_loopback())
 }
 
-/// Holds the answers about packets from and to these addresses against what becomes of real ones, and gives the number of
-/// those that had a definite answer.
+/// Holds the answers about packets from and to these addresses against what becomes of real ones, and gives the number
+/// of those that had a definite answer.
 fn compare(wire: &mut Wire, sources: &[IpAddr], destinations: &[IpAddr], context: &str) -> usize {
     let now = Now::read();
     let (mut definite, mut wrong) = (0, Vec::new());

@@ -230,8 +230,8 @@ fn first(texts: &[facts::Untrusted]) -> Vec<String> {
     texts.iter().take(MAX_NOTES).map(text).collect()
 }
 
-/// A set of sources in at most [`MAX_SOURCES`] prefixes of each kind. Of one that takes more, the widest prefixes of the set
-/// itself and the number of the others: a guest must never take excluded addresses for some of the set.
+/// A set of sources in at most [`MAX_SOURCES`] prefixes of each kind. Of one that takes more, the widest prefixes of
+/// the set itself and the number of the others: a guest must never take excluded addresses for some of the set.
 fn few(sources: &[facts::Prefix], excluded: &[facts::Prefix]) -> Sources {
     if sources.len() <= MAX_SOURCES && excluded.len() <= MAX_SOURCES {
         return Sources { listed: sources.to_vec(), excluded: excluded.to_vec(), unlisted: 0 };

@@ -52,8 +52,8 @@ impl<'facts> Ways<'facts> {
         Self(interfaces.iter().filter(is_way).map(way).collect())
     }
 
-    /// The first interface that nothing is said about. Nobody asks for groups: routing of multicast is not modelled, and
-    /// such a listener has no certain reach. A port is published where packets are translated, and no further.
+    /// The first interface that nothing is said about. Nobody asks for groups: routing of multicast is not modelled,
+    /// and such a listener has no certain reach. A port is published where packets are translated, and no further.
     fn missing_for(&self, listener: &Listener) -> Option<&'facts Untrusted> {
         if listener.scope == Scope::Multicast {
             return None;

@@ -106,7 +106,8 @@ const fn network(name: &'static str, network: Network, fields: &'static [Field])
     Header { name, base: PayloadBase::Network, layer: Layer::Network(network), fields }
 }
 
-/// `src/proto.c` of nftables, and the documents that define the headers (RFC 791, 8200, 9293, 768, 792, 4443 and others).
+/// `src/proto.c` of nftables, and the documents that define the headers (RFC 791, 8200, 9293, 768, 792, 4443 and
+/// others).
 pub(crate) const HEADERS: &[Header] = &[
     Header {
         name: "ether",

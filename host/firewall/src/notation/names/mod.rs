@@ -1,4 +1,5 @@
-//! What `nft(8)` calls things: data types with their symbolic constants, header fields, and the keys of `meta` and `ct`.
+//! What `nft(8)` calls things: data types with their symbolic constants, header fields, and the keys of `meta` and
+//! `ct`.
 //!
 //! The reader of JSON documents looks names up here, and the renderer of rules looks up what to call bytes.
 

@@ -178,7 +178,8 @@ impl<'r> Writer<'r> {
         (!parts.is_empty()).then(|| parts.into_iter().map(|(_, part)| part).collect())
     }
 
-    /// A translation applies to packets of its family alone, which a test of all addresses of the family before it says.
+    /// A translation applies to packets of its family alone, which a test of all addresses of the family before it
+    /// says.
     pub(super) fn test_family(&mut self, inverted: bool, all: &[Test], op: &Op) {
         let network = match all {
             [Test { inverted: false, predicate: Predicate::AddressRange { range, .. } }] if !inverted => {

@@ -43,8 +43,8 @@ pub(super) fn revision_1(structure: &mut Structure<'_>) -> Option<Op> {
     Some(op(family, types, [source, destination], [input, output && !input]))
 }
 
-/// What is asked of the source and of the destination: types as bits, 0 for none; whether it is inverted; and whether only
-/// routes over the interface of arrival or of departure count.
+/// What is asked of the source and of the destination: types as bits, 0 for none; whether it is inverted; and whether
+/// only routes over the interface of arrival or of departure count.
 pub(crate) fn op(family: Family, types: [u16; 2], inverted: [bool; 2], [input, output]: [bool; 2]) -> Op {
     let ends = [End::Source, End::Destination].into_iter().zip(types).zip(inverted);
     let questions = ends.filter(|((_, types), _)| *types != 0).map(|((end, types), inverted)| Question {
@@ -92,8 +92,8 @@ fn ipv6_part(question: Question) -> Vec<Test> {
     }
 }
 
-/// What a question comes to before it is inverted. For IPv6 several types must all hold, and most are a matter of the address alone (`addrtype_match_v6` there;
-/// `__ipv6_addr_type`, `net/ipv6/addrconf_core.c`).
+/// What a question comes to before it is inverted. For IPv6 several types must all hold, and most are a matter of the
+/// address alone (`addrtype_match_v6` there; `__ipv6_addr_type`, `net/ipv6/addrconf_core.c`).
 fn ipv6(question: Question) -> Vec<Test> {
     const MULTICASTS: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
     const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);

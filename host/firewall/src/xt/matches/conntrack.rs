@@ -133,8 +133,8 @@ impl Info {
 }
 
 /// A packet without a connection passes if its state is asked for, whatever else is, and fails if it is not: after
-/// looking at the state, `conntrack_mt` returns `info->match_flags & XT_CONNTRACK_STATE` for it. `unclear` says what cannot
-/// be told for that.
+/// looking at the state, `conntrack_mt` returns `info->match_flags & XT_CONNTRACK_STATE` for it. `unclear` says what
+/// cannot be told for that.
 pub(crate) fn together(state: Option<Test>, others: Vec<Test>, unclear: impl FnOnce() -> Untrusted) -> Vec<Test> {
     match state {
         None if others.is_empty() => Vec::new(),

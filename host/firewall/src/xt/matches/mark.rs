@@ -11,7 +11,8 @@ pub(super) fn packet(structure: &mut Structure<'_>) -> Option<Op> {
     Some(single(Predicate::Mark { value, mask }, structure.flag()?))
 }
 
-/// `struct xt_connmark_mtinfo1`; `connmark_mt`, `net/netfilter/xt_connmark.c`, says no for a packet without a connection.
+/// `struct xt_connmark_mtinfo1`; `connmark_mt`, `net/netfilter/xt_connmark.c`, says no for a packet without a
+/// connection.
 pub(super) fn connection(structure: &mut Structure<'_>) -> Option<Op> {
     let (value, mask) = (structure.u32()?, structure.u32()?);
     let equal = test(Predicate::ConntrackMark { value, mask }, structure.flag()?);

@@ -1,7 +1,7 @@
 //! Ports and what else the transport's header says (`xt_tcpudp.h`, `xt_sctp.h`, `xt_dccp.h`, `xt_multiport.h`).
 //!
-//! That the packet is of the protocol is a test of its own, which the kernel requires of the rule. None of these match a
-//! fragment behind the first, not even inverted; conntrack puts fragments together before.
+//! That the packet is of the protocol is a test of its own, which the kernel requires of the rule. None of these match
+//! a fragment behind the first, not even inverted; conntrack puts fragments together before.
 
 use std::ops::RangeInclusive;
 

@@ -84,8 +84,8 @@ pub(super) fn connlimit(structure: &mut Structure<'_>) -> Option<Op> {
     Some(rate(format!("-m connlimit --connlimit-{option} {limit}"), first_is_above != inverted))
 }
 
-/// `struct xt_recent_mtinfo` and `struct xt_recent_mtinfo_v1`; `recent_mt`, `net/netfilter/xt_recent.c`. A peer that was
-/// not seen is added by `--set`, which then holds, and is not found by the others.
+/// `struct xt_recent_mtinfo` and `struct xt_recent_mtinfo_v1`; `recent_mt`, `net/netfilter/xt_recent.c`. A peer that
+/// was not seen is added by `--set`, which then holds, and is not found by the others.
 pub(super) fn recent(structure: &mut Structure<'_>) -> Option<Op> {
     const CHECKS: [(u8, &str); 4] = [(1, "--rcheck"), (2, "--set"), (4, "--update"), (8, "--remove")];
     const SET: u8 = 2;

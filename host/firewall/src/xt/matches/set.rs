@@ -28,8 +28,8 @@ fn of_parts(number: u16, parts: u8, flags: u8) -> Option<(IpSetReference, u8)> {
 
 const INVERTED: u8 = 1;
 
-/// `struct xt_set_info_match_v0`, in which the kernel has written what the other revisions have behind the first words of
-/// its flags (`compat_flags`).
+/// `struct xt_set_info_match_v0`, in which the kernel has written what the other revisions have behind the first words
+/// of its flags (`compat_flags`).
 pub(super) fn revision_0(structure: &mut Structure<'_>) -> Option<Op> {
     const WORDS: usize = 6 * 4;
     let number = structure.u16()?;
@@ -67,8 +67,8 @@ fn with_counters(structure: &mut Structure<'_>, operator_at: usize) -> Option<Op
     Some(op(set, inverted, return_nomatch, counters || more))
 }
 
-/// `enum ipset_cmd_flags`: whether exceptions are asked for, and whether counters are. What else there is decides what is
-/// counted only.
+/// `enum ipset_cmd_flags`: whether exceptions are asked for, and whether counters are. What else there is decides what
+/// is counted only.
 fn flags(flags: u32) -> Option<(bool, bool)> {
     const SKIPPED_COUNTERS: u32 = 1 << 3 | 1 << 4;
     const MATCH_COUNTERS: u32 = 1 << 5;

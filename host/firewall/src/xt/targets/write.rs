@@ -1,4 +1,5 @@
-//! Targets that change something of the packet that no address, port or mark is (`xt_DSCP.h`, `ipt_TTL.h`, `ip6t_HL.h`).
+//! Targets that change something of the packet that no address, port or mark is (`xt_DSCP.h`, `ipt_TTL.h`,
+//! `ip6t_HL.h`).
 
 use super::super::Structure;
 use crate::rule::{Effect, Op, PayloadBase};

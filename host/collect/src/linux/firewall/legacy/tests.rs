@@ -1,4 +1,5 @@
-//! The kernel and the tools say what rules mean: both iptables load rules, and what is read must be what they were told.
+//! The kernel and the tools say what rules mean: both iptables load rules, and what is read must be what they were
+//! told.
 
 mod cases;
 

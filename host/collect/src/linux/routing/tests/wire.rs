@@ -56,8 +56,8 @@ pub(super) fn cable() {
     ["fd09::1", "fd77::1"].into_iter().for_each(wait_until_local);
 }
 
-/// The kernel makes the local route of an IPv6 address when it has noticed the carrier of its link, which it does by and
-/// by.
+/// The kernel makes the local route of an IPv6 address when it has noticed the carrier of its link, which it does by
+/// and by.
 fn wait_until_local(address: &str) {
     let patience = std::time::Instant::now() + Duration::from_secs(10);
     while !run("ip", &["-6", "route", "show", "table", "local", "to", address]).contains("local") {

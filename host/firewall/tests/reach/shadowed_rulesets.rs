@@ -11,9 +11,9 @@ use loopgate_firewall::{Ruleset, iptables_save, nft_json};
 
 use super::machine::{DeviceOf, listener, summary};
 
-/// How many rules are found in the rulesets where some are. In the first, every form of a mask stands behind a rule that
-/// accepts all first packets, and one of them drops. In the second, what is spoofed on the interfaces that lead to a chain
-/// is dropped before, and the chain has rules that let it in.
+/// How many rules are found in the rulesets where some are. In the first, every form of a mask stands behind a rule
+/// that accepts all first packets, and one of them drops. In the second, what is spoofed on the interfaces that lead to
+/// a chain is dropped before, and the chain has rules that let it in.
 const FOUND: [(&str, usize); 2] =
     [("bitmask-forms.json", 1), ("IPPartEval__TUM_Net__iptables-save-2015-09-03_15-56-50", 2)];
 
