@@ -1,7 +1,6 @@
 //! Reads sets of `ipset(8)` over nfnetlink (`net/netfilter/ipset/ip_set_core.c`).
 //!
-//! The kernel numbers no generations of them. What it says of a set without its members, which includes how many there
-//! are and how much memory they take, is asked for before and after: where it differs, the set is read again.
+//! The kernel numbers no generations of them, so they are read until two readings agree.
 //!
 //! Nothing is asked unless a rule names a set, so that no module is loaded for it.
 
@@ -35,14 +34,23 @@ pub fn read(numbers: &BTreeSet<u16>) -> Result<IpSets, Unreadable> {
     if numbers.is_empty() {
         return Ok(IpSets::new());
     }
-    let mut attempt = 1;
-    loop {
-        let (sets, changed) = retry(|room| once(room, numbers)).map_err(unreadable)?;
-        if changed.is_empty() || attempt == ATTEMPTS {
-            return Ok(without(sets, &changed));
+    let read = || retry(|room| once(room, numbers)).map_err(unreadable);
+    let mut sets = read()?;
+    let mut changed = BTreeSet::new();
+    for _ in 1..ATTEMPTS {
+        let again = read()?;
+        changed = differing(&sets, &again);
+        sets = again;
+        if changed.is_empty() {
+            break;
         }
-        attempt += 1;
     }
+    Ok(without(sets, &changed))
+}
+
+fn differing(before: &IpSets, after: &IpSets) -> BTreeSet<IpSetId> {
+    let either = before.keys().chain(after.keys());
+    either.filter(|id| before.get(id) != after.get(id)).cloned().collect()
 }
 
 /// Stands for sets that could not be read.
@@ -71,75 +79,48 @@ fn without(mut sets: IpSets, changed: &BTreeSet<IpSetId>) -> IpSets {
     sets
 }
 
-/// Reads sets once, and tells which of them changed meanwhile.
-fn once(room: usize, numbers: &BTreeSet<u16>) -> Result<(IpSets, BTreeSet<IpSetId>), NetlinkError> {
+fn once(room: usize, numbers: &BTreeSet<u16>) -> Result<IpSets, NetlinkError> {
     let mut session = Session::open(NETLINK_NETFILTER, room)?;
-    let before = headers(&mut session)?;
+    let names = names(&mut session)?;
     let mut builder = Builder::new();
-    for header in numbers.iter().filter_map(|number| before.get(&IpSetId::Number(*number))) {
-        list(&mut session, &header.name, &mut builder)?;
+    for name in numbers.iter().filter_map(|number| names.get(number)) {
+        list(&mut session, name, &mut builder)?;
     }
     for name in builder.missing() {
         list(&mut session, &name, &mut builder)?;
     }
-    let sets = builder.finish();
-    let after = headers(&mut session)?;
-    let changed = sets.keys().filter(|id| before.get(id) != after.get(id)).cloned().collect();
-    Ok((sets, changed))
-}
-
-/// What the kernel says of a set without its members.
-#[derive(Debug, PartialEq, Eq)]
-struct Header {
-    name: Vec<u8>,
-    attributes: Vec<u8>,
+    Ok(builder.finish())
 }
 
 // `enum` at the command level of `include/uapi/linux/netfilter/ipset/ip_set.h`.
 const PROTOCOL: u16 = 1;
 const NAME: u16 = 2;
 const FLAGS: u16 = 6;
-const DATA: u16 = 7;
 const NUMBER: u16 = 11;
 
-fn headers(session: &mut Session) -> Result<BTreeMap<IpSetId, Header>, NetlinkError> {
+/// The names of all sets.
+fn names(session: &mut Session) -> Result<BTreeMap<u16, Vec<u8>>, NetlinkError> {
     const LIST_HEADER: u32 = 1 << 2;
-    let mut headers = BTreeMap::new();
+    let mut names = BTreeMap::new();
     session.dump(&request(&[(FLAGS, &LIST_HEADER.to_be_bytes())]), |payload| {
-        let (number, header) = header(payload)?;
-        headers.insert(IpSetId::Number(number), header);
+        names.extend([name(payload)?]);
         Ok(())
     })?;
-    Ok(headers)
+    Ok(names)
 }
 
-fn header(payload: &[u8]) -> Result<(u16, Header), NetlinkError> {
-    let mut number = None;
-    let mut header = Header { name: Vec::new(), attributes: Vec::new() };
+fn name(payload: &[u8]) -> Result<(u16, Vec<u8>), NetlinkError> {
+    let (mut number, mut name) = (None, Vec::new());
     for attribute in attributes(payload.get(GENERIC..).unwrap_or_default()) {
         let attribute = attribute?;
         match attribute.kind {
             NUMBER => number = attribute.value.first_chunk().map(|number| u16::from_be_bytes(*number)),
-            NAME => header.name = attribute.bytes().to_vec(),
-            DATA => header.attributes.extend(lasting(attribute.value)?),
-            kind => attribute::append(&mut header.attributes, kind, attribute.value),
+            NAME => name = attribute.bytes().to_vec(),
+            _ => {}
         }
     }
     let number = number.ok_or_else(|| NetlinkError::Malformed("an ipset without a number".to_owned()))?;
-    Ok((number, header))
-}
-
-/// What does not change while rules come and go.
-fn lasting(data: &[u8]) -> Result<Vec<u8>, NetlinkError> {
-    const REFERENCES: u16 = 25;
-    let mut kept = Vec::new();
-    for attribute in attributes(data) {
-        let attribute = attribute?;
-        if attribute.kind != REFERENCES {
-            attribute::append(&mut kept, attribute.kind, attribute.value);
-        }
-    }
-    Ok(kept)
+    Ok((number, name))
 }
 
 /// Reads a set with its members.
