@@ -9,17 +9,20 @@ use crate::{BlockReason, Prefix, Untrusted};
 /// What routing does with packets that came in, as the kernel answered (`RTM_GETROUTE`, `rtnetlink(7)`).
 ///
 /// The entries of one interface, destination and mark partition the sources, as those of [`crate::Reachability`] do.
+/// What is the same by several interfaces or to several destinations is said once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoutingAnswer {
-    /// The interface that the packet comes in by.
-    pub interface: Untrusted,
-    /// Where it goes to, after address translation.
-    pub destination: IpAddr,
+    /// The interfaces that the packet can come in by.
+    pub interfaces: Vec<Untrusted>,
+    /// Where it goes to, after address translation: addresses of one IP version.
+    pub destinations: Vec<IpAddr>,
     /// Its mark; 0 without one.
     pub mark: u32,
-    /// Where it comes from: the fewest prefixes that cover the set, in order.
+    /// Where it comes from: prefixes that hold the set, in order.
     pub sources: Vec<Prefix>,
+    /// Prefixes within `sources` that are not in the set, in order.
+    pub excluded_sources: Vec<Prefix>,
     /// What becomes of it.
     pub outcome: RouteOutcome,
 }
@@ -29,14 +32,23 @@ pub const MAX_ROUTING_ANSWERS: usize = 65_536;
 
 pub(crate) fn normalise(answers: &mut [RoutingAnswer]) {
     for answer in &mut *answers {
+        answer.interfaces.sort_unstable();
+        answer.destinations.sort_unstable();
         answer.sources.sort_unstable();
+        answer.excluded_sources.sort_unstable();
     }
     answers.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
 }
 
 impl RoutingAnswer {
+    /// Each interface with each destination that it holds for.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (&Untrusted, IpAddr)> {
+        let to_each = |interface| self.destinations.iter().map(move |destination| (interface, *destination));
+        self.interfaces.iter().flat_map(to_each)
+    }
+
     fn sort_key(&self) -> impl Ord + '_ {
-        (&self.interface, self.destination, self.mark, &self.outcome, &self.sources)
+        (&self.interfaces, &self.destinations, self.mark, &self.outcome, &self.sources, &self.excluded_sources)
     }
 }
 

@@ -185,8 +185,8 @@ fn a_firewall_that_contradicts_itself_is_refused() {
         ),
         (
             "/routing",
-            json!([{ "interface": "eth0", "destination": "10.0.0.5", "mark": 0, "sources": ["0.0.0.0/1"],
-                     "outcome": "local" }]),
+            json!([{ "interfaces": ["eth0"], "destinations": ["10.0.0.5"], "mark": 0, "sources": ["0.0.0.0/1"],
+                     "excluded_sources": [], "outcome": "local" }]),
             "routing[0]: 128.0.0.0 is in no entry",
         ),
         ("/bypasses", json!([{ "interface": "eth9", "kind": "xdp", "detail": "" }]), "there is no interface `eth9`"),

@@ -161,19 +161,19 @@ impl AddressSet {
     /// The addresses that are in both. Sets of different versions have none.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        if self.is_empty() || other.is_all() && self.version() == other.version() {
-            return self.clone();
-        }
-        if other.is_empty() || self.is_all() && self.version() == other.version() {
-            return other.clone();
-        }
         if self.is_apart(other) {
             return Self::empty(self.version());
+        }
+        if self.is_empty() || other.is_all() {
+            return self.clone();
+        }
+        if other.is_empty() || self.is_all() {
+            return other.clone();
         }
         self.combine(other, Operation::Intersection)
     }
 
-    /// The addresses that are in this one and not in the other.
+    /// The addresses that are in this one and not in the other. All of them where that is of another version.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         if self.is_empty() || other.is_empty() || self.is_apart(other) {
@@ -182,10 +182,10 @@ impl AddressSet {
         self.combine(other, Operation::Difference)
     }
 
-    /// The addresses that are in any of the two.
+    /// The addresses that are in any of the two. Those of another version are left out.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        if other.is_empty() || self.is_all() {
+        if self.version() != other.version() || other.is_empty() || self.is_all() {
             return self.clone();
         }
         if self.is_empty() {
@@ -220,8 +220,12 @@ impl AddressSet {
         self.0.ranges.ends().filter(|(first, last)| first == last).map(|(only, _)| only)
     }
 
-    /// Whether all addresses of one lie before those of the other; sets that are not may have nothing in common either.
+    /// Whether they are of two versions, or all addresses of one lie before those of the other; sets that are not may
+    /// have nothing in common either.
     fn is_apart(&self, other: &Self) -> bool {
+        if self.version() != other.version() {
+            return true;
+        }
         let (mine, theirs) = (self.0.ranges.ends(), other.0.ranges.ends());
         mine.zip(theirs)
             .is_some_and(|((first, last), (other_first, other_last))| last < other_first || other_last < first)
@@ -262,6 +266,15 @@ impl AddressSet {
         })
     }
 
+    /// Prefixes that hold the set, and prefixes within them that are not in it: like [`AddressSet::listed`], with none
+    /// left out.
+    pub fn listed_in_full(&self) -> (Vec<Prefix>, Vec<Prefix>) {
+        match self.listed() {
+            Sources { listed, excluded, unlisted: 0 } => (listed.clone(), excluded.clone()),
+            _ => (self.prefixes(), Vec::new()),
+        }
+    }
+
     /// The fewest prefixes that cover exactly this set, in order.
     pub fn prefixes(&self) -> Vec<Prefix> {
         self.each_prefix().collect()
@@ -273,8 +286,8 @@ impl AddressSet {
     }
 }
 
-/// Sets with at least so many ranges together are combined once: a question about each of hundreds of listeners combines
-/// the same large sets in the same way.
+/// Sets with at least so many ranges together are combined once: a question about each of hundreds of listeners
+/// combines the same large sets in the same way.
 const WORTH_REMEMBERING: usize = 64;
 
 impl fmt::Debug for AddressSet {
@@ -316,6 +329,19 @@ mod tests {
         assert_eq!(set("10.1.2.3/8"), set("10.0.0.0/8"));
         assert_eq!(set("0.0.0.0/0"), AddressSet::all(IpVersion::V4));
         assert_eq!(set("::/0"), AddressSet::all(IpVersion::V6));
+    }
+
+    #[test]
+    fn sets_of_two_versions_have_nothing_in_common() {
+        let (ipv4, ipv6) = (set("10.0.0.0/8 192.0.2.1/32"), set("::a00:0/104"));
+        let (all, none) = (AddressSet::all(IpVersion::V6), AddressSet::empty(IpVersion::V6));
+        for other in [ipv6, all, none] {
+            assert_eq!(ipv4.intersection(&other), AddressSet::empty(IpVersion::V4));
+            assert_eq!(ipv4.union(&other), ipv4);
+            assert_eq!(AddressSet::empty(IpVersion::V4).union(&other), AddressSet::empty(IpVersion::V4));
+            assert_eq!(ipv4.difference(&other), ipv4);
+            assert!(ipv4.is_disjoint(&other));
+        }
     }
 
     fn any_set() -> impl Strategy<Value = AddressSet> {

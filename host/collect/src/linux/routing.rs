@@ -1,18 +1,19 @@
 //! The kernel's own answers about routing (`RTM_GETROUTE`, `rtnetlink(7)`), for sets of addresses at once.
 //!
-//! An answer holds `route_localnet`, `rp_filter`, `accept_local`, policy rules and VRFs already, because the kernel applies
-//! them when it answers; nothing of that is modelled here. A set is cut where an answer can change, and one address
-//! of each piece is asked about.
+//! An answer holds `route_localnet`, `rp_filter`, `accept_local`, policy rules and VRFs already, because the kernel
+//! applies them when it answers; nothing of that is modelled here. A set is cut where an answer can change, and one
+//! address of each piece is asked about.
 
 mod ask;
 mod cuts;
+mod facts;
 mod rules;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-use loopgate_facts::{BlockReason, Interface, RouteOutcome, RoutingAnswer, RpFilter, Untrusted};
+use loopgate_facts::{BlockReason, Interface, RoutingAnswer, RpFilter, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
@@ -117,13 +118,7 @@ impl KernelRouting {
 
     /// What was answered about packets that came in, as facts.
     pub(super) fn facts(&self, devices: &Devices) -> Vec<RoutingAnswer> {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        // Protocol and port are part of the question only where a policy rule asks for them.
-        let mut keys: Vec<_> = memory.input.keys().copied().collect();
-        keys.sort_unstable();
-        keys.dedup_by_key(|key| (key.interface, key.destination, key.mark));
-        let answers = keys.iter().filter_map(|key| Some((key, memory.input.get(key)?)));
-        answers.flat_map(|(key, pieces)| pieces.iter().map(move |piece| fact(devices, key, piece))).collect()
+        facts::facts(&self.memory.lock().unwrap_or_else(PoisonError::into_inner).input, devices)
     }
 
     fn ask(&self, request: &RouteRequest) -> Reply {
@@ -193,8 +188,8 @@ impl KernelRouting {
         }
     }
 
-    /// Whether the way to a destination is the bridge that the packet came in by. Where its destination was translated the
-    /// bridge then sends it there, even if the machine forwards nothing (`br_nf_pre_routing_finish`,
+    /// Whether the way to a destination is the bridge that the packet came in by. Where its destination was translated
+    /// the bridge then sends it there, even if the machine forwards nothing (`br_nf_pre_routing_finish`,
     /// `net/bridge/br_netfilter_hooks.c`).
     fn bridges_back(&self, key: &InputKey) -> bool {
         let request = || RouteRequest {
@@ -250,8 +245,9 @@ impl KernelRouting {
         }
     }
 
-    /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`, `net/ipv6/tcp_ipv6.c`),
-    /// and forwards answers so; for a program that sends, `::` is this machine (`udpv6_sendmsg`, `net/ipv6/udp.c`).
+    /// The kernel itself answers a segment from `::`, by the default route (`tcp_v6_send_synack`,
+    /// `net/ipv6/tcp_ipv6.c`), and forwards answers so; for a program that sends, `::` is this machine
+    /// (`udpv6_sendmsg`, `net/ipv6/udp.c`).
     fn answers_nobody(&self, key: OutputKey, destination: IpAddr) -> bool {
         destination.is_ipv6() && (key.protocol == TCP || !self.tables.is_local(key.source))
     }
@@ -415,8 +411,8 @@ fn stays_on_link(source: Ipv6Addr) -> bool {
     source.is_unspecified() || source.is_multicast() || source.is_loopback() || source.is_unicast_link_local()
 }
 
-/// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far as
-/// is known.
+/// Whether the kernel may hold the IPv4 source of a packet against the routes (`rp_filter`) on some interface, as far
+/// as is known.
 fn validates_sources(interfaces: &[Interface]) -> bool {
     interfaces.iter().any(|interface| interface.settings.rp_filter != Some(RpFilter::Off))
 }
@@ -458,21 +454,5 @@ fn refused(refusal: &Refusal) -> InputRoute {
         InputRoute::Blocked(BlockReason::NotRouted)
     } else {
         InputRoute::Unknown(refusal.to_string().into())
-    }
-}
-
-fn fact(devices: &Devices, key: &InputKey, (sources, route): &(AddressSet, InputRoute)) -> RoutingAnswer {
-    let outcome = match route {
-        InputRoute::Local => RouteOutcome::Local,
-        InputRoute::Forward { interface } => RouteOutcome::Forward(devices.name(*interface)),
-        InputRoute::Blocked(reason) => RouteOutcome::Blocked(*reason),
-        InputRoute::Unknown(why) => RouteOutcome::Unknown(Untrusted::clone(why)),
-    };
-    RoutingAnswer {
-        interface: devices.name(key.interface),
-        destination: key.destination,
-        mark: key.mark,
-        sources: sources.prefixes(),
-        outcome,
     }
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::partition::{Part, flaw};
-use super::{Inconsistency, Names, firewall};
-use crate::{Facts, Listener, MAX_NARROWED_BY, MAX_SOURCES, Origin, Reachability, RouteOutcome};
+use super::{Inconsistency, Names, PartitionFlaw, firewall};
+use crate::{Facts, Listener, MAX_NARROWED_BY, MAX_SOURCES, Origin, Reachability, RouteOutcome, RoutingAnswer};
+
+const NO_WAY: &str = "it holds for no interface or no destination";
 
 /// Adds what is wrong with the reachability of listeners and with the answers about routing.
 pub(super) fn check(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
@@ -60,20 +62,34 @@ pub(super) fn check_regions(at: &str, regions: &[Reachability], names: &Names<'_
             groups.entry((interface, destination, region.port)).or_default().push(index);
         }
     }
-    let mut sound = BTreeSet::new();
-    for ((_, destination, _), members) in groups {
-        // Ways with the same entries are sound together.
-        if sound.contains(&(destination.is_ipv4(), members.clone())) {
-            continue;
-        }
-        let parts: Vec<_> = members.iter().filter_map(|index| regions.get(*index)).map(part).collect();
-        let Some(flaw) = flaw(destination.is_ipv4(), &parts) else {
-            sound.insert((destination.is_ipv4(), members));
-            continue;
-        };
-        let first = members.first().copied().unwrap_or_default();
+    let ways = groups.into_iter().map(|((_, destination, _), members)| (destination, members));
+    for (first, flaw) in flaws(ways, |index| regions.get(index).map(part)) {
         found.push(Inconsistency::Partition { at: format!("{at}[{first}]"), flaw });
     }
+}
+
+/// The ways whose entries are no partition of the sources: the first entry of each, and what is wrong.
+fn flaws<'facts>(
+    ways: impl Iterator<Item = (IpAddr, Vec<usize>)>,
+    part: impl Fn(usize) -> Option<Part<'facts>>,
+) -> Vec<(usize, PartitionFlaw)> {
+    let mut sound = BTreeSet::new();
+    let mut found = Vec::new();
+    for (destination, members) in ways {
+        let is_ipv4 = destination.is_ipv4();
+        // Ways with the same entries are sound together.
+        if sound.contains(&(is_ipv4, members.clone())) {
+            continue;
+        }
+        let parts: Vec<_> = members.iter().copied().filter_map(&part).collect();
+        match flaw(is_ipv4, &parts) {
+            Some(flaw) => found.push((members.first().copied().unwrap_or_default(), flaw)),
+            None => {
+                sound.insert((is_ipv4, members));
+            }
+        }
+    }
+    found
 }
 
 fn part(region: &Reachability) -> Part<'_> {
@@ -82,8 +98,7 @@ fn part(region: &Reachability) -> Part<'_> {
 
 fn check_region(at: &str, region: &Reachability, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
     if region.ways().next().is_none() {
-        let problem = "it holds for no interface or no destination";
-        found.push(Inconsistency::Contradiction { at: at.to_owned(), problem });
+        found.push(Inconsistency::Contradiction { at: at.to_owned(), problem: NO_WAY });
     }
     for interface in &region.interfaces {
         names.check(at, interface, found);
@@ -102,24 +117,29 @@ fn check_region(at: &str, region: &Reachability, names: &Names<'_>, found: &mut 
     }
 }
 
-fn check_routing(facts: &Facts, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
+fn check_routing<'facts>(facts: &'facts Facts, names: &Names<'_>, found: &mut Vec<Inconsistency>) {
     firewall::check_length("routing", facts.routing.len(), crate::MAX_ROUTING_ANSWERS, found);
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (index, answer) in facts.routing.iter().enumerate() {
         let at = format!("routing[{index}]");
-        names.check(&at, &answer.interface, found);
+        if answer.ways().next().is_none() {
+            found.push(Inconsistency::Contradiction { at: at.clone(), problem: NO_WAY });
+        }
+        answer.interfaces.iter().for_each(|interface| names.check(&at, interface, found));
         if let RouteOutcome::Forward(interface) = &answer.outcome {
             names.check(&at, interface, found);
         }
-        groups.entry((&answer.interface, answer.destination, answer.mark)).or_default().push(index);
-    }
-    for ((_, destination, _), members) in groups {
-        let answers = members.iter().filter_map(|index| facts.routing.get(*index));
-        let parts: Vec<_> =
-            answers.map(|answer| Part { sources: &answer.sources, excluded: &[], is_complete: true }).collect();
-        if let Some(flaw) = flaw(destination.is_ipv4(), &parts) {
-            let first = members.first().copied().unwrap_or_default();
-            found.push(Inconsistency::Partition { at: format!("routing[{first}]"), flaw });
+        for (interface, destination) in answer.ways() {
+            groups.entry((interface, destination, answer.mark)).or_default().push(index);
         }
+    }
+    let ways = groups.into_iter().map(|((_, destination, _), members)| (destination, members));
+    let part = |answer: &'facts RoutingAnswer| Part {
+        sources: &answer.sources,
+        excluded: &answer.excluded_sources,
+        is_complete: true,
+    };
+    for (first, flaw) in flaws(ways, |index| facts.routing.get(index).map(part)) {
+        found.push(Inconsistency::Partition { at: format!("routing[{first}]"), flaw });
     }
 }

@@ -1,15 +1,18 @@
 //! Remembers what became of large sets.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
 use super::{AddressSet, IpVersion, Operation, Shared, WORTH_REMEMBERING};
 
-/// The most ranges that a generation of results holds. With at most 32 bytes a range, and two generations, that bounds the
-/// memory to about 200 MiB.
-const GENERATION: usize = 5 << 19;
+/// The most that a generation holds, in ranges. A range of IPv6 is 32 bytes in a tree that is at least half full, so
+/// that two generations are below 256 MiB; one of IPv4 is a quarter of that.
+const GENERATION: usize = 1 << 21;
+
+/// What an entry itself takes, in ranges.
+const ENTRY: usize = 8;
 
 /// Of so many ranges of a set one is hashed.
 const HASHED: usize = 256;
@@ -72,7 +75,10 @@ thread_local! {
 struct Memory {
     young: HashMap<Key, AddressSet>,
     old: HashMap<Key, AddressSet>,
-    ranges: usize,
+    /// What the young generation holds, in ranges.
+    held: usize,
+    /// The sets of the young generation, each of which is counted once.
+    counted: HashSet<*const Shared>,
     /// The results that are still there, by a hash of some of their ranges.
     large: HashMap<(IpVersion, u64), Vec<Weak<Shared>>>,
 }
@@ -87,8 +93,8 @@ impl Memory {
         Some(result)
     }
 
-    /// Keeps a result, and gives the one that is equal to it where there is one already: what is remembered of that holds
-    /// for both.
+    /// Keeps a result, and gives the one that is equal to it where there is one already: what is remembered of that
+    /// holds for both.
     fn remember(&mut self, key: Key, result: AddressSet) -> AddressSet {
         let result = self.one_for_all(result);
         self.insert(key, result.clone());
@@ -110,15 +116,15 @@ impl Memory {
     }
 
     fn insert(&mut self, key: Key, result: AddressSet) {
-        let (_, Operand(a), Operand(b)) = &key;
-        if !Arc::ptr_eq(&result.0, &a.0) && !Arc::ptr_eq(&result.0, &b.0) {
-            self.ranges += result.ranges_len();
-        }
-        if self.ranges > GENERATION {
+        if self.held > GENERATION {
             self.old = std::mem::take(&mut self.young);
-            self.ranges = 0;
+            self.held = 0;
+            self.counted.clear();
             self.large.retain(|_, alike| alike.iter().any(|shared| shared.strong_count() > 0));
         }
+        let (_, Operand(a), Operand(b)) = &key;
+        let new = [a, b, &result].into_iter().filter(|set| self.counted.insert(Arc::as_ptr(&set.0)));
+        self.held += ENTRY + new.map(AddressSet::ranges_len).sum::<usize>();
         self.young.insert(key, result);
     }
 }
