@@ -11,16 +11,9 @@ use super::condition::Condition;
 use super::load::name;
 use super::lookup::{Lookups, Place};
 use super::machine::Machine;
+use super::packet::{MESSAGES, TCP, UDP, WITH_PORTS};
 use super::symbol::{Symbol, known};
 use super::test::View;
-
-/// The headers in which the kernel finds ports (`get_port`, `net/netfilter/ipset/ip_set_getport.c`).
-const WITH_PORTS: [u8; 4] = [TCP, UDP, 132, 136];
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-
-/// What is in place of a port for ICMP and ICMPv6 is the type and the code of the message.
-const MESSAGES: [u8; 2] = [1, 58];
 
 impl View<'_, '_> {
     /// For which senders the packet is in a set.
@@ -62,7 +55,7 @@ impl View<'_, '_> {
         let overrule = |below: Condition, (layer, position): (&Layer, u16)| {
             let here = match lookups.find(Place::IpSet(id.clone(), position), &layer.values, version, &key) {
                 None => Condition::unknown(version),
-                Some(hits) => hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone())),
+                Some(found) => found.anything.clone(),
             };
             if layer.effect == wanted { below.or(here) } else { below.and(here.not()) }
         };
@@ -93,13 +86,14 @@ impl View<'_, '_> {
         Some(key)
     }
 
+    /// `get_port` (`net/netfilter/ipset/ip_set_getport.c`).
     fn port(&self, end: End) -> [Symbol; 2] {
         let protocol = self.state.protocol;
+        // For them the type and the code of the message are in its place.
         if MESSAGES.contains(&protocol) {
             return [Symbol::OPAQUE; 2];
         }
-        let port = if WITH_PORTS.contains(&protocol) { self.headers.port(end) } else { &[Symbol::known(0); 2] };
-        port.first_chunk().copied().unwrap_or([Symbol::OPAQUE; 2])
+        if WITH_PORTS.contains(&protocol) { self.headers.port(end) } else { [Symbol::known(0); 2] }
     }
 }
 

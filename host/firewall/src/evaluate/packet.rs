@@ -15,7 +15,15 @@ use super::symbol::{Symbol, Variable, whole_address};
 
 /// Transport protocols, as IP numbers them.
 pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 pub(super) const SCTP: u8 = 132;
+const UDPLITE: u8 = 136;
+
+/// ICMP and ICMPv6.
+pub(super) const MESSAGES: [u8; 2] = [1, 58];
+
+/// The protocols whose headers begin with the ports of both ends.
+pub(super) const WITH_PORTS: [u8; 4] = [TCP, UDP, SCTP, UDPLITE];
 
 /// An address and a port of this machine, or where address translation sends the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,12 +173,20 @@ impl State {
 
     /// The bytes of the sender's port.
     pub(super) fn sender_port(&self) -> [Symbol; 2] {
-        if self.every_port { [Symbol::OPAQUE; 2] } else { VARIABLE_PORT }
+        if self.every_port || !self.has_ports() { [Symbol::OPAQUE; 2] } else { VARIABLE_PORT }
     }
 
     /// The bytes of the port of one end that is not the sender.
     pub(super) fn port_of(&self, endpoint: Endpoint) -> [Symbol; 2] {
-        if self.every_port { VARIABLE_PORT } else { endpoint.port.to_be_bytes().map(Symbol::known) }
+        match self.every_port {
+            _ if !self.has_ports() => [Symbol::OPAQUE; 2],
+            true => VARIABLE_PORT,
+            false => endpoint.port.to_be_bytes().map(Symbol::known),
+        }
+    }
+
+    fn has_ports(&self) -> bool {
+        WITH_PORTS.contains(&self.protocol)
     }
 
     /// Whether the sender stands at this end of the packet.
@@ -253,9 +269,10 @@ impl Headers {
     }
 
     /// The bytes of a port of the packet.
-    pub(super) fn port(&self, end: End) -> &[Symbol] {
+    pub(super) fn port(&self, end: End) -> [Symbol; 2] {
         let start = if end == End::Source { 0 } else { 2 };
-        self.transport.get(start..start + 2).unwrap_or_default()
+        let port = self.transport.get(start..).and_then(<[Symbol]>::first_chunk);
+        port.copied().unwrap_or([Symbol::OPAQUE; 2])
     }
 
     /// The byte of TCP flags.
@@ -327,6 +344,9 @@ fn network(state: &State) -> Vec<Symbol> {
 }
 
 fn transport(state: &State) -> Vec<Symbol> {
+    if !state.has_ports() {
+        return Vec::new();
+    }
     let mut header = port_symbols(state, End::Source).to_vec();
     header.extend(port_symbols(state, End::Destination));
     match state.protocol {

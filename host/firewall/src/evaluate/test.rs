@@ -11,7 +11,7 @@ use super::condition::Condition;
 use super::load::{state_bits, status_bits, tuple_end};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
-use super::packet::{Headers, Place, State, TCP, Tracking, address_bytes};
+use super::packet::{Headers, MESSAGES, Place, State, TCP, Tracking, address_bytes};
 use super::symbol::{Symbol, between, equal, known};
 
 /// What a test can look at.
@@ -53,8 +53,9 @@ impl View<'_, '_> {
             Predicate::Ports { ends, ranges } => self.ports(ends, ranges),
             Predicate::TcpFlags { mask, set } => self.tcp_flags(*mask, *set),
             Predicate::TcpOption(_) if self.state.protocol != TCP => Condition::Known(false),
-            // A listener of this protocol never gets the first. The first fragment of a packet is none behind the first,
-            // and without it the packet is not put together.
+            Predicate::Icmp { .. } if MESSAGES.contains(&self.state.protocol) => Condition::unknown(self.version()),
+            // A listener of this protocol never gets the first. The first fragment of a packet is none behind the
+            // first, and without it the packet is not put together.
             Predicate::Icmp { .. } | Predicate::Fragment => Condition::Known(false),
             Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
@@ -88,7 +89,7 @@ impl View<'_, '_> {
         for end in ends {
             for range in ranges {
                 let (from, to) = (range.start().to_be_bytes(), range.end().to_be_bytes());
-                condition = condition.or(between(self.version(), self.headers.port(*end), &from, &to));
+                condition = condition.or(between(self.version(), &self.headers.port(*end), &from, &to));
             }
         }
         condition
@@ -193,7 +194,8 @@ impl View<'_, '_> {
             return Condition::Known(u32::from(*wanted) & self.connection_state() != 0);
         }
         if !matches!(self.state.tracking, Tracking::New | Tracking::Established) {
-            // Without a connection these neither hold nor not, and what the whole match gives depends on its other parts.
+            // Without a connection these neither hold nor not, and what the whole match gives depends on its other
+            // parts.
             return Condition::unknown(self.version());
         }
         match predicate {

@@ -28,11 +28,15 @@ use crate::rule::{Op, Verdict};
 use crate::ruleset::{Backend, ChainId, ChainKind, Data, Family, Hook, RuleId};
 
 use super::summary::{Sweep, Way, question};
-use super::{reference, takes, takes_from};
+use super::{protocol_number, reference, takes, takes_from};
 use traits::Traits;
 
+// Protocols as IP numbers them (IANA, "Assigned Internet Protocol Numbers").
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+
 /// The most questions that are asked to confirm that a rule is not reached in another way.
-const MAX_CONFIRMING: usize = 512;
+const MAX_CONFIRMING: usize = 1024;
 
 /// The most times that the ports are asked about again as if a rule were not there.
 const MAX_WITHOUT: usize = 64;
@@ -98,16 +102,28 @@ pub(super) fn find(
     Found { rules, unlisted, is_complete: is_complete && confirmation.room > 0 }
 }
 
-/// The ports to which packets are followed on: those that sockets listen on, and one on which none does, which stands for
-/// what rules do besides.
-pub(super) fn followed(protocol: Protocol, listeners: &[Listener]) -> PortSet {
-    let listened = listeners.iter().filter(|listener| listener.protocol == protocol && !listener.sockets.is_empty());
+/// The ports to which packets are followed on: those that sockets listen on, and one on which none does, which stands
+/// for what rules do besides.
+pub(super) fn followed(protocol: u8, listeners: &[Listener]) -> PortSet {
+    let of_protocol = |listener: &&Listener| protocol_number(listener.protocol) == protocol;
+    let listened = listeners.iter().filter(of_protocol).filter(|listener| !listener.sockets.is_empty());
     let listened: BTreeSet<u16> = listened.map(|listener| listener.port).collect();
     let unused = (1..=u16::MAX).rev().find(|port| !listened.contains(port));
     PortSet::from_ranges(listened.into_iter().chain(unused).map(|port| port..=port))
 }
 
 impl Candidate {
+    /// The destinations and protocols of packets that may come to the rule: where it asks for no port, also such as
+    /// have none or as nothing listens for.
+    fn packets(&self) -> impl Iterator<Item = (IpAddr, u8)> {
+        let others = self.destinations.iter().filter(|_| !self.traits.port).flat_map(|(destination, _)| {
+            let messages = if destination.is_ipv4() { ICMP } else { ICMPV6 };
+            [messages, protocol_number(Protocol::Sctp)].map(|protocol| (*destination, protocol))
+        });
+        let own = self.destinations.iter().map(|(destination, protocol)| (*destination, protocol_number(*protocol)));
+        own.chain(others)
+    }
+
     fn outcome(&self) -> Earlier {
         match self.effect {
             RuleEffect::LetsIn => Earlier::Accepted,
@@ -116,8 +132,8 @@ impl Candidate {
     }
 
     /// The ports of the listeners of a protocol.
-    fn ports_of(&self, protocol: Protocol) -> PortSet {
-        let ports = self.ports.iter().filter(|(of, _)| *of == protocol);
+    fn ports_of(&self, protocol: u8) -> PortSet {
+        let ports = self.ports.iter().filter(|(of, _)| protocol_number(*of) == protocol);
         PortSet::from_ranges(ports.map(|(_, port)| *port..=*port))
     }
 
@@ -273,8 +289,8 @@ struct Before {
     by_state: bool,
 }
 
-/// What decided about the packets of a rule before it. `None` where that could change without anybody changing a rule, or
-/// where packets that were not asked about can get past it.
+/// What decided about the packets of a rule before it. `None` where that could change without anybody changing a rule,
+/// or where packets that were not asked about can get past it.
 fn decided_before(
     ruleset: &Ruleset,
     shadows: &Shadows,
@@ -366,13 +382,13 @@ impl<'s> Confirmation<'s> {
         Self { sweeps, listeners, more: Vec::new(), useless: BTreeSet::new(), room: MAX_WITHOUT }
     }
 
-    /// Asks about the destinations of the candidates over every interface, the loopback device among them. Whether there
-    /// was room for all of it.
+    /// Asks about the destinations of the candidates over every interface, the loopback device among them. Whether
+    /// there was room for all of it.
     fn ask(&mut self, evaluator: &mut Evaluator<'_>, interfaces: &[Interface], candidates: &[Candidate]) -> bool {
         let mut asked: BTreeSet<Way> = self.sweeps.iter().map(Sweep::way).collect();
-        for (destination, protocol) in candidates.iter().flat_map(|candidate| &candidate.destinations) {
+        for (destination, protocol) in candidates.iter().flat_map(Candidate::packets) {
             for interface in interfaces {
-                let way = (interface.index, *destination, *protocol);
+                let way = (interface.index, destination, protocol);
                 if !asked.insert(way) {
                     continue;
                 }
@@ -380,8 +396,8 @@ impl<'s> Confirmation<'s> {
                     return false;
                 }
                 let answer = evaluator.sweep_with_shadows(
-                    &question(interface, *protocol, *destination, 0),
-                    &followed(*protocol, self.listeners),
+                    &question(interface, protocol, destination, 0),
+                    &followed(protocol, self.listeners),
                 );
                 self.more.push((way, answer));
             }
@@ -451,8 +467,8 @@ impl<'s> Confirmation<'s> {
         is_useless.then_some(false)
     }
 
-    /// Whether what decides before a rule that nothing comes to is not one of the exceptions to what a rule beside it does
-    /// already. What this machine sends to itself does not count: it is let in before everything else.
+    /// Whether what decides before a rule that nothing comes to is not one of the exceptions to what a rule beside it
+    /// does already. What this machine sends to itself does not count: it is let in before everything else.
     fn is_no_exception(&self, interfaces: &[Interface], candidate: &Candidate) -> bool {
         let is_outside = |index: u32| {
             interfaces.iter().any(|interface| interface.index == index && interface.kind != InterfaceKind::Loopback)
@@ -476,8 +492,8 @@ impl<'s> Confirmation<'s> {
         })
     }
 
-    /// Whether some packets that come in by these ways are dropped only because of some rules. If not, none of the rules
-    /// makes a difference alone: what is dropped less lets more in.
+    /// Whether some packets that come in by these ways are dropped only because of some rules. If not, none of the
+    /// rules makes a difference alone: what is dropped less lets more in.
     fn make_a_difference(
         &mut self,
         evaluator: &mut Evaluator<'_>,

@@ -46,8 +46,8 @@ pub fn summarise(
     firewall.shadowed_complete = shadowed.is_complete;
 }
 
-/// The interface that packets come in by, the address that they are sent to, and their protocol.
-pub(super) type Way = (u32, IpAddr, Protocol);
+/// The interface that packets come in by, the address that they are sent to, and the number of their protocol.
+pub(super) type Way = (u32, IpAddr, u8);
 
 /// What becomes of packets to every port of one address by one interface.
 pub(super) struct Sweep<'a> {
@@ -60,7 +60,7 @@ pub(super) struct Sweep<'a> {
 
 impl Sweep<'_> {
     pub(super) fn way(&self) -> Way {
-        (self.interface.index, self.destination, self.protocol)
+        (self.interface.index, self.destination, protocol_number(self.protocol))
     }
 
     fn ports(&self) -> impl Iterator<Item = &PortSet> {
@@ -72,8 +72,9 @@ fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface, listeners
     let mut found = Vec::new();
     for entry in &interface.addresses {
         for protocol in PROTOCOLS {
-            let question = question(interface, protocol, entry.address, 0);
-            let answer = evaluator.sweep_with_shadows(&question, &shadowed::followed(protocol, listeners));
+            let question = question(interface, protocol_number(protocol), entry.address, 0);
+            let answer =
+                evaluator.sweep_with_shadows(&question, &shadowed::followed(protocol_number(protocol), listeners));
             let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
             found.push(Sweep { interface, protocol, destination: entry.address, answer, judged });
         }
@@ -81,10 +82,10 @@ fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface, listeners
     found
 }
 
-pub(super) fn question(interface: &Interface, protocol: Protocol, address: IpAddr, port: u16) -> Question {
+pub(super) fn question(interface: &Interface, protocol: u8, address: IpAddr, port: u16) -> Question {
     Question {
         interface: interface.index,
-        protocol: protocol_number(protocol),
+        protocol,
         destination: Endpoint { address, port },
         sources: AddressSet::all(IpVersion::of(address)),
     }
@@ -115,7 +116,10 @@ fn loopback(evaluator: &mut Evaluator<'_>, lo: &Interface, unused: Unused) -> Ve
     let mut found = Vec::new();
     for address in carried {
         for (protocol, port) in unused {
-            let question = Question { sources: AddressSet::single(address), ..question(lo, protocol, address, port) };
+            let question = Question {
+                sources: AddressSet::single(address),
+                ..question(lo, protocol_number(protocol), address, port)
+            };
             let judged = evaluator.ask(&question).judge(|fate| matches!(fate, Fate::Delivered(_)));
             found.push(LoopbackTraffic { address, protocol, decision: decision(evaluator.machine().ruleset, &judged) });
         }
@@ -135,7 +139,8 @@ fn spoofed(evaluator: &mut Evaluator<'_>, interface: &Interface, unused: Unused)
             (SpoofedEnd::Destination, loopback, AddressSet::all(IpVersion::of(loopback))),
         ];
         for (end, destination, sources) in ends {
-            let answer = evaluator.ask(&Question { sources, ..question(interface, protocol, destination, port) });
+            let answer = evaluator
+                .ask(&Question { sources, ..question(interface, protocol_number(protocol), destination, port) });
             let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
             let decision = decision(evaluator.machine().ruleset, &judged);
             found.push(SpoofedLoopback { interface: interface.name.clone(), prefix, end, decision });
@@ -155,7 +160,7 @@ fn loopback_prefixes() -> impl Iterator<Item = (Prefix, IpAddr)> {
 fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, sweeps: &[Sweep<'_>]) -> UnusedPort {
     let mut ways = Ways::default();
     for sweep in sweeps.iter().filter(|sweep| sweep.protocol == protocol) {
-        let question = question(sweep.interface, protocol, sweep.destination, port);
+        let question = question(sweep.interface, protocol_number(protocol), sweep.destination, port);
         let judged = evaluator.ask(&question).judge(|fate| matches!(fate, Fate::Delivered(_)));
         let outcome = outcome(evaluator.machine().ruleset, &question, judged);
         ways.add(sweep.interface, sweep.destination, outcome.into());

@@ -1,10 +1,5 @@
-//! Rules that no packet to a listener comes to. Each case is rules as `iptables-save` writes them, and those of them that
-//! are found: the words that the rule is told by, and those of what decides before it.
-
-#![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
-
-mod machine;
-mod rulesets;
+//! Rules that no packet to a listener comes to. Each case is rules as `iptables-save` writes them, and those of them
+//! that are found: the words that the rule is told by, and those of what decides before it.
 
 use loopgate_facts::{Firewall, Protocol, RuleEffect};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
@@ -14,7 +9,7 @@ use loopgate_firewall::region::PortSet;
 use loopgate_firewall::ruleset::Family;
 use proptest::prelude::*;
 
-use machine::{DEVICES, devices, host, listener, summary};
+use super::machine::{DEVICES, devices, host, listener, summary};
 
 fn judged(save: &str) -> Firewall {
     let ruleset = parse(save.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
@@ -138,6 +133,18 @@ fn what_a_packet_comes_to_is_not_found() {
                 "INPUT -p tcp -m tcp --dport 443 -j ACCEPT",
             ],
         ),
+        // Packets of other protocols come to it, and get further without it.
+        ("ACCEPT", &["INPUT -p tcp -j ACCEPT", "INPUT -p udp -j ACCEPT", "INPUT -s 198.51.100.7/32 -j DROP"]),
+        (
+            "DROP",
+            &[
+                "INPUT -p tcp -j ACCEPT",
+                "INPUT -p udp -j ACCEPT",
+                "INPUT -s 198.51.100.7/32 -j DROP",
+                "INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT",
+            ],
+        ),
+        ("DROP", &["INPUT -p tcp -j DROP", "INPUT -p udp -j DROP", "INPUT -s 198.51.100.7/32 -j ACCEPT"]),
         // Packets over another interface come to it.
         ("ACCEPT", &["INPUT -i eth0 -j ACCEPT", "INPUT -p tcp -m tcp --dport 443 -j DROP"]),
         ("ACCEPT", &["INPUT -i eth0 -j ACCEPT", "INPUT -p tcp -m tcp --dport 5432 -j DROP"]),
