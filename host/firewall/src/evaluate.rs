@@ -1,8 +1,8 @@
 //! Follows a packet through a ruleset as the kernel does, for all senders at once.
 //!
 //! Everything about the packet is known but who sent it: its protocol, where it is sent to, the interface that it comes
-//! in by, and that it is the first of its connection. A rule cuts the set of senders into those that it matches and those
-//! that it does not. What is not known about a packet puts senders on *both* sides, so that each sender ends with
+//! in by, and that it is the first of its connection. A rule cuts the set of senders into those that it matches and
+//! those that it does not. What is not known about a packet puts senders on *both* sides, so that each sender ends with
 //! every fate that it may have; where they agree, the verdict is certain all the same.
 //!
 //! | module | what it does |
@@ -49,7 +49,7 @@ use crate::address_set::{AddressSet, IpVersion};
 use crate::region::{PortSet, Region};
 use crate::ruleset::RuleId;
 
-pub use answer::{Answer, Judged};
+pub use answer::{Answer, Judged, Obstacle};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
@@ -102,8 +102,8 @@ impl<'m> Evaluator<'m> {
         self.answer(question, Journal::default(), Asked::default())
     }
 
-    /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent *to*,
-    /// and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
+    /// Answers a question for every port at once: the ports of the answer's regions are those that packets are sent
+    /// *to*, and the port of the question does not count. What is translated ends there ([`Fate::Translated`]).
     pub fn sweep(&mut self, question: &Question) -> Answer {
         self.answer(question, Journal::default(), Asked { every_port: true, ..Asked::default() })
     }

@@ -19,7 +19,7 @@ use crate::evaluate::{Endpoint, Question};
 
 pub use answers::Answers;
 pub use destinations::Addresses;
-pub use published::published;
+pub use published::{Publications, Unfollowed, published};
 pub use record::{decision, records, reference};
 pub use summary::summarise;
 
@@ -35,8 +35,8 @@ pub fn protocol_number(protocol: Protocol) -> u8 {
     }
 }
 
-/// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on one
-/// address takes what a socket on all addresses would get.
+/// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on
+/// one address takes what a socket on all addresses would get.
 pub fn of_socket(
     answers: &mut Answers<'_, '_>,
     listener: &Listener,
@@ -109,8 +109,8 @@ fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
     endpoint.port == listener.port && (any || endpoint.address == bound)
 }
 
-/// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the address
-/// means the same there.
+/// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the
+/// address means the same there.
 fn takes_from(listener: &Listener, destination: IpAddr, interface: &Interface) -> bool {
     let bound = listener.interface().is_none_or(|name| *name == interface.name);
     bound && is_on_link(destination, interface)

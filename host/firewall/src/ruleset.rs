@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 
 use loopgate_facts::Untrusted;
 
+use crate::address_set::IpVersion;
 use crate::ip_set::{IpSetId, IpSets, Members};
 use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
 
@@ -90,8 +91,8 @@ impl Ruleset {
         named
     }
 
-    /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this one
-    /// may be let through by them or not. They run last, because what other rules drop stays dropped.
+    /// Stands for rules that could not be read: whatever comes to a socket, goes on to another machine or leaves this
+    /// one may be let through by them or not. They run last, because what other rules drop stays dropped.
     pub fn unreadable(family: Family, why: &Untrusted) -> Self {
         let unknown = Unknown { construct: why.clone(), only_matches: false };
         let chain = |hook| Chain {
@@ -176,8 +177,8 @@ pub enum Backend {
     NfTables,
     /// The older `ip_tables` and `ip6_tables`.
     Legacy,
-    /// No rules, but something beside netfilter that takes packets at one of its hooks: policies of `IPsec`, services of IP
-    /// virtual server, BPF programs. Its rules have unknown effects.
+    /// No rules, but something beside netfilter that takes packets at one of its hooks: policies of `IPsec`, services
+    /// of IP virtual server, BPF programs. Its rules have unknown effects.
     Beside,
 }
 
@@ -205,6 +206,18 @@ pub enum Family {
     Bridge,
     /// Everything that arrives on a device.
     Netdev,
+}
+
+impl Family {
+    /// Whether its chains see packets of an IP version at the hooks between devices and sockets.
+    pub fn routes(self, version: IpVersion) -> bool {
+        match self {
+            Self::Ip => version == IpVersion::V4,
+            Self::Ip6 => version == IpVersion::V6,
+            Self::Inet => true,
+            Self::Arp | Self::Bridge | Self::Netdev => false,
+        }
+    }
 }
 
 /// A chain.
@@ -308,7 +321,8 @@ pub struct Set {
     /// Lengths of the parts of a key in bytes. Each part begins at a multiple of four bytes; a key of one part has one
     /// length. The sum of the padded lengths is the length of a key.
     pub fields: Vec<u32>,
-    /// How keys are shown, part by part: the numbers that nf_tables gives of data types (`nft` `include/datatype.h`); 0 for none.
+    /// How keys are shown, part by part: the numbers that nf_tables gives of data types (`nft` `include/datatype.h`); 0
+    /// for none.
     pub field_types: Vec<u32>,
     /// Length of the data of a map in bytes; `None` for a set and for a map to verdicts.
     pub data_length: Option<u32>,
@@ -336,8 +350,8 @@ pub struct Element {
 pub enum Key {
     /// One key.
     Exact(Box<[u8]>),
-    /// From one key to another, both included, **part by part**: each part of the key lies between the parts of the two.
-    /// Bytes compare as the kernel does, most significant first.
+    /// From one key to another, both included, **part by part**: each part of the key lies between the parts of the
+    /// two. Bytes compare as the kernel does, most significant first.
     Range(Box<[u8]>, Box<[u8]>),
     /// Every key that no other element covers (`*`, `nft(8)`).
     CatchAll,

@@ -6,7 +6,7 @@ use std::path::Path;
 use loopgate_facts::{Area, Facts, ReachVerdict, Reachability};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::{Addresses, Answers, of_socket, published, summarise};
+use loopgate_firewall::reach::{Addresses, Answers, Publications, Unfollowed, of_socket, published, summarise};
 use loopgate_firewall::rule::{Op, Verdict};
 
 use super::LinuxCollector;
@@ -28,12 +28,12 @@ pub(super) fn observe(facts: &mut Facts, devices: &Devices, root: &Root, gaps: &
     rules.report(gaps);
     facts.firewall.backends = rules.backends();
     match KernelRouting::new(devices, &facts.interfaces, root) {
-        Ok(routing) => join(facts, devices, &rules, &routing),
+        Ok(routing) => join(facts, devices, &rules, &routing, gaps),
         Err(error) => gaps.area(Area::Firewall, error, "how packets are routed, and so who can reach a listener"),
     }
 }
 
-fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRouting) {
+fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRouting, gaps: &mut Gaps) {
     let evaluated = devices.evaluated(&facts.bypasses);
     let machine = Machine { ruleset: rules.ruleset(), devices: &evaluated, routing };
     let mut evaluator = Evaluator::new(machine);
@@ -47,9 +47,18 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
             listener.reachability.iter_mut().for_each(doubt);
         }
     }
-    facts.listeners.extend(published(&mut answers, &facts.interfaces, &addresses, &sockets));
+    let Publications { listeners, obstacles } = published(&mut answers, &facts.interfaces, &addresses, &sockets);
+    facts.listeners.extend(listeners);
+    for obstacle in obstacles {
+        report(obstacle, gaps);
+    }
     summarise(&mut evaluator, &facts.interfaces, &facts.listeners, &mut facts.firewall);
     facts.routing = routing.facts(devices);
+}
+
+fn report(Unfollowed { rule, because }: Unfollowed, gaps: &mut Gaps) {
+    let subject = rule.unwrap_or_else(|| "address translation".into());
+    gaps.subject(Area::Firewall, subject, because.as_str(), "which ports are published, and who can reach them");
 }
 
 /// What does not arrive by itself may still be handed to a transparent socket, if some rule hands packets over.

@@ -16,6 +16,15 @@ pub struct Answer {
     journal: Journal,
 }
 
+/// What keeps something from being known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The rule, where it is one.
+    pub rule: Option<Decider>,
+    /// What about it is not known.
+    pub because: Untrusted,
+}
+
 /// A part of the senders, and what becomes of their packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -29,8 +38,8 @@ pub struct Judged {
     pub unknown_because: Vec<Untrusted>,
     /// What decides.
     pub decider: Option<Decider>,
-    /// The rules that sent other senders elsewhere, in the order they were met: the first [`MAX_NARROWED_BY`], and one more
-    /// where there are more.
+    /// The rules that sent other senders elsewhere, in the order they were met: the first [`MAX_NARROWED_BY`], and one
+    /// more where there are more.
     pub narrowed_by: Vec<RuleId>,
     /// Where address translation sends them.
     pub translated: Option<Endpoint>,
@@ -77,6 +86,15 @@ impl Answer {
         self.journal.ends.iter().filter(|end| end.fate == Fate::Translated).map(|end| &end.region)
     }
 
+    /// What keeps it from being known whether a rule translates the destination of ordinary packets.
+    pub fn obstacles(&self) -> impl Iterator<Item = Obstacle> + '_ {
+        let ends = self.journal.ends.iter().filter(|end| end.translatable && !end.rare);
+        ends.filter_map(|end| match &end.fate {
+            Fate::Unknown(because) => Some(Obstacle { rule: end.decider, because: because.clone() }),
+            _ => None,
+        })
+    }
+
     /// Every region that something was noted about.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
         let Journal { ends, acceptances, doubts, limits, narrowings, .. } = &self.journal;
@@ -90,8 +108,8 @@ impl Answer {
 
     /// Parts the senders by whether their packets come to an end that `arrives` names.
     ///
-    /// Reachable is what arrives for sure; blocked is what cannot arrive, not even with an extraordinary packet; all else
-    /// is unknown. The parts are disjoint, and none of those asked about is missing.
+    /// Reachable is what arrives for sure; blocked is what cannot arrive, not even with an extraordinary packet; all
+    /// else is unknown. The parts are disjoint, and none of those asked about is missing.
     pub fn judge(&self, arrives: impl Fn(&Fate) -> bool) -> Vec<Judged> {
         let none = || Region::empty(self.asked.version());
         let union = |wanted: &dyn Fn(&End) -> bool| {

@@ -78,6 +78,20 @@ impl Condition {
         self.combine(other, true, Region::union)
     }
 
+    /// It holds where any of them does. They are joined in pairs, so that thousands are few steps.
+    pub(super) fn any(mut conditions: Vec<Self>) -> Self {
+        while conditions.len() > 1 {
+            let mut rest = std::mem::take(&mut conditions).into_iter();
+            while let Some(first) = rest.next() {
+                conditions.push(match rest.next() {
+                    Some(second) => first.or(second),
+                    None => first,
+                });
+            }
+        }
+        conditions.pop().unwrap_or(Self::Known(false))
+    }
+
     /// `dominant` is the value of one side that decides alone.
     fn combine(self, other: Self, dominant: bool, how: impl Fn(&Region, &Region) -> Region) -> Self {
         match (self, other) {

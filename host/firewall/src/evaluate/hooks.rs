@@ -67,11 +67,8 @@ const HOOKS: [Hook; 7] =
 
 fn sees(family: Family, version: IpVersion, hook: Hook) -> bool {
     match family {
-        Family::Ip => version == IpVersion::V4,
-        Family::Ip6 => version == IpVersion::V6,
-        Family::Inet => true,
         Family::Netdev => matches!(hook, Hook::Ingress | Hook::Egress),
-        Family::Arp | Family::Bridge => false,
+        family => family.routes(version),
     }
 }
 
@@ -129,8 +126,8 @@ fn translate(ruleset: &Ruleset, chains: &[(&Base, ChainId)]) -> Stop {
     }
 }
 
-/// Nothing tells when the chains of one backend were registered relative to those of the other. The older backend has but
-/// one chain of a table at a hook: what files give more of is of both.
+/// Nothing tells when the chains of one backend were registered relative to those of the other. The older backend has
+/// but one chain of a table at a hook: what files give more of is of both.
 fn orders_of_backends(ruleset: &Ruleset, chains: &[ChainId]) -> Option<Vec<Vec<ChainId>>> {
     let (legacy, others): (Vec<_>, Vec<_>) = chains.iter().copied().partition(|chain| is_legacy(ruleset, *chain));
     if legacy.is_empty() || legacy.len() == 1 && others.is_empty() {
@@ -200,8 +197,8 @@ fn has_effects(ruleset: &Ruleset, chain: ChainId) -> bool {
         .any(|op| matches!(op, Op::Effect(_) | Op::Unknown(_)))
 }
 
-/// Whether some chain translates addresses: with the first one the kernel enters all hooks where that is done, and whatever
-/// passes one of them without a rule is settled as not translated (`nf_nat_alloc_null_binding`).
+/// Whether some chain translates addresses: with the first one the kernel enters all hooks where that is done, and
+/// whatever passes one of them without a rule is settled as not translated (`nf_nat_alloc_null_binding`).
 fn translates(ruleset: &Ruleset, version: IpVersion) -> bool {
     HOOKS.iter().any(|hook| chains(ruleset, version, *hook).iter().any(|(base, _)| base.kind == ChainKind::Nat))
 }

@@ -6,7 +6,7 @@ use crate::region::Region;
 use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::Flow;
-use super::packet::Endpoint;
+use super::packet::{Endpoint, Tracking};
 use super::shadow::Shadows;
 
 /// What decides.
@@ -51,6 +51,8 @@ pub struct End {
     pub rare: bool,
     /// Where address translation sent it.
     pub translated: Option<Endpoint>,
+    /// A rule could still have translated where it goes.
+    pub translatable: bool,
     /// It was on its way to another machine.
     pub forwarded: bool,
 }
@@ -59,7 +61,8 @@ impl End {
     pub(super) fn new(flow: Flow, fate: Fate, decider: Option<Decider>, forwarded: bool) -> Self {
         let state = &flow.state;
         let translated = state.is_translated().then_some(state.endpoint);
-        Self { rare: state.rare, translated, region: flow.region, fate, decider, forwarded }
+        let translatable = !state.mapped && matches!(state.tracking, Tracking::None | Tracking::New);
+        Self { rare: state.rare, translated, translatable, region: flow.region, fate, decider, forwarded }
     }
 }
 

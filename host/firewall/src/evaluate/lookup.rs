@@ -1,15 +1,16 @@
 //! Which elements of a set a key matches.
 //!
-//! A key that is wholly known is looked up in an index. One that holds the sender's address is compared with every
-//! element once; the result is kept, so that many questions about one set, however large, cost one walk.
+//! A key that is wholly known is looked up in an index. One that holds the sender's address, or a port that is not
+//! known, is compared with every element once; the result is kept, so that many questions about one set, however large,
+//! cost one walk.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::ip_set::IpSetId;
-use crate::region::Region;
+use crate::region::{PortSet, Region};
 use crate::ruleset::{Data, Element, Key, Set, SetId};
 
 use super::condition::Condition;
@@ -22,6 +23,22 @@ pub(super) struct Hit {
     pub(super) condition: Condition,
     /// What the map gives.
     pub(super) data: Option<Data>,
+}
+
+/// What a key finds.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Disjoint conditions, each with its data.
+    pub(super) hits: Vec<Hit>,
+    /// For which senders it finds anything.
+    pub(super) anything: Condition,
+}
+
+impl Found {
+    fn new(hits: Vec<Hit>) -> Self {
+        let anything = Condition::any(hits.iter().map(|hit| hit.condition.clone()).collect());
+        Self { hits, anything }
+    }
 }
 
 /// Where a set is.
@@ -37,20 +54,21 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     indexes: HashMap<Place, Arc<Index>>,
-    found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<[Hit]>>,
+    found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<Found>>,
     /// Something was taken for unknown that could be said of a packet of which more is known.
     gave_up: bool,
 }
 
 impl Lookups {
-    /// What a key finds: disjoint conditions, each with its data. `None` where the set is not known well enough to say.
-    pub(super) fn find(&mut self, place: Place, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<[Hit]>> {
+    /// What a key finds. `None` where the set is not known well enough to say.
+    pub(super) fn find(&mut self, place: Place, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<Found>> {
         if set.incomplete.is_some() {
             return None;
         }
         let index = self.indexes.entry(place.clone()).or_insert_with(|| Arc::new(Index::of(set))).clone();
         if let Some(key) = values(key) {
-            return Some(index.find(set, &key).map(|element| hit(version, element)).into_iter().collect());
+            let hit = index.find(set, &key).map(|element| hit(version, element));
+            return Some(Arc::new(Found::new(hit.into_iter().collect())));
         }
         let memo = (place, version, key.to_vec());
         if let Some(found) = self.found.get(&memo) {
@@ -60,7 +78,7 @@ impl Lookups {
             self.give_up();
             return None;
         };
-        let found: Arc<[Hit]> = found.into();
+        let found = Arc::new(Found::new(found));
         self.found.insert(memo, found.clone());
         Some(found)
     }
@@ -135,7 +153,7 @@ fn covers(set: &Set, element: &Element, key: &[u8]) -> bool {
 }
 
 /// Where the fields of a key are: each begins at a multiple of four bytes.
-fn fields(set: &Set) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+fn fields(set: &Set) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     set.fields.iter().map(move |&length| {
         let field = start..start + length as usize;
@@ -144,25 +162,48 @@ fn fields(set: &Set) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
     })
 }
 
-/// The most elements that are compared one by one where the key has no simple form.
+/// The most elements that are compared one by one where the key has no simple form, of those that it may be.
 const MAX_COMPARED: usize = 4096;
 
 /// Compares every element, and joins those with the same data.
 fn search(set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Vec<Hit>> {
-    if let Some(place) = address_field(set, version, key) {
-        return Some(search_by_address(set, version, key, &place));
+    if let Some(open) = Open::of(set, version, key) {
+        return Some(open.search(set, version, key));
     }
-    if set.elements.len() > MAX_COMPARED {
+    let candidates: Vec<_> =
+        set.elements.iter().filter(|element| may_be(set, element, key)).take(MAX_COMPARED + 1).collect();
+    if candidates.len() > MAX_COMPARED {
         return None;
     }
     let mut hits = Vec::new();
-    for element in &set.elements {
+    for element in candidates {
         let condition = compare(set, version, key, element)?;
         if !matches!(condition, Condition::Known(false)) {
             hits.push(Hit { condition: limited(version, condition, element), data: element.data.clone() });
         }
     }
     Some(with_catch_all(set, version, hits))
+}
+
+/// Whether the fields of a key that are wholly known are those of an element.
+fn may_be(set: &Set, element: &Element, key: &[Symbol]) -> bool {
+    fields(set).all(|field| {
+        let Some(known) = key.get(field.clone()).and_then(values) else { return true };
+        holds(element, field, &known)
+    })
+}
+
+/// Whether a field of an element holds a value.
+fn holds(element: &Element, field: Range<usize>, value: &[u8]) -> bool {
+    let (from, to) = match &element.key {
+        Key::Exact(key) => (key, key),
+        Key::Range(from, to) => (from, to),
+        Key::CatchAll => return false,
+    };
+    match (from.get(field.clone()), to.get(field)) {
+        (Some(from), Some(to)) => from <= value && value <= to,
+        _ => false,
+    }
 }
 
 fn compare(set: &Set, version: IpVersion, key: &[Symbol], element: &Element) -> Option<Condition> {
@@ -176,60 +217,68 @@ fn compare(set: &Set, version: IpVersion, key: &[Symbol], element: &Element) -> 
     }
 }
 
-/// The field that is the sender's whole address, where every other field is known.
-fn address_field(set: &Set, version: IpVersion, key: &[Symbol]) -> Option<std::ops::Range<usize>> {
-    let place = fields(set).find(|field| key.get(field.clone()).is_some_and(|field| is_address(version, field)))?;
-    let others = key.iter().enumerate().filter(|(position, _)| !place.contains(position));
-    others.into_iter().all(|(_, symbol)| symbol.value().is_some()).then_some(place)
+/// The only field of a key that is not known: a whole address or a whole port.
+struct Open {
+    field: Range<usize>,
+    is_port: bool,
 }
 
-fn is_address(version: IpVersion, symbols: &[Symbol]) -> bool {
-    let whole = |(index, symbol): (usize, &Symbol)| {
-        *symbol == Symbol::variable(Variable::Address, u8::try_from(index).unwrap_or(u8::MAX))
-    };
-    symbols.len() == version.address_length() && symbols.iter().enumerate().all(whole)
-}
+impl Open {
+    fn of(set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Self> {
+        let open = fields(set).find_map(|field| {
+            let symbols = key.get(field.clone())?;
+            let is_port = is_whole(symbols, Variable::Port, 2);
+            let is_open = is_port || is_whole(symbols, Variable::Address, version.address_length());
+            is_open.then_some(Self { field, is_port })
+        })?;
+        let others = key.iter().enumerate().filter(|(position, _)| !open.field.contains(position));
+        others.into_iter().all(|(_, symbol)| symbol.value().is_some()).then_some(open)
+    }
 
-fn search_by_address(set: &Set, version: IpVersion, key: &[Symbol], place: &std::ops::Range<usize>) -> Vec<Hit> {
-    let known: Vec<u8> = key.iter().map(|symbol| symbol.value().unwrap_or(0)).collect();
-    let mut groups: HashMap<(Option<&Data>, bool), usize> = HashMap::new();
-    let mut found: Vec<(&Element, Vec<RangeInclusive<u128>>)> = Vec::new();
-    for element in &set.elements {
-        if let Some(range) = addresses(set, element, &known, place) {
+    fn search(&self, set: &Set, version: IpVersion, key: &[Symbol]) -> Vec<Hit> {
+        let mut groups: HashMap<(Option<&Data>, bool), usize> = HashMap::new();
+        let mut found: Vec<(&Element, Vec<RangeInclusive<u128>>)> = Vec::new();
+        for element in set.elements.iter().filter(|element| may_be(set, element, key)) {
+            let Some(range) = self.range(element) else { continue };
             let group = *groups.entry((element.data.as_ref(), element.limited)).or_insert(found.len());
             match found.get_mut(group) {
                 Some((_, ranges)) => ranges.push(range),
                 None => found.push((element, vec![range])),
             }
         }
+        let hits = found.into_iter().map(|(element, ranges)| {
+            let condition = Condition::Exact(self.region(version, ranges));
+            Hit { condition: limited(version, condition, element), data: element.data.clone() }
+        });
+        with_catch_all(set, version, hits.collect())
     }
-    let hits = found.into_iter().map(|(element, ranges)| {
-        let region = Region::of_addresses(AddressSet::from_ranges(version, ranges));
-        Hit { condition: limited(version, Condition::Exact(region), element), data: element.data.clone() }
-    });
-    with_catch_all(set, version, hits.collect())
+
+    /// What an element covers of the field.
+    fn range(&self, element: &Element) -> Option<RangeInclusive<u128>> {
+        let (from, to) = match &element.key {
+            Key::Exact(key) => (key, key),
+            Key::Range(from, to) => (from, to),
+            Key::CatchAll => return None,
+        };
+        Some(number(from.get(self.field.clone())?)..=number(to.get(self.field.clone())?))
+    }
+
+    fn region(&self, version: IpVersion, ranges: Vec<RangeInclusive<u128>>) -> Region {
+        if !self.is_port {
+            return Region::of_addresses(AddressSet::from_ranges(version, ranges));
+        }
+        // A field of two bytes has no other numbers.
+        let port = |number: u128| u16::try_from(number).unwrap_or(u16::MAX);
+        let ports = ranges.into_iter().map(|range| port(*range.start())..=port(*range.end()));
+        Region::of_ports(version, PortSet::from_ranges(ports))
+    }
 }
 
-/// The addresses that an element covers, given the other fields of the key.
-fn addresses(
-    set: &Set,
-    element: &Element,
-    known: &[u8],
-    place: &std::ops::Range<usize>,
-) -> Option<RangeInclusive<u128>> {
-    let (from, to) = match &element.key {
-        Key::Exact(key) => (key, key),
-        Key::Range(from, to) => (from, to),
-        Key::CatchAll => return None,
+fn is_whole(symbols: &[Symbol], variable: Variable, length: usize) -> bool {
+    let whole = |(index, symbol): (usize, &Symbol)| {
+        *symbol == Symbol::variable(variable, u8::try_from(index).unwrap_or(u8::MAX))
     };
-    let matches = fields(set).filter(|field| field != place).all(|field| {
-        match (known.get(field.clone()), from.get(field.clone()), to.get(field)) {
-            (Some(known), Some(from), Some(to)) => from <= known && known <= to,
-            _ => false,
-        }
-    });
-    matches.then_some(())?;
-    Some(number(from.get(place.clone())?)..=number(to.get(place.clone())?))
+    symbols.len() == length && symbols.iter().enumerate().all(whole)
 }
 
 fn number(bytes: &[u8]) -> u128 {
@@ -239,7 +288,7 @@ fn number(bytes: &[u8]) -> u128 {
 /// Adds the element that covers what no other does.
 fn with_catch_all(set: &Set, version: IpVersion, mut hits: Vec<Hit>) -> Vec<Hit> {
     if let Some(element) = set.elements.iter().find(|element| element.key == Key::CatchAll) {
-        let covered = hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone()));
+        let covered = Condition::any(hits.iter().map(|hit| hit.condition.clone()).collect());
         hits.push(Hit { condition: limited(version, covered.not(), element), data: element.data.clone() });
     }
     hits

@@ -1,26 +1,28 @@
 //! Which ports the rules tell apart.
 //!
 //! A machine has hundreds of listeners, and rules name a few of their ports. For ports that nothing distinguishes one
-//! answer stands for all. A question about every port at once shows which: whatever asks for a port leaves some ports in
-//! one region of the evidence and others not.
+//! answer stands for all. A question about every port at once shows which: whatever asks for a port leaves some ports
+//! in one region of the evidence and others not.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::region::{PortSet, Region};
 
-use super::answer::Answer;
+use super::answer::{Answer, Obstacle};
 
 /// The ports of one address and interface, in classes of those that have one answer.
 #[derive(Clone, Debug)]
 pub struct PortClasses {
     /// Each run of ports that nothing cuts, in order.
     runs: Vec<Run>,
-    /// Ports of which the question about all of them did not tell everything: where something was in doubt, it may be known
-    /// of one port and not of another, and of extraordinary packets not all evidence is kept.
+    /// Ports of which the question about all of them did not tell everything: where something was in doubt, it may be
+    /// known of one port and not of another, and of extraordinary packets not all evidence is kept.
     unfinished: PortSet,
     /// Ports on which a rule translates the destination of some packets, apart for each rule that does.
     translated: Vec<PortSet>,
+    /// What keeps it from being known which other ports are translated.
+    obstacles: Vec<Obstacle>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,7 @@ impl PortClasses {
             runs: starts.into_iter().map(run).collect(),
             unfinished: answer.vague().fold(PortSet::from_ranges([]), |sum, region| sum.union(&ports_of(region))),
             translated: answer.translated().map(ports_of).collect(),
+            obstacles: answer.obstacles().collect(),
         };
         for (number, ports) in seen.into_iter().enumerate() {
             classes.tell_apart(ports, number + 1);
@@ -57,7 +60,8 @@ impl PortClasses {
         Self { unfinished: PortSet::All, ..self }
     }
 
-    /// The port whose answer is that of a port, one for each class. `None` for a port that has to be asked about by itself.
+    /// The port whose answer is that of a port, one for each class. `None` for a port that has to be asked about by
+    /// itself.
     pub fn representative(&self, port: u16) -> Option<u16> {
         let settled = !self.unfinished.contains(port) && !self.translated.iter().any(|ports| ports.contains(port));
         settled.then(|| self.runs.get(self.position(port)).map(|run| run.representative)).flatten()
@@ -66,6 +70,11 @@ impl PortClasses {
     /// The ports on which a rule translates the destination of some packets, apart for each rule that does.
     pub fn translated(&self) -> &[PortSet] {
         &self.translated
+    }
+
+    /// What keeps it from being known which other ports are translated.
+    pub fn obstacles(&self) -> &[Obstacle] {
+        &self.obstacles
     }
 
     /// The position of the run that a port is in.

@@ -363,17 +363,16 @@ impl Run<'_, '_, '_> {
         } else {
             self.runner.lookups.find(super::lookup::Place::Table(id), set, version, &symbols)
         };
-        let Some(hits) = found else { return self.lookup_unknown(&set.name, result, thread) };
-        let somewhere = || hits.iter().fold(Condition::Known(false), |sum, hit| sum.or(hit.condition.clone()));
+        let Some(found) = found else { return self.lookup_unknown(&set.name, result, thread) };
         let opaque = thread.opaque.clone();
         let because = || opaque.unwrap_or_else(|| "something that is not known".into());
         if result == LookupResult::Nothing {
-            return self.split(&somewhere().not_if(inverted), thread, because);
+            return self.split(&found.anything.clone().not_if(inverted), thread, because);
         }
-        for flow in self.cut(&somewhere(), &thread.flow, because).1 {
+        for flow in self.cut(&found.anything, &thread.flow, because).1 {
             self.exits.next.add(flow);
         }
-        for hit in hits.iter() {
+        for hit in &found.hits {
             for flow in self.cut(&hit.condition, &thread.flow, || set.name.clone()).0 {
                 self.found(hit.data.as_ref(), result, thread.fork(flow));
             }
@@ -402,7 +401,8 @@ impl Run<'_, '_, '_> {
         self.end(thread.flow, Fate::Unknown(because));
     }
 
-    /// `dynset`: the element is added, unless an expression of its own, such as a limit for each source, does not match.
+    /// `dynset`: the element is added, unless an expression of its own, such as a limit for each source, does not
+    /// match.
     fn update(&mut self, set: SetId, how: SetUpdate, inverted: bool, rates: &[Rate], mut thread: Thread) {
         thread.change(|state| {
             if !state.touched.contains(&set) {
@@ -533,8 +533,8 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// Notes what the rule decides, where shadows were asked for. Whether the packets were decided about before, so that
-    /// the verdict is none for them; they go on to the next rule.
+    /// Notes what the rule decides, where shadows were asked for. Whether the packets were decided about before, so
+    /// that the verdict is none for them; they go on to the next rule.
     fn is_past(&mut self, verdict: &Verdict, flow: &Flow) -> bool {
         let Some(shadows) = &mut self.runner.journal.shadows else { return false };
         if !flow.is_decided() {

@@ -332,17 +332,23 @@ fn order_of_port(version: IpVersion, value: &[u8]) -> Order {
     }
 }
 
-/// A byte of the port under any mask: there are so few ports that each is tried.
+/// A byte of the port under any mask: there are so few values that each is tried.
 fn order_of_port_byte(version: IpVersion, symbol: Symbol, byte: u8) -> Order {
-    let of_port = |port: u16| {
-        let own = port.to_be_bytes().get(usize::from(symbol.index)).copied().unwrap_or_default();
-        (own & symbol.and ^ symbol.xor).cmp(&byte)
-    };
     let condition = |wanted| {
-        let ports = (0..=u16::MAX).filter(|port| of_port(*port) == wanted).map(|port| port..=port);
-        Condition::Exact(Region::of_ports(version, PortSet::from_ranges(ports)))
+        let matching = (0..=u8::MAX).filter(|own| (own & symbol.and ^ symbol.xor).cmp(&byte) == wanted);
+        Condition::Exact(Region::of_ports(version, ports_with(symbol.index, matching)))
     };
     Order { less: condition(Ordering::Less), equal: condition(Ordering::Equal), greater: condition(Ordering::Greater) }
+}
+
+/// The ports of which a byte has one of some values, in ascending order.
+fn ports_with(index: u8, values: impl Iterator<Item = u8> + Clone) -> PortSet {
+    let of_high = |high: u8| u16::from_be_bytes([high, 0])..=u16::from_be_bytes([high, u8::MAX]);
+    if index == 0 {
+        return PortSet::from_ranges(values.map(of_high));
+    }
+    let of_low = |high: u8| values.clone().map(move |low| u16::from_be_bytes([high, low])).map(|port| port..=port);
+    PortSet::from_ranges((0..=u8::MAX).flat_map(of_low))
 }
 
 /// The lowest and the highest number of `length` bytes that begin with some bytes.
@@ -430,10 +436,14 @@ mod tests {
         let masked = (prop::collection::vec(0_u8..=255, 4), any::<u8>()).prop_map(|(masks, xor)| {
             address().into_iter().zip(masks).map(|(symbol, mask)| symbol.masked(mask | 0xf0, xor)).collect::<Vec<_>>()
         });
+        let masked_port = any::<([u8; 2], u8)>().prop_map(|(masks, xor)| {
+            port().into_iter().zip(masks).map(|(symbol, mask)| symbol.masked(mask, xor)).collect::<Vec<_>>()
+        });
         let constant = prop::collection::vec(any::<u8>(), 1..4).prop_map(|bytes| known(&bytes).collect::<Vec<_>>());
         prop_oneof![
             Just(address()),
             Just(port()),
+            masked_port,
             masked,
             constant.clone(),
             constant.clone().prop_map(|mut bytes| {

@@ -1,22 +1,22 @@
 //! Ports that address translation publishes: they have no socket of their own at the address that packets are sent to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use loopgate_facts::{
-    Interface, InterfaceKind, Listener, ListenerId, Origin, Protocol, Published, Reachability, RuleReference, Scope,
-    Untrusted,
+    Interface, InterfaceKind, Listener, ListenerId, Origin, Protocol, Published, ReachVerdict, Reachability,
+    RuleReference, Scope, Untrusted,
 };
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Question};
+use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Question};
 use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
 
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, is_on_link, protocol_number, reference, takes};
+use super::{Addresses, Answers, is_on_link, protocol_number, reference, takes, takes_from};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -34,97 +34,123 @@ struct Lead<'i> {
     outcomes: Vec<(&'i Interface, Outcome)>,
 }
 
+/// What address translation publishes.
+#[derive(Debug, Default)]
+pub struct Publications {
+    /// The ports that packets from outside are translated on.
+    pub listeners: Vec<Listener>,
+    /// What keeps it from being known of others, each once.
+    pub obstacles: Vec<Unfollowed>,
+}
+
+/// A translation of which it is not known what it publishes, or something in front of translations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Unfollowed {
+    /// The rule as text, where it is one.
+    pub rule: Option<Untrusted>,
+    /// What about it is not known.
+    pub because: Untrusted,
+}
+
 /// The ports that packets from outside are translated on.
 pub fn published(
     answers: &mut Answers<'_, '_>,
     interfaces: &[Interface],
     addresses: &Addresses,
     listeners: &[Listener],
-) -> Vec<Listener> {
-    if !translates_destinations(answers.evaluator().machine().ruleset) {
-        return Vec::new();
-    }
-    let mut leads: BTreeMap<(Protocol, u16), Vec<Lead<'_>>> = BTreeMap::new();
+) -> Publications {
+    let mut search = Search { answers, interfaces, leads: BTreeMap::new(), obstacles: Vec::new() };
+    let versions = versions_translated(search.answers.evaluator().machine().ruleset);
     for protocol in PROTOCOLS {
-        for destination in addresses.iter() {
-            for (port, note) in translated_ports(answers, interfaces, protocol, destination) {
-                let destination = Endpoint { address: destination, port };
-                let found = follow(answers.evaluator(), interfaces, protocol, destination, note.as_ref());
-                leads.entry((protocol, port)).or_default().extend(found);
-            }
+        for destination in addresses.iter().filter(|address| versions.contains(&IpVersion::of(*address))) {
+            search.at(protocol, destination);
         }
     }
-    let listeners = leads.into_iter().flat_map(|((protocol, port), leads)| {
+    let Search { answers, leads, obstacles, .. } = search;
+    let drafts = leads.into_iter().flat_map(|((protocol, port), leads)| {
         by_target(leads).into_iter().flat_map(move |leads| listeners_of(protocol, port, leads, addresses, listeners))
     });
-    let names = |evaluator: &Evaluator<'_>, index: u32| {
-        evaluator.machine().device(index).map(|device| Untrusted::from_bytes(&device.name))
-    };
-    listeners.map(|draft| draft.finish(answers.evaluator(), names)).collect()
+    let evaluator = answers.evaluator();
+    Publications {
+        listeners: drafts.map(|draft| draft.finish(evaluator)).collect(),
+        obstacles: unfollowed(evaluator.machine().ruleset, &obstacles),
+    }
 }
 
-fn translates_destinations(ruleset: &Ruleset) -> bool {
-    let ops = ruleset.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
-    ops.into_iter().any(|op| matches!(op, Op::Verdict(Verdict::Translate(to)) if to.end == End::Destination))
+fn unfollowed(ruleset: &Ruleset, obstacles: &[Obstacle]) -> Vec<Unfollowed> {
+    let shown = obstacles.iter().map(|Obstacle { rule, because }| Unfollowed {
+        rule: rule.map(|rule| reference(ruleset, rule).text),
+        because: because.clone(),
+    });
+    let mut seen = HashSet::new();
+    shown.filter(|one| seen.insert(one.clone())).collect()
 }
 
-/// The ports of an address that some packets from outside are translated on.
-fn translated_ports(
-    answers: &mut Answers<'_, '_>,
-    interfaces: &[Interface],
-    protocol: Protocol,
-    destination: IpAddr,
-) -> BTreeMap<u16, Option<Untrusted>> {
-    let mut found = BTreeMap::new();
-    let carry =
-        |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
-    for interface in interfaces.iter().filter(carry) {
-        let ports = answers.ports(&question(interface, protocol, Endpoint { address: destination, port: 0 }));
-        for range in ports.translated().iter().flat_map(PortSet::ranges) {
-            let (first, last) = (*range.start(), *range.end());
-            let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
-            while let Some(port) = ports.next() {
-                let cut = ports.peek().is_none() && port < last;
-                let note = cut.then(|| format!("ports {first} to {last} are translated in the same way").into());
-                found.entry(port).or_insert(note);
-            }
+/// The IP versions of which rules translate destinations.
+fn versions_translated(ruleset: &Ruleset) -> Vec<IpVersion> {
+    let translates = |op: &Op| matches!(op, Op::Verdict(Verdict::Translate(to)) if to.end == End::Destination);
+    let chains = ruleset.chains.iter().filter(|chain| chain.rules.iter().flat_map(|rule| &rule.ops).any(translates));
+    let families: Vec<_> = chains.filter_map(|chain| ruleset.table(chain.table)).map(|table| table.family).collect();
+    let has = |version: &IpVersion| families.iter().any(|family| family.routes(*version));
+    [IpVersion::V4, IpVersion::V6].into_iter().filter(has).collect()
+}
+
+/// Looks for published ports.
+struct Search<'a, 'e, 'm, 'i> {
+    answers: &'a mut Answers<'e, 'm>,
+    interfaces: &'i [Interface],
+    leads: BTreeMap<(Protocol, u16), Vec<Lead<'i>>>,
+    obstacles: Vec<Obstacle>,
+}
+
+impl<'i> Search<'_, '_, '_, 'i> {
+    /// Looks among the ports of an address.
+    fn at(&mut self, protocol: Protocol, destination: IpAddr) {
+        for (port, note) in self.translated_ports(protocol, destination) {
+            let found = self.follow(protocol, Endpoint { address: destination, port }, note.as_ref());
+            self.leads.entry((protocol, port)).or_default().extend(found);
         }
     }
-    found
-}
 
-fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) -> Question {
-    let sources = AddressSet::all(IpVersion::of(destination.address));
-    Question { interface: interface.index, protocol: protocol_number(protocol), destination, sources }
-}
+    /// The ports of an address that some packets from outside are translated on.
+    fn translated_ports(&mut self, protocol: Protocol, destination: IpAddr) -> BTreeMap<u16, Option<Untrusted>> {
+        let mut found = BTreeMap::new();
+        let carry =
+            |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
+        for interface in self.interfaces.iter().filter(carry) {
+            let question = question(interface, protocol, Endpoint { address: destination, port: 0 });
+            let ports = self.answers.ports(&question);
+            self.note(ports.obstacles().iter().cloned());
+            for range in ports.translated().iter().flat_map(PortSet::ranges) {
+                let (first, last) = (*range.start(), *range.end());
+                let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
+                while let Some(port) = ports.next() {
+                    let cut = ports.peek().is_none() && port < last;
+                    let note = cut.then(|| format!("ports {first} to {last} are translated in the same way").into());
+                    found.entry(port).or_insert(note);
+                }
+            }
+        }
+        found
+    }
 
-/// Asks about a port for every interface, for each endpoint that it leads to.
-fn follow<'i>(
-    evaluator: &mut Evaluator<'_>,
-    interfaces: &'i [Interface],
-    protocol: Protocol,
-    destination: Endpoint,
-    note: Option<&Untrusted>,
-) -> Vec<Lead<'i>> {
-    let answers: Vec<_> = interfaces
-        .iter()
-        .filter(|interface| is_on_link(destination.address, interface))
-        .map(|interface| (interface, question(interface, protocol, destination)))
-        .map(|(interface, question)| (interface, evaluator.ask(&question), question))
-        .collect();
-    let targets: BTreeSet<Endpoint> =
-        answers.iter().flat_map(|(_, answer, _)| answer.ends()).filter_map(|end| end.translated).collect();
-    targets
-        .into_iter()
-        .map(|target| {
-            let ruleset = evaluator.machine().ruleset;
-            let arrives = |fate: &Fate| match fate {
-                Fate::Delivered(endpoint) | Fate::Forwarded { endpoint, .. } => *endpoint == target,
-                _ => false,
-            };
+    /// Asks about a port for every interface, for each endpoint that it leads to.
+    fn follow(&mut self, protocol: Protocol, destination: Endpoint, note: Option<&Untrusted>) -> Vec<Lead<'i>> {
+        let evaluator = self.answers.evaluator();
+        let answers: Vec<_> = self
+            .interfaces
+            .iter()
+            .filter(|interface| is_on_link(destination.address, interface))
+            .map(|interface| (interface, question(interface, protocol, destination)))
+            .map(|(interface, question)| (interface, evaluator.ask(&question), question))
+            .collect();
+        let ends = || answers.iter().flat_map(|(_, answer, _)| answer.ends());
+        let targets: BTreeSet<Endpoint> = ends().filter_map(|end| end.translated).collect();
+        let ruleset = evaluator.machine().ruleset;
+        let lead = |target: Endpoint| {
             let leading = answers.iter().filter(|(_, answer, _)| leads(answer, target));
             let outcomes = leading.map(|(interface, answer, question)| {
-                let mut regions = outcome(ruleset, question, answer.judge(arrives));
+                let mut regions = outcome(ruleset, question, judge(answer, target, &targets));
                 for region in &mut regions {
                     region.notes.extend(note.cloned());
                 }
@@ -137,8 +163,49 @@ fn follow<'i>(
                 rule: answers.iter().find_map(|(_, answer, _)| translator(answer, target)),
                 outcomes: outcomes.collect(),
             }
-        })
-        .collect()
+        };
+        let found = targets.iter().copied().map(lead).collect();
+        for (_, answer, _) in &answers {
+            self.note(answer.obstacles());
+        }
+        found
+    }
+
+    fn note(&mut self, obstacles: impl Iterator<Item = Obstacle>) {
+        for obstacle in obstacles {
+            if !self.obstacles.contains(&obstacle) {
+                self.obstacles.push(obstacle);
+            }
+        }
+    }
+}
+
+fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) -> Question {
+    let sources = AddressSet::all(IpVersion::of(destination.address));
+    Question { interface: interface.index, protocol: protocol_number(protocol), destination, sources }
+}
+
+/// Who gets through to a target. Where a rule chooses among targets by chance, so that packets of one source may come
+/// to any of them, a source gets through that gets through to each that may be chosen.
+fn judge(answer: &Answer, target: Endpoint, targets: &BTreeSet<Endpoint>) -> Vec<Judged> {
+    let gets_to = |fate: &Fate, wanted: &dyn Fn(&Endpoint) -> bool| match fate {
+        Fate::Delivered(endpoint) | Fate::Forwarded { endpoint, .. } => wanted(endpoint),
+        _ => false,
+    };
+    let alone = answer.judge(|fate| gets_to(fate, &|endpoint| *endpoint == target));
+    if targets.len() == 1 {
+        return alone;
+    }
+    let (open, settled): (Vec<_>, Vec<_>) = alone.into_iter().partition(|part| part.verdict == ReachVerdict::Unknown);
+    let among = answer.judge(|fate| gets_to(fate, &|endpoint| targets.contains(endpoint)));
+    let within =
+        open.iter().flat_map(|open| among.iter().map(move |part| (open.region.intersection(&part.region), part)));
+    let shared = within.filter(|(region, _)| !region.is_empty()).map(|(region, part)| Judged {
+        region,
+        translated: Some(target),
+        ..part.clone()
+    });
+    settled.into_iter().chain(shared).collect()
 }
 
 fn leads(answer: &Answer, target: Endpoint) -> bool {
@@ -212,7 +279,8 @@ fn draft(
     let proxy = listeners
         .iter()
         .find(|listener| listener.protocol == protocol && listener.port == port && listener.address == address);
-    let behind = first.interface.is_none().then(|| behind(protocol, target, listeners)).flatten();
+    let arriving: Vec<_> = leads.iter().flat_map(|lead| &lead.outcomes).map(|(interface, _)| *interface).collect();
+    let behind = first.interface.is_none().then(|| behind(protocol, target, &arriving, listeners)).flatten();
     let listener = Listener {
         id: ListenerId::new(protocol, address, port, None, None).published(),
         origin: Origin::PublishedPort,
@@ -223,12 +291,20 @@ fn draft(
     Some(Draft { listener, target, behind: behind.map(|listener| listener.id.clone()), interface, rule })
 }
 
-/// The listener that gets what is translated to an endpoint of this machine: one that is bound to its address rather than
-/// to all.
-fn behind(protocol: Protocol, target: SocketAddr, listeners: &[Listener]) -> Option<&Listener> {
+/// The listener that gets what is translated to an endpoint of this machine and comes in by some interfaces: one that
+/// is bound to its address rather than to all.
+fn behind<'l>(
+    protocol: Protocol,
+    target: SocketAddr,
+    arriving: &[&Interface],
+    listeners: &'l [Listener],
+) -> Option<&'l Listener> {
     let target = Endpoint { address: target.ip(), port: target.port() };
-    let takers = listeners.iter().filter(|listener| listener.protocol == protocol && takes(listener, target));
-    takers.min_by_key(|listener| listener.address.to_canonical() != target.address)
+    let gets = |listener: &&Listener| {
+        takes(listener, target) && arriving.iter().any(|interface| takes_from(listener, target.address, interface))
+    };
+    let getting = listeners.iter().filter(|listener| listener.protocol == protocol).filter(gets);
+    getting.min_by_key(|listener| listener.address.to_canonical() != target.address)
 }
 
 fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
@@ -242,7 +318,7 @@ fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
 }
 
 impl Draft {
-    fn finish(self, evaluator: &Evaluator<'_>, name: impl Fn(&Evaluator<'_>, u32) -> Option<Untrusted>) -> Listener {
+    fn finish(self, evaluator: &Evaluator<'_>) -> Listener {
         let Self { listener, target, behind, interface, rule } = self;
         let unknown = || RuleReference {
             backend: "nf-tables".to_owned(),
@@ -255,7 +331,9 @@ impl Draft {
         };
         let published = Published {
             target,
-            interface: interface.and_then(|index| name(evaluator, index)),
+            interface: interface
+                .and_then(|index| evaluator.machine().device(index))
+                .map(|device| Untrusted::from_bytes(&device.name)),
             rule: rule.map_or_else(unknown, |rule| reference(evaluator.machine().ruleset, rule)),
             container: None,
             listener: behind,

@@ -7,7 +7,7 @@ use loopgate_facts::{
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::summarise;
+use loopgate_firewall::reach::{Addresses, Answers, Publications, published, summarise};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
@@ -21,20 +21,26 @@ pub(crate) const DEVICES: [DeviceOf<'static>; 3] = [
     (3, "eth1", 1, &["10.77.0.1/24"]),
 ];
 
-/// Everything arrives from everywhere; own addresses only from this machine.
+/// Everything arrives from everywhere, and what is not its own goes on by `eth1`; own addresses only from this machine.
 pub(crate) struct Host([AddressSet; 2]);
 
 impl Host {
-    fn parted<A>(&self, addresses: &AddressSet, own: A, others: A) -> Vec<(AddressSet, A)> {
+    fn own(&self, version: IpVersion) -> &AddressSet {
         let [v4, v6] = &self.0;
-        let mine = if addresses.version() == IpVersion::V4 { v4 } else { v6 };
+        if version == IpVersion::V4 { v4 } else { v6 }
+    }
+
+    fn parted<A>(&self, addresses: &AddressSet, own: A, others: A) -> Vec<(AddressSet, A)> {
+        let mine = self.own(addresses.version());
         vec![(addresses.intersection(mine), own), (addresses.difference(mine), others)]
     }
 }
 
 impl Routing for Host {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        self.parted(question.sources, InputRoute::Blocked(BlockReason::Martian), InputRoute::Local)
+        let own = self.own(IpVersion::of(question.destination)).contains(question.destination);
+        let route = if own { InputRoute::Local } else { InputRoute::Forward { interface: 3 } };
+        self.parted(question.sources, InputRoute::Blocked(BlockReason::Martian), route)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -95,6 +101,14 @@ pub(crate) fn interfaces(of: &[DeviceOf<'_>]) -> Vec<Interface> {
 pub(crate) fn listener(protocol: Protocol, address: &str, port: u16) -> Listener {
     let sockets = vec![Socket { inode: 7, uid: Some(0) }];
     Listener { sockets, ..Listener::at(protocol, address.parse().unwrap(), port) }
+}
+
+/// What address translation publishes on a machine with some devices.
+pub(crate) fn publications(ruleset: &Ruleset, of: &[DeviceOf<'_>]) -> Publications {
+    let (devices, routing, interfaces) = (devices(of), host(of), interfaces(of));
+    let mut evaluator = Evaluator::new(Machine { ruleset, devices: &devices, routing: &routing });
+    let addresses = Addresses::new(&interfaces, &[]);
+    published(&mut Answers::new(&mut evaluator), &interfaces, &addresses, &[])
 }
 
 /// What is said of the rules of a machine with some devices and listeners.
