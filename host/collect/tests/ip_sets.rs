@@ -16,7 +16,7 @@ use loopgate_collect::linux::reach::Surroundings;
 use loopgate_facts::ReachVerdict;
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Endpoint, Fate, Question};
+use loopgate_firewall::evaluate::{Endpoint, Fate, Question, Responder};
 use loopgate_firewall::ip_set::{self, Effect, IpSet, IpSetId, IpSets, Layer, Members, Part};
 use loopgate_firewall::ruleset::{Element, Family, Key};
 use loopgate_test_support::{command, in_namespace, run};
@@ -292,6 +292,7 @@ fn judged(sources: &[Ipv4Addr], ports: std::ops::Range<u16>) -> Vec<ReachVerdict
             protocol: 6,
             destination: Endpoint { address: own, port },
             sources: AddressSet::all(IpVersion::V4),
+            responder: Responder::default(),
         });
         let found = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
         verdicts.extend(

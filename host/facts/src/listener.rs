@@ -65,6 +65,14 @@ impl Listener {
         }
     }
 
+    /// The mark of what its sockets send ([`Socket::mark`]); `None` where that is not known of one of them, or where
+    /// they differ.
+    pub fn mark(&self) -> Option<u32> {
+        let mut marks = self.sockets.iter().map(|socket| socket.mark);
+        let first = marks.next().unwrap_or(Some(0));
+        first.filter(|_| marks.all(|mark| mark == first))
+    }
+
     /// A socket on an endpoint, of which nothing else is known.
     pub fn at(protocol: Protocol, address: IpAddr, port: u16) -> Self {
         Self {
@@ -215,6 +223,10 @@ pub struct Socket {
     pub inode: u64,
     /// The user that the socket belongs to, `None` where it could not be told.
     pub uid: Option<u32>,
+    /// The mark of what it sends (`SO_MARK`, `socket(7)`), by which policy routing and rules may choose; 0 without one.
+    /// `None` where it could not be told.
+    #[serde(default)]
+    pub mark: Option<u32>,
 }
 
 /// A process that holds a socket.

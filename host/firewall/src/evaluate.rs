@@ -11,6 +11,7 @@
 //! | `hooks` | which chains are at a hook, in which order |
 //! | `walk`, `index` | one base chain, with jumps and gotos, without the rules that cannot match |
 //! | `run` | one rule, operation by operation |
+//! | `responder` | what of the socket decides about its answers |
 //! | `load`, `test`, `lookup`, `translate` | loads, matches of iptables, sets, address translation |
 //! | `symbol`, `condition` | bytes of which not every bit is known, and for whom a comparison of them holds |
 //! | `journal`, `answer` | evidence, and what it comes to |
@@ -33,6 +34,7 @@ mod packet;
 mod path;
 mod ports;
 mod registers;
+mod responder;
 mod run;
 mod shadow;
 mod symbol;
@@ -54,6 +56,7 @@ pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Ste
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
 pub use ports::PortClasses;
+pub use responder::Responder;
 pub use shadow::{Earlier, Ruling, Shadows};
 
 use flow::Flow;
@@ -75,6 +78,8 @@ pub struct Question {
     pub destination: Endpoint,
     /// Whose packets are asked about.
     pub sources: AddressSet,
+    /// Whose answers they get, where the socket is known.
+    pub responder: Responder,
 }
 
 /// Answers questions about one machine. It keeps what it learned of the ruleset, so one evaluator for many questions is
@@ -144,7 +149,8 @@ impl<'m> Evaluator<'m> {
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
         let Self { machine, hooks, lookups, indexes } = self;
-        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
+        let (responder, without) = (question.responder, asked.without);
+        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without, responder };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());

@@ -15,7 +15,7 @@ use loopgate_facts::{
 };
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Endpoint, Question};
+use crate::evaluate::{Endpoint, Question, Responder};
 
 pub use answers::Answers;
 pub use destinations::Addresses;
@@ -45,19 +45,26 @@ pub fn of_socket(
     addresses: &Addresses,
 ) -> Vec<Reachability> {
     let mut ways = Ways::default();
+    let responder = responder(listener, interfaces);
     for (destination, taken) in addresses.of(listener, others) {
         // An address of another link is no way to all addresses.
         let carry = |interface: &&Interface| !listener.address.is_unspecified() || is_on_link(destination, interface);
         for interface in interfaces.iter().filter(carry) {
-            ways.add(interface, destination, at(answers, listener, (destination, taken), interface));
+            ways.add(interface, destination, at(answers, (listener, responder), (destination, taken), interface));
         }
     }
     ways.regions(listener.port)
 }
 
+/// What of a listener decides by which way its answers leave.
+pub fn responder(listener: &Listener, interfaces: &[Interface]) -> Responder {
+    let bound = listener.interface().and_then(|name| interfaces.iter().find(|interface| interface.name == *name));
+    Responder { interface: bound.map(|interface| interface.index), mark: listener.mark() }
+}
+
 fn at(
     answers: &mut Answers<'_, '_>,
-    listener: &Listener,
+    (listener, responder): (&Listener, Responder),
     (destination, taken): (IpAddr, bool),
     interface: &Interface,
 ) -> Outcome {
@@ -93,6 +100,7 @@ fn at(
         protocol: protocol_number(listener.protocol),
         destination: Endpoint { address: destination, port: listener.port },
         sources: whole,
+        responder,
     };
     answers.about(&question, |endpoint| takes(listener, endpoint))
 }

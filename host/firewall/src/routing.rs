@@ -16,6 +16,9 @@ pub trait Routing: Sync {
     /// What becomes of packets that came in.
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)>;
 
+    /// What becomes of packets of one sender that came in, for each of `question.destinations`.
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)>;
+
     /// By which interface packets of this machine leave for each of `question.destinations`.
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)>;
 
@@ -26,6 +29,12 @@ pub trait Routing: Sync {
     /// not, ports that no rule tells apart share their answers.
     fn depends_on_ports(&self, _version: IpVersion) -> bool {
         true
+    }
+
+    /// Whether what answers a segment of TCP takes over its mark, where the socket has none of its own
+    /// (`net.ipv4.tcp_fwmark_accept`, `ip-sysctl`).
+    fn answers_with_marks(&self) -> bool {
+        false
     }
 }
 
@@ -44,6 +53,21 @@ pub struct InputQuestion<'a> {
     pub protocol: u8,
     /// Their destination port, after address translation.
     pub port: u16,
+}
+
+/// Packets of one sender that came in and are about to be routed to others, such as answers of a container.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardQuestion<'a> {
+    /// Index of the interface they came in by.
+    pub interface: u32,
+    /// Their source.
+    pub source: IpAddr,
+    /// Their destinations.
+    pub destinations: &'a AddressSet,
+    /// Their mark; `None` where it is not known.
+    pub mark: Option<u32>,
+    /// Their transport protocol, as IP numbers it.
+    pub protocol: u8,
 }
 
 /// What becomes of packets that came in.

@@ -8,11 +8,11 @@ use std::net::{IpAddr, SocketAddr};
 use loopgate_facts::{BlockReason, ReachVerdict};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
+use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question, Responder};
 use loopgate_firewall::iptables_save::parse;
 use loopgate_firewall::nft_json;
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 use loopgate_firewall::ruleset::{Backend, Family};
 
@@ -75,6 +75,10 @@ impl Routing for Host {
         vec![(question.sources.clone(), route)]
     }
 
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        self.parted(question.destinations, InputRoute::Local, InputRoute::Forward { interface: ETH0 })
+    }
+
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
         let others = OutputRoute::Leaves { interface: question.bound_interface.unwrap_or(ETH0) };
         self.parted(question.destinations, OutputRoute::Leaves { interface: LO }, others)
@@ -106,7 +110,8 @@ fn becomes(ruleset: &Ruleset, (interface, protocol, source, destination): Packet
     let destination: SocketAddr = destination.parse().unwrap();
     let endpoint = Endpoint { address: destination.ip(), port: destination.port() };
     let sources = AddressSet::all(IpVersion::of(endpoint.address));
-    let question = Question { interface, protocol, destination: endpoint, sources };
+    let responder = Responder::default();
+    let question = Question { interface, protocol, destination: endpoint, sources, responder };
     let answer = Evaluator::new(machine).ask(&question);
     let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
     let part = judged.iter().find(|part| part.region.contains(source.parse().unwrap(), 40_000)).unwrap();

@@ -25,7 +25,7 @@ pub(crate) fn facts() -> Facts {
 /// A TCP listener with one owner.
 pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
     Listener {
-        sockets: vec![Socket { inode: 7, uid: Some(100) }],
+        sockets: vec![Socket { inode: 7, uid: Some(100), mark: Some(0) }],
         owners: vec![Owner {
             pid: 812,
             name: owner.into(),

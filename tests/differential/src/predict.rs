@@ -73,6 +73,7 @@ impl Asker<'_> {
             protocol: question.protocol.number(),
             destination: Endpoint { address: destination.ip(), port: destination.port() },
             sources: AddressSet::all(IpVersion::of(destination.ip())),
+            responder: evaluate::Responder::default(),
         };
         let answer = self.evaluator.ask(&asked);
         let judged = answer.judge(arrives);

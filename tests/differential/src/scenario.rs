@@ -40,12 +40,14 @@ pub struct Listen {
     pub device: Option<&'static str>,
     /// It takes packets for addresses that are not the host's (`IP_TRANSPARENT`).
     pub transparent: bool,
+    /// The mark of what it sends (`SO_MARK`).
+    pub mark: u32,
 }
 
 impl Listen {
     /// A listener of the usual kind.
     pub const fn on(address: &'static str) -> Self {
-        Self { address, only_v6: false, device: None, transparent: false }
+        Self { address, only_v6: false, device: None, transparent: false, mark: 0 }
     }
 }
 
@@ -83,6 +85,9 @@ fn listen(listen: &Listen) -> io::Result<Socket> {
     socket.bind_device(listen.device.map(str::as_bytes))?;
     if listen.transparent {
         socket.set_ip_transparent_v4(true)?;
+    }
+    if listen.mark != 0 {
+        socket.set_mark(listen.mark)?;
     }
     socket.bind(&address.into())?;
     socket.listen(16)?;

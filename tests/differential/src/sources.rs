@@ -7,7 +7,7 @@ use loopgate_collect::linux::reach::Surroundings;
 use loopgate_facts::ReachVerdict;
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Decider, Endpoint, Evaluator, Fate, Judged, Question};
+use loopgate_firewall::evaluate::{Decider, Endpoint, Evaluator, Fate, Judged, Question, Responder};
 use loopgate_firewall::ip_set;
 use loopgate_firewall::notation;
 use loopgate_firewall::ruleset::Family;
@@ -131,6 +131,7 @@ pub fn question(surroundings: &Surroundings, link: usize, protocol: Protocol, to
         protocol: protocol.number(),
         destination: Endpoint { address: to.ip(), port: to.port() },
         sources: AddressSet::all(IpVersion::of(to.ip())),
+        responder: Responder::default(),
     }
 }
 

@@ -267,6 +267,127 @@ scenarios! {
         ],
     }
 
+    /// With a device, IPv4 takes every address for one on its link, and IPv6 looks for no other way.
+    a_socket_bound_to_a_device_answers_by_it {
+        ip: "route del default\nroute del default via fd09::2\nroute add default via fd77::2\n\
+             neighbour add 192.0.2.2 lladdr 02:00:00:00:09:02 nud permanent dev eth0",
+        listen: &[
+            Listen { device: Some("eth0"), ..Listen::on("0.0.0.0:9000") },
+            Listen { device: Some("eth0"), ..Listen::on("[::]:9001") },
+            Listen::on("[::]:9002"),
+        ],
+        packets: &[
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9000", true),
+            Packet("eth0", "2001:db8:1::1", "[fd09::1]:9001", false),
+            Packet("eth0", "2001:db8:1::1", "[fd09::1]:9002", true),
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9002", false),
+        ],
+    }
+
+    a_rule_for_the_device_of_an_answer_is_about_the_one_that_the_socket_is_bound_to {
+        ip: "neighbour add 192.0.2.2 lladdr 02:00:00:00:4d:02 nud permanent dev eth1",
+        nft: "table inet t { chain c { type filter hook output priority 0; oifname eth0 drop; }; }",
+        listen: &[Listen { device: Some("eth1"), ..Listen::on("0.0.0.0:9000") }, Listen::on("0.0.0.0:9001")],
+        packets: &[
+            Packet("eth1", "192.0.2.2", "10.77.0.1:9000", true),
+            Packet("eth1", "192.0.2.2", "10.77.0.1:9001", false),
+        ],
+    }
+
+    the_mark_of_a_socket_chooses_the_way_of_its_answers {
+        ip: "route del default\nrule add fwmark 5 lookup 105\nrule add fwmark 6 prohibit pref 0\n\
+             route add default via 10.9.0.2 dev eth0 table 105",
+        listen: &[
+            Listen::on("0.0.0.0:9000"),
+            Listen { mark: 5, ..Listen::on("0.0.0.0:9001") },
+            Listen { mark: 6, ..Listen::on("0.0.0.0:9002") },
+        ],
+        packets: &[
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9000", false),
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9001", true),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9002", false),
+        ],
+    }
+
+    rules_see_the_mark_of_a_socket {
+        nft: "table inet t { chain c { type filter hook output priority 0; tcp sport 9000-9001 meta mark != 5 drop; }; }",
+        listen: &[Listen::on("0.0.0.0:9000"), Listen { mark: 5, ..Listen::on("0.0.0.0:9001") }],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9000", false),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9001", true),
+        ],
+    }
+
+    an_answer_takes_over_the_mark_where_a_setting_says_so {
+        ip: "route del default\nrule add fwmark 5 lookup 105\nroute add default via 10.9.0.2 dev eth0 table 105",
+        settings: &[("ipv4/tcp_fwmark_accept", 1)],
+        nft: "table ip t { chain c { type filter hook prerouting priority -150; tcp dport 9000 meta mark set 5; }; }",
+        listen: &[Listen::on("0.0.0.0:9000"), Listen::on("0.0.0.0:9001")],
+        packets: &[
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9000", true),
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9001", false),
+        ],
+    }
+
+    /// Answers leave by the interface that their connection came in by.
+    a_mark_that_output_restores_routes_the_answer_again {
+        ip: "rule add fwmark 6 lookup 106\nroute add default via 10.77.0.2 dev eth1 table 106",
+        nft: "table ip t { \
+              chain p { type filter hook prerouting priority -150; iifname eth1 ct mark set 6; }; \
+              chain o { type route hook output priority -150; meta mark set ct mark; }; \
+              chain q { type filter hook postrouting priority 0; oifname eth0 drop; }; }",
+        listen: &[Listen::on("0.0.0.0:9000")],
+        packets: &[
+            Packet("eth1", "192.0.2.2", "10.77.0.1:9000", true),
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9000", false),
+        ],
+    }
+
+    a_mark_that_output_sets_can_leave_no_way {
+        ip: "rule add fwmark 6 lookup 106\nroute add unreachable default table 106",
+        nft: "table ip t { chain o { type route hook output priority -150; tcp sport 9000 meta mark set 6; }; }",
+        listen: &[Listen::on("0.0.0.0:9000"), Listen::on("0.0.0.0:9001")],
+        packets: &[
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9000", false),
+            Packet("eth0", "192.0.2.2", "10.9.0.1:9001", true),
+        ],
+    }
+
+    /// Only chains of that type route again.
+    a_mark_that_a_filter_sets_routes_nothing_again {
+        ip: "rule add fwmark 6 lookup 106\nroute add unreachable default table 106",
+        nft: "table ip t { chain o { type filter hook output priority -150; tcp sport 9000 meta mark set 6; }; }",
+        listen: &[Listen::on("0.0.0.0:9000")],
+        packets: &[Packet("eth0", "192.0.2.2", "10.9.0.1:9000", true)],
+    }
+
+    answers_of_containers_are_routed_as_what_comes_in {
+        ip: "route del default\nrule add iif eth1 lookup 111\nroute add default via 10.9.0.2 dev eth0 table 111",
+        settings: &[FORWARDING],
+        nft: "table ip nat { chain p { type nat hook prerouting priority -100; \
+              fib daddr type local tcp dport 8080 dnat to 10.77.0.20:80; }; }",
+        packets: &[Packet("eth0", "192.0.2.2", "10.9.0.1:8080", true)],
+    }
+
+    a_policy_rule_can_keep_answers_of_containers_back {
+        ip: "rule add iif eth1 lookup 111\nroute add unreachable default table 111",
+        settings: &[FORWARDING],
+        nft: "table ip nat { chain p { type nat hook prerouting priority -100; \
+              fib daddr type local tcp dport 8080 dnat to 10.77.0.20:80; }; }",
+        packets: &[
+            Packet("eth0", "192.0.2.2", "10.9.0.1:8080", false),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:8080", false),
+        ],
+    }
+
+    a_rule_for_sources_of_the_host_says_nothing_of_containers {
+        ip: "rule add from 10.9.0.1 lookup 112\nroute add unreachable 198.51.100.0/24 table 112",
+        settings: &[FORWARDING],
+        nft: "table ip nat { chain p { type nat hook prerouting priority -100; \
+              fib daddr type local tcp dport 8080 dnat to 10.77.0.20:80; }; }",
+        packets: &[Packet("eth0", "198.51.100.4", "10.9.0.1:8080", true)],
+    }
+
     a_mark_can_choose_the_route {
         ip: "rule add fwmark 7 blackhole pref 0",
         nft: "table ip t { chain c { type filter hook prerouting priority -150; ip saddr 192.0.2.0/24 meta mark set 7; }; }",

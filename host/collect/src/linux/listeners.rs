@@ -62,7 +62,9 @@ fn listener(id: ListenerId, sockets: &[(&ListeningSocket, Restriction)]) -> Opti
         bound_interface,
         multipath: sockets().any(|socket| socket.multipath),
         origin: Origin::Socket,
-        sockets: sockets().map(|socket| Socket { inode: socket.inode, uid: Some(socket.uid) }).collect(),
+        sockets: sockets()
+            .map(|socket| Socket { inode: socket.inode, uid: Some(socket.uid), mark: socket.mark })
+            .collect(),
         owners: Vec::new(),
         published: None,
         reachability: Vec::new(),
@@ -94,6 +96,7 @@ mod tests {
             ipv6_only: address.contains(':').then_some(true),
             interface: 0,
             transparent: false,
+            mark: Some(0),
             uid: 0,
             inode,
         }

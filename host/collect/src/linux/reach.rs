@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use loopgate_facts::{Area, Facts, ReachVerdict, Reachability};
+use loopgate_facts::{Area, BlockReason, Facts, ReachVerdict, Reachability};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
 use loopgate_firewall::reach::{Addresses, Answers, Publications, Unfollowed, of_socket, published, summarise};
@@ -43,8 +43,8 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
     let mut answers = Answers::new(&mut evaluator);
     for listener in &mut facts.listeners {
         listener.reachability = of_socket(&mut answers, listener, &sockets, &facts.interfaces, &addresses);
-        if proxies && bypass::is_transparent(&facts.bypasses, listener) {
-            listener.reachability.iter_mut().for_each(doubt);
+        if bypass::is_transparent(&facts.bypasses, listener) {
+            listener.reachability.iter_mut().for_each(|entry| doubt(entry, proxies));
         }
     }
     let Publications { listeners, obstacles } = published(&mut answers, &facts.interfaces, &addresses, &sockets);
@@ -61,13 +61,19 @@ fn report(Unfollowed { rule, because }: Unfollowed, gaps: &mut Gaps) {
     gaps.subject(Area::Firewall, subject, because.as_str(), "which ports are published, and who can reach them");
 }
 
-/// What does not arrive by itself may still be handed to a transparent socket, if some rule hands packets over.
-fn doubt(entry: &mut Reachability) {
-    if entry.verdict == ReachVerdict::Blocked {
-        entry.verdict = ReachVerdict::Unknown;
-        entry.reason = None;
-        entry.unknown_because = vec!["a rule may hand it packets that are sent elsewhere (tproxy)".into()];
-    }
+/// What does not arrive by itself may still be handed to a transparent socket, if some rule hands packets over. Its
+/// answers leave with sources that the kernel is not asked about.
+fn doubt(entry: &mut Reachability, handed_over: bool) {
+    let because = match (entry.verdict, entry.reason) {
+        (ReachVerdict::Blocked, _) if handed_over => "a rule may hand it packets that are sent elsewhere (tproxy)",
+        (ReachVerdict::Blocked, Some(BlockReason::AnswerNotRouted | BlockReason::AnswerBlocked)) => {
+            "how a transparent socket answers from an address of others"
+        }
+        _ => return,
+    };
+    entry.verdict = ReachVerdict::Unknown;
+    entry.reason = None;
+    entry.unknown_because = vec![because.into()];
 }
 
 fn hands_over(ruleset: &Ruleset) -> bool {

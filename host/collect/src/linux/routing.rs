@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use loopgate_facts::{BlockReason, Interface, RoutingAnswer, RpFilter, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 use loopgate_firewall::rule::FibResult;
 
@@ -24,6 +24,7 @@ use super::bypass::bridges_ask_netfilter;
 use super::interfaces::Devices;
 use super::netlink::NetlinkError;
 use super::root::Root;
+use super::settings;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
 use rules::Selector;
@@ -48,6 +49,8 @@ pub(super) struct KernelRouting {
     loopback: u32,
     /// Bridges that hand their frames to netfilter (`br_netfilter`).
     bridges: Vec<u32>,
+    /// `net.ipv4.tcp_fwmark_accept`, which holds for IPv6 too.
+    answers_with_marks: bool,
     asker: Mutex<Asker>,
     memory: Mutex<Memory>,
 }
@@ -56,6 +59,7 @@ pub(super) struct KernelRouting {
 #[derive(Default)]
 struct Memory {
     input: HashMap<InputKey, Vec<(AddressSet, InputRoute)>>,
+    forward: HashMap<ForwardKey, Vec<(AddressSet, InputRoute)>>,
     output: HashMap<OutputKey, Vec<(AddressSet, OutputRoute)>>,
     fib: HashMap<FibKey, Vec<(AddressSet, FibAnswer)>>,
     /// Every set that is part of an answer, once: what is computed with it for one destination holds for the others.
@@ -86,6 +90,14 @@ struct InputKey {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ForwardKey {
+    interface: u32,
+    source: IpAddr,
+    mark: u32,
+    protocol: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct OutputKey {
     source: IpAddr,
     interface: Option<u32>,
@@ -111,6 +123,7 @@ impl KernelRouting {
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
             bridges: bridges.map(|link| link.index).collect(),
+            answers_with_marks: settings::answers_with_marks(root),
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),
         })
@@ -211,8 +224,14 @@ impl KernelRouting {
         }
         let version = IpVersion::of(destination);
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
-        // A route may depend on the source, which has to be an address of this machine to ask with.
-        let source = self.tables.is_local(key.source).then_some(key.source);
+        // A route may depend on the source, which has to be an address of this machine to ask with. A socket of IPv6 that is
+        // bound to an interface has no other, and a question only where it has no source (`ip6_route_output_flags_noref`,
+        // `net/ipv6/route.c`).
+        let strict = version == IpVersion::V6 && key.interface.is_some() && !is_link_local(destination);
+        if strict && self.tables.asks_for(version, &[Selector::Source]).is_some() {
+            return OutputRoute::Unknown(Selector::Source.reason());
+        }
+        let source = Some(key.source).filter(|source| !strict && self.tables.is_local(*source));
         let request = RouteRequest {
             destination,
             source,
@@ -344,11 +363,29 @@ impl Routing for KernelRouting {
         within(recall(&self.memory, |memory| &mut memory.input, key, pieces), question.sources)
     }
 
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        let version = question.destinations.version();
+        let mark = match self.known(version, question.mark, &HIDDEN_FROM_FORWARDED) {
+            Ok(mark) => mark,
+            Err(why) => return vec![(question.destinations.clone(), InputRoute::Unknown(why))],
+        };
+        let ForwardQuestion { interface, source, protocol, .. } = *question;
+        let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
+        let protocol = if by_protocol { protocol } else { 0 };
+        let pieces = || match self.tables.all_cuts(version) {
+            Some(cuts) => cuts.pieces(|destination| {
+                self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source)
+            }),
+            None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
+        };
+        let key = ForwardKey { interface, source, mark, protocol };
+        within(recall(&self.memory, |memory| &mut memory.forward, key, pieces), question.destinations)
+    }
+
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
         let version = question.destinations.version();
         // A question can have no source but an own one.
-        let hidden =
-            if self.tables.is_local(question.source) { &HIDDEN_FROM_OUTPUT } else { &HIDDEN_FROM_FORWARDED[..] };
+        let hidden = if self.tables.is_local(question.source) { &HIDDEN_FROM_OUTPUT } else { &HIDDEN_WITH_SOURCE[..] };
         let mark = match self.known(version, question.mark, hidden) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.destinations.clone(), OutputRoute::Unknown(why))],
@@ -383,12 +420,17 @@ impl Routing for KernelRouting {
     fn depends_on_ports(&self, version: IpVersion) -> bool {
         self.tables.asks_for(version, &[Selector::DestinationPort]).is_some()
     }
+
+    fn answers_with_marks(&self) -> bool {
+        self.answers_with_marks
+    }
 }
 
 // What questions do not say of a packet.
 const HIDDEN_FROM_OUTPUT: [Selector; 4] =
     [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
-const HIDDEN_FROM_FORWARDED: [Selector; 5] =
+const HIDDEN_FROM_FORWARDED: [Selector; 3] = [Selector::SourcePort, Selector::DestinationPort, Selector::Service];
+const HIDDEN_WITH_SOURCE: [Selector; 5] =
     [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User, Selector::Source];
 const HIDDEN_FROM_FIB: [Selector; 4] = [Selector::Source, Selector::Protocol, Selector::Service, Selector::User];
 

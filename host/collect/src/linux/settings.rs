@@ -22,7 +22,7 @@ pub(super) struct Conf {
 }
 
 /// Settings that exist once, by protocol.
-const IPV4: [&str; 9] = [
+const IPV4: [&str; 10] = [
     "net.ipv4.conf.all.accept_local",
     "net.ipv4.conf.all.route_localnet",
     "net.ipv4.conf.all.rp_filter",
@@ -32,6 +32,7 @@ const IPV4: [&str; 9] = [
     "net.ipv4.ip_forward",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.ip_nonlocal_bind",
+    ACCEPTS_MARKS,
 ];
 const IPV6: [&str; 6] = [
     "net.ipv6.bindv6only",
@@ -61,6 +62,15 @@ fn read(root: &Root, name: &str, gaps: &mut Gaps) -> Option<Sysctl> {
             None
         }
     }
+}
+
+/// What answers a segment takes over its mark (`ip-sysctl`).
+const ACCEPTS_MARKS: &str = "net.ipv4.tcp_fwmark_accept";
+
+/// Whether answers to segments of TCP take over their marks. That it cannot be read is a gap of [`observe`].
+pub(super) fn answers_with_marks(root: &Root) -> bool {
+    let setting = read(root, ACCEPTS_MARKS, &mut Gaps::default());
+    setting.is_some_and(|setting| setting.value.as_str() != "0")
 }
 
 fn report(name: &str, error: &io::Error, gaps: &mut Gaps) {

@@ -32,6 +32,8 @@ pub(super) struct ListeningSocket {
     pub(super) interface: u32,
     /// `IP_TRANSPARENT` (`ip(7)`).
     pub(super) transparent: bool,
+    /// `SO_MARK` (`socket(7)`), which the kernel tells with `CAP_NET_ADMIN` only.
+    pub(super) mark: Option<u32>,
     pub(super) uid: u32,
     pub(super) inode: u64,
 }
@@ -168,6 +170,7 @@ fn parse(payload: &[u8], query: Query) -> Result<Vec<ListeningSocket>, NetlinkEr
         ipv6_only: ipv6_only(query.family, &nlas),
         interface: header.socket_id.interface_id,
         transparent: transparent(&nlas),
+        mark: mark(&nlas),
         uid: header.uid,
         inode: header.inode.into(),
     };
@@ -186,6 +189,14 @@ fn ipv6_only(family: u8, nlas: &[Nla]) -> Option<bool> {
         _ => None,
     });
     told.filter(|_| family == AF_INET6)
+}
+
+/// `INET_DIAG_MARK` (`inet_diag_msg_attrs_fill`, `net/ipv4/inet_diag.c`).
+fn mark(nlas: &[Nla]) -> Option<u32> {
+    nlas.iter().find_map(|nla| match nla {
+        Nla::Mark(mark) => Some(*mark),
+        _ => None,
+    })
 }
 
 /// `struct inet_diag_sockopt`, which the kernel sends since Linux 5.10: bits in the order of the structure, which begin

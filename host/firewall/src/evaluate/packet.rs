@@ -89,6 +89,12 @@ pub(super) struct State {
     pub(super) untracked_request: bool,
     /// The packet's mark; `None` where it is not known.
     pub(super) mark: Option<u32>,
+    /// The mark before the chain that it is in, where that may make it leave by another way.
+    pub(super) mark_before: Option<u32>,
+    /// A chain made it leave by another way.
+    pub(super) rerouted: bool,
+    /// The mark that it is routed by then; `None` where it is not known.
+    pub(super) route_mark: Option<u32>,
     /// The connection's mark; `None` where it is not known.
     pub(super) ct_mark: Option<u32>,
     /// It got here by being extraordinary: a branch that the packets of an ordinary client do not take.
@@ -128,6 +134,9 @@ impl State {
             request_zone: None,
             untracked_request: false,
             mark: Some(0),
+            mark_before: Some(0),
+            rerouted: false,
+            route_mark: Some(0),
             ct_mark: Some(0),
             rare: false,
             later: false,

@@ -7,9 +7,9 @@ use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::Region;
-use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
-use crate::rule::Direction;
-use crate::ruleset::{ChainId, Hook, RuleId};
+use crate::routing::{FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute};
+use crate::rule::{Direction, FibResult};
+use crate::ruleset::{ChainId, ChainKind, Hook, RuleId};
 
 use super::flow::{Flow, Flows};
 use super::hooks::{Hooks, Stop};
@@ -18,6 +18,7 @@ use super::journal::{Doubt, End, Fate, Journal, Step};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
 use super::packet::{Place, State, TCP, Tracking};
+use super::responder::Responder;
 use super::run::Runner;
 
 /// One question being answered.
@@ -31,6 +32,8 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) run: u64,
     /// Rules that are passed over, as if they were not there.
     pub(super) without: Option<&'a BTreeSet<RuleId>>,
+    /// The socket that answers.
+    pub(super) responder: Responder,
 }
 
 /// Packets that have arrived: at a socket of this machine, or at the interface they leave by.
@@ -50,9 +53,8 @@ impl<'m> Journey<'_, 'm> {
 
     /// From this machine to itself.
     pub(super) fn here(&mut self, loopback: &'m Device, flow: &Flow) {
-        let own = self.own_addresses(flow);
-        let outside = flow.region.difference(&own);
-        self.end(flow.with_region(outside), Fate::Blocked(BlockReason::Martian));
+        let own = self.own(flow.region.version());
+        self.end(flow.with_region(flow.region.difference(&own)), Fate::Blocked(BlockReason::Martian));
         let flows = Flows::one(flow.with_region(flow.region.intersection(&own)));
         let place = Place { hook: Hook::Output, input: None, output: Some(loopback) };
         let flows = self.hook(place, flows);
@@ -71,8 +73,9 @@ impl<'m> Journey<'_, 'm> {
         }
     }
 
-    fn own_addresses(&self, flow: &Flow) -> Region {
-        let version = flow.region.version();
+    /// The addresses that programs of this machine can send from: those of its devices, those of loopback, and those that
+    /// a route calls local.
+    fn own(&self, version: IpVersion) -> Region {
         let of_version = |address: &&IpAddr| IpVersion::of(**address) == version;
         let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);
         let loopback = match version {
@@ -80,7 +83,17 @@ impl<'m> Journey<'_, 'm> {
             IpVersion::V6 => AddressSet::from_range(version, 1..=1),
         };
         let numbers = addresses.map(|address| crate::address_set::number(*address)).map(|number| number..=number);
-        Region::of_addresses(loopback.union(&AddressSet::from_ranges(version, numbers)))
+        let carried = loopback.union(&AddressSet::from_ranges(version, numbers));
+        Region::of_addresses(self.routed_here(version).fold(carried, |own, addresses| own.union(&addresses)))
+    }
+
+    fn routed_here(&self, version: IpVersion) -> impl Iterator<Item = AddressSet> {
+        /// `RTN_LOCAL` (`include/uapi/linux/rtnetlink.h`).
+        const LOCAL: u8 = 2;
+        let addresses = &AddressSet::all(version);
+        let question = FibQuestion { addresses, interface: None, mark: Some(0), result: FibResult::AddressType };
+        let pieces = self.machine.routing.fib(&question).into_iter();
+        pieces.filter(|(_, answer)| *answer == FibAnswer::AddressType(LOCAL)).map(|(addresses, _)| addresses)
     }
 
     /// Packets of this machine are routed again where their destination was translated.
@@ -283,8 +296,18 @@ impl<'m> Journey<'_, 'm> {
             let (region, answer) = (&flow.region, flow.state.direction == Direction::Reply);
             self.journal.step(|| Step::Chain { chain, hook: place.hook, region: region.clone(), answer });
         }
+        let reroutes = self.reroutes(place, chain);
+        let flows = if reroutes { flows.change(on_its_route) } else { flows };
         let Self { machine, lookups, indexes, journal, run, without, .. } = self;
-        Runner { machine, place, lookups, indexes, journal, without: *without }.walk(chain, flows, run)
+        let flows = Runner { machine, place, lookups, indexes, journal, without: *without }.walk(chain, flows, run);
+        if reroutes { flows.change(off_its_route) } else { flows }
+    }
+
+    /// Whether packets that a chain marks otherwise are routed again behind it (`nf_route_table_hook4`,
+    /// `net/netfilter/nft_chain_route.c`; `ipt_mangle_out`, `net/ipv4/netfilter/iptable_mangle.c`).
+    fn reroutes(&self, place: Place<'_>, chain: ChainId) -> bool {
+        let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
+        place.hook == Hook::Output && base.is_some_and(|base| base.kind == ChainKind::Route)
     }
 
     /// Chains at a device hook see the packets of their devices only.
@@ -346,6 +369,19 @@ pub(super) fn by_own_source(flow: &Flow) -> Vec<(IpAddr, Flow)> {
     let each = others.ranges().map(|range| AddressSet::from_range(others.version(), range));
     let groups = each.chain([sources.intersection(&loopback)]);
     groups.filter_map(|group| Some((group.first()?, flow.with_region(flow.region.within(&group))))).collect()
+}
+
+/// Before a chain that may make it leave by another way.
+fn on_its_route(state: &State) -> State {
+    State { mark_before: state.mark, ..state.clone() }
+}
+
+/// Behind that chain: what the mark is then decides, whatever it becomes later.
+fn off_its_route(state: &State) -> State {
+    if state.mark == state.mark_before {
+        return State { mark_before: Some(0), ..state.clone() };
+    }
+    State { mark_before: Some(0), rerouted: true, route_mark: state.mark, ..state.clone() }
 }
 
 pub(super) fn sent_on(state: &State) -> State {

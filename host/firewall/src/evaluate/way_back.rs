@@ -3,14 +3,17 @@
 use loopgate_facts::BlockReason;
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::routing::{InputQuestion, InputRoute, OutputQuestion, OutputRoute};
+use crate::routing::{ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute};
 use crate::ruleset::Hook;
 
 use super::flow::{Flow, Flows};
 use super::journal::{End, Fate};
 use super::machine::Device;
-use super::packet::{Place, State, Tracking};
+use super::packet::{Place, State, TCP, Tracking, UDP};
 use super::path::{Arrived, Journey, by_own_source, sent_on};
+
+/// Why it is not known whether an answer gets out that does not by itself.
+const CHOSEN_WAY: &str = "the program can choose by which interface it answers (IP_PKTINFO)";
 
 impl<'m> Journey<'_, 'm> {
     /// The answer to packets that have arrived has to leave too.
@@ -22,14 +25,17 @@ impl<'m> Journey<'_, 'm> {
         };
         let forwarded = output.is_some();
         let outer = std::mem::take(&mut self.journal.ends);
-        let answered = if input.is_loopback() {
-            self.answer_here(input, output, &flow)
-        } else {
-            self.answer_outside(input, output, &flow)
+        let answered = match (input.is_loopback(), output) {
+            (true, _) => self.answer_here(input, output, &flow),
+            (false, Some(interface)) => self.answer_from_elsewhere(interface, &flow),
+            (false, None) => self.answer_outside(input, &flow),
         };
         let blocked = std::mem::replace(&mut self.journal.ends, outer);
         let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
         self.journal.ends.extend(blocked);
+        if !input.is_loopback() && !forwarded {
+            self.choose_another_way(input, &flow, &answered);
+        }
         for answer in answered {
             let rare = answer.state.rare;
             let fate =
@@ -76,72 +82,154 @@ impl<'m> Journey<'_, 'm> {
         reply_arrives(self, device, let_in)
     }
 
-    fn answer_outside(&mut self, input: &'m Device, output: Option<u32>, flow: &Flow) -> Flows {
-        let endpoint = flow.state.endpoint.address;
-        // Whoever gets it there, the answer comes back with a source that `without_impossible` says is dropped.
-        if output.is_some() && flow.state.version == IpVersion::V6 && endpoint.is_loopback() {
-            self.end(flow.clone(), Fate::Blocked(BlockReason::AnswerNotRouted));
-            return Flows::default();
-        }
+    /// An answer of this machine to others.
+    fn answer_outside(&mut self, input: &'m Device, flow: &Flow) -> Flows {
         // Link-local addresses are answered by the interface they were seen on (RFC 4007, 6).
         let link_local = link_local(flow.state.version);
         let (near, far) = (flow.region.within(&link_local), flow.region.within(&link_local.complement()));
         let mut answered = Flows::default();
-        for (region, bound_interface) in [(near, Some(input.index)), (far, None)] {
-            answered.extend(self.answer_to(output, bound_interface, &flow.with_region(region)));
+        for (region, interface) in [(near, Some(input.index)), (far, self.responder.interface)] {
+            answered.extend(self.answer_by_way(interface, &flow.with_region(region)));
         }
         answered
     }
 
-    fn answer_to(&mut self, output: Option<u32>, bound_interface: Option<u32>, flow: &Flow) -> Flows {
-        let destinations = flow.region.addresses();
+    /// A program can choose by which interface its datagrams leave (`IP_PKTINFO`, `ip(7)`), as servers do that answer by
+    /// the one they were asked by. Whether it does is not known.
+    fn choose_another_way(&mut self, input: &'m Device, flow: &Flow, answered: &Flows) {
+        if flow.state.protocol != UDP || self.responder.interface.is_some() {
+            return;
+        }
+        let left = answered.iter().fold(flow.region.clone(), |left, answer| left.difference(&answer.region));
+        if left.is_empty() {
+            return;
+        }
+        let before = self.journal.length();
+        let chosen = self.answer_by_way(Some(input.index), &flow.with_region(left));
+        // What happens on a way that may not be taken is no evidence.
+        self.journal.split_off(&before);
+        for answer in chosen.into_iter().filter(|answer| !is_from_elsewhere(&answer.state)) {
+            self.end(flow.with_region(answer.region), Fate::Unknown(CHOSEN_WAY.into()));
+        }
+    }
+
+    /// An answer by an interface, or by any that a route leads over.
+    fn answer_by_way(&mut self, interface: Option<u32>, flow: &Flow) -> Flows {
+        let mark = self.mark_of_answer(&flow.state);
+        let reply = State { mark, ..flow.state.reply() };
         let mut answered = Flows::default();
+        for (device, flows) in self.leaving(interface, mark, Flow::new(reply, flow.region.clone())) {
+            let flows = self.hook(Place { hook: Hook::Output, input: None, output: Some(device) }, flows);
+            let (elsewhere, straight) = flows.partition(|state| state.rerouted);
+            answered.extend(self.out_by(device, straight));
+            for flow in elsewhere {
+                let mark = flow.state.route_mark;
+                let state = State { rerouted: false, route_mark: Some(0), ..(*flow.state).clone() };
+                for (device, flows) in self.leaving(interface, mark, flow.with_state(state)) {
+                    answered.extend(self.out_by(device, flows));
+                }
+            }
+        }
+        answered
+    }
+
+    fn out_by(&mut self, device: &'m Device, flows: Flows) -> Flows {
+        self.out(Place { hook: Hook::Postrouting, input: None, output: Some(device) }, flows)
+    }
+
+    /// `inet_request_mark` (`include/net/inet_sock.h`).
+    fn mark_of_answer(&self, request: &State) -> Option<u32> {
+        match self.responder.mark {
+            Some(0) if request.protocol == TCP && self.machine.routing.answers_with_marks() => request.mark,
+            mark => mark,
+        }
+    }
+
+    /// The devices that answers of this machine leave by.
+    fn leaving(&mut self, interface: Option<u32>, mark: Option<u32>, reply: Flow) -> Vec<(&'m Device, Flows)> {
+        let destinations = reply.region.addresses();
         if destinations.is_empty() {
-            return answered;
+            return Vec::new();
         }
         let question = OutputQuestion {
-            source: flow.state.endpoint.address,
-            bound_interface,
+            source: reply.state.endpoint.address,
+            bound_interface: interface,
             destinations: &destinations,
-            mark: Some(0),
-            protocol: flow.state.protocol,
+            mark,
+            protocol: reply.state.protocol,
         };
-        let from = output.and_then(|index| self.machine.device(index));
+        let mut leaving = Vec::new();
         for (addresses, route) in self.output(&question) {
-            let region = flow.region.within(&addresses);
-            if region.is_empty() {
-                continue;
-            }
-            let reply = Flow::new(flow.state.reply(), region);
+            let reply = reply.with_region(reply.region.within(&addresses));
             match route {
-                OutputRoute::Leaves { interface } => match self.machine.device(interface) {
-                    // To an address of this machine, whoever used it outside: the answer stays here.
-                    Some(device) if device.is_loopback() => {
-                        self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
-                    }
-                    Some(device) => answered.extend(self.answer_by(from, device, reply)),
-                    None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
-                },
+                OutputRoute::Leaves { interface } => self.leaves_by(interface, reply, &mut leaving),
                 OutputRoute::None => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
                 OutputRoute::Unknown(why) => self.end(reply, Fate::Unknown(why)),
             }
         }
+        leaving
+    }
+
+    fn leaves_by(&mut self, interface: u32, reply: Flow, leaving: &mut Vec<(&'m Device, Flows)>) {
+        match self.machine.device(interface) {
+            // To an address of this machine, whoever used it outside: the answer stays here.
+            Some(device) if device.is_loopback() => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
+            Some(device) => match leaving.iter_mut().find(|(known, _)| known.index == interface) {
+                Some((_, flows)) => flows.add(reply),
+                None => leaving.push((device, Flows::one(reply))),
+            },
+            None => self.end(reply, Fate::Unknown("an interface that was not seen".into())),
+        }
+    }
+
+    /// The answer of a container or another machine comes in by the interface that the packet left by, and is routed as any
+    /// packet is that comes in.
+    fn answer_from_elsewhere(&mut self, interface: u32, flow: &Flow) -> Flows {
+        let endpoint = flow.state.endpoint.address;
+        let Some(from) = self.machine.device(interface) else {
+            self.end(flow.clone(), Fate::Unknown("an interface that was not seen".into()));
+            return Flows::default();
+        };
+        // Whoever gets it there, the answer comes back with a source that `without_impossible` says is dropped.
+        if flow.state.version == IpVersion::V6 && endpoint.is_loopback() {
+            self.end(flow.clone(), Fate::Blocked(BlockReason::AnswerNotRouted));
+            return Flows::default();
+        }
+        let place = |hook, output| Place { hook, input: Some(from), output };
+        let reply = Flow::new(flow.state.reply(), flow.region.clone());
+        let flows = self.hook(place(Hook::Ingress, None), Flows::one(reply));
+        let flows = self.hook(place(Hook::Prerouting, None), flows);
+        let mut leaving = Vec::new();
+        for flow in flows {
+            self.route_back(from, &flow, &mut leaving);
+        }
+        let mut answered = Flows::default();
+        for (device, flows) in leaving {
+            let flows = self.hook(place(Hook::Forward, Some(device)), flows.change(sent_on));
+            answered.extend(self.out(place(Hook::Postrouting, Some(device)), flows));
+        }
         answered
     }
 
-    /// An answer that leaves by a device: of this machine, or forwarded from another.
-    fn answer_by(&mut self, from: Option<&'m Device>, device: &'m Device, reply: Flow) -> Flows {
-        let flows = Flows::one(reply);
-        let flows = match from {
-            None => self.hook(Place { hook: Hook::Output, input: None, output: Some(device) }, flows),
-            Some(input) => {
-                let place = |hook, output| Place { hook, input: Some(input), output };
-                let flows = self.hook(place(Hook::Ingress, None), flows);
-                let flows = self.hook(place(Hook::Prerouting, None), flows);
-                self.hook(place(Hook::Forward, Some(device)), flows.change(sent_on))
-            }
+    fn route_back(&mut self, from: &Device, reply: &Flow, leaving: &mut Vec<(&'m Device, Flows)>) {
+        let destinations = reply.region.addresses();
+        let question = ForwardQuestion {
+            interface: from.index,
+            source: reply.state.endpoint.address,
+            destinations: &destinations,
+            mark: reply.state.mark,
+            protocol: reply.state.protocol,
         };
-        self.out(Place { hook: Hook::Postrouting, input: from, output: Some(device) }, flows)
+        for (addresses, route) in self.machine.routing.forward(&question) {
+            let reply = reply.with_region(reply.region.within(&addresses));
+            match route {
+                InputRoute::Forward { interface } => self.leaves_by(interface, reply, leaving),
+                InputRoute::Local | InputRoute::Blocked(_) => {
+                    self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
+                }
+                InputRoute::Unknown(why) => self.end(reply, Fate::Unknown(why)),
+            }
+        }
     }
 }
 

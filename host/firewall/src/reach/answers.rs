@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::evaluate::{Endpoint, Evaluator, Fate, PortClasses, Question};
+use crate::evaluate::{Endpoint, Evaluator, Fate, PortClasses, Question, Responder};
 
 use super::record::outcome;
 use super::ways::Outcome;
@@ -16,18 +16,19 @@ pub struct Answers<'e, 'm> {
     known: HashMap<(Way, u16), Outcome>,
 }
 
-/// Packets that come in by one interface with one destination address.
+/// Packets that come in by one interface with one destination address, and sockets that answer alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Way {
     interface: u32,
     protocol: u8,
     destination: IpAddr,
+    responder: Responder,
 }
 
 impl Way {
     fn of(question: &Question) -> Self {
-        let Question { interface, protocol, destination, .. } = *question;
-        Self { interface, protocol, destination: destination.address }
+        let Question { interface, protocol, destination, responder, .. } = *question;
+        Self { interface, protocol, destination: destination.address, responder }
     }
 }
 

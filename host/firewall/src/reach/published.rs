@@ -10,7 +10,7 @@ use loopgate_facts::{
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Question};
+use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Question, Responder};
 use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
 
@@ -182,7 +182,13 @@ impl<'i> Search<'_, '_, '_, 'i> {
 
 fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) -> Question {
     let sources = AddressSet::all(IpVersion::of(destination.address));
-    Question { interface: interface.index, protocol: protocol_number(protocol), destination, sources }
+    Question {
+        interface: interface.index,
+        protocol: protocol_number(protocol),
+        destination,
+        sources,
+        responder: Responder::default(),
+    }
 }
 
 /// Who gets through to a target. Where a rule chooses among targets by chance, so that packets of one source may come

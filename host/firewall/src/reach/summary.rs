@@ -11,7 +11,7 @@ use loopgate_facts::{
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Question};
+use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Question, Responder};
 use crate::region::PortSet;
 use crate::ruleset::{self, Backend, Chain, Family, Policy};
 
@@ -88,6 +88,7 @@ pub(super) fn question(interface: &Interface, protocol: u8, address: IpAddr, por
         protocol,
         destination: Endpoint { address, port },
         sources: AddressSet::all(IpVersion::of(address)),
+        responder: Responder::default(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use loopgate_facts::{Prefix, ReachVerdict};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question};
+use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Fate, Machine, Question, Responder};
 use loopgate_firewall::iptables_save::parse;
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 use loopgate_firewall::ruleset::{Family, Hook};
 
@@ -25,6 +25,10 @@ struct Open;
 impl Routing for Open {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
         vec![(question.sources.clone(), InputRoute::Local)]
+    }
+
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        vec![(question.destinations.clone(), InputRoute::Forward { interface: 2 })]
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -73,7 +77,8 @@ impl Host {
         let (protocol, address, port) = to;
         let device = self.devices.iter().find(|device| device.name == interface.as_bytes()).unwrap();
         let destination = Endpoint { address: address.into(), port };
-        let question = Question { interface: device.index, protocol, destination, sources: sources.clone() };
+        let responder = Responder::default();
+        let question = Question { interface: device.index, protocol, destination, sources: sources.clone(), responder };
         let machine = Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &Open };
         let answer = Evaluator::new(machine).ask(&question);
         let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));

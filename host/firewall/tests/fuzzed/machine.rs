@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use loopgate_facts::BlockReason;
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Device, Endpoint, Machine, Question};
+use loopgate_firewall::evaluate::{Device, Endpoint, Machine, Question, Responder};
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 use loopgate_firewall::rule::FibResult;
 
@@ -55,6 +55,7 @@ pub(super) fn questions() -> Vec<Question> {
             protocol,
             destination: Endpoint { address, port },
             sources: AddressSet::all(IpVersion::of(address)),
+            responder: Responder::default(),
         })
     });
     asked.collect()
@@ -98,6 +99,12 @@ impl Routing for Tables {
         };
         let martian = InputRoute::Blocked(BlockReason::Martian);
         vec![(question.sources.intersection(&own), martian), (question.sources.difference(&own), outcome)]
+    }
+
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        let pieces = Self::pieces(question.destinations).into_iter();
+        let route = |interface| if interface == LO { InputRoute::Local } else { InputRoute::Forward { interface } };
+        pieces.map(|(piece, interface)| (piece, route(interface))).collect()
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {

@@ -9,7 +9,7 @@ use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
 use loopgate_firewall::reach::{Addresses, Answers, Publications, published, summarise};
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 
 /// Index, name, hardware and addresses of the devices.
@@ -41,6 +41,10 @@ impl Routing for Host {
         let own = self.own(IpVersion::of(question.destination)).contains(question.destination);
         let route = if own { InputRoute::Local } else { InputRoute::Forward { interface: 3 } };
         self.parted(question.sources, InputRoute::Blocked(BlockReason::Martian), route)
+    }
+
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        self.parted(question.destinations, InputRoute::Local, InputRoute::Forward { interface: 2 })
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -99,7 +103,7 @@ pub(crate) fn interfaces(of: &[DeviceOf<'_>]) -> Vec<Interface> {
 }
 
 pub(crate) fn listener(protocol: Protocol, address: &str, port: u16) -> Listener {
-    let sockets = vec![Socket { inode: 7, uid: Some(0) }];
+    let sockets = vec![Socket { inode: 7, uid: Some(0), mark: Some(0) }];
     Listener { sockets, ..Listener::at(protocol, address.parse().unwrap(), port) }
 }
 

@@ -3,7 +3,7 @@
 
 use loopgate_facts::{Firewall, Protocol, RuleEffect};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Answer, Endpoint, Evaluator, Fate, Judged, Machine, Question};
+use loopgate_firewall::evaluate::{Answer, Endpoint, Evaluator, Fate, Judged, Machine, Question, Responder};
 use loopgate_firewall::iptables_save::parse;
 use loopgate_firewall::region::PortSet;
 use loopgate_firewall::ruleset::Family;
@@ -271,7 +271,8 @@ proptest! {
         let mut evaluator = Evaluator::new(Machine { ruleset: &ruleset, devices: &devices, routing: &routing });
         for (interface, protocol) in [(1, 6), (2, 6), (2, 17), (3, 6)] {
             let destination = Endpoint { address: "10.9.0.1".parse().unwrap(), port: 443 };
-            let question = Question { interface, protocol, destination, sources: AddressSet::all(IpVersion::V4) };
+            let sources = AddressSet::all(IpVersion::V4);
+            let question = Question { interface, protocol, destination, sources, responder: Responder::default() };
             let judged = |answer: Answer| {
                 let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
                 let part = |part: Judged| {

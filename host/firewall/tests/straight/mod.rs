@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Machine, Question};
+use loopgate_firewall::evaluate::{Device, Endpoint, Evaluator, Machine, Question, Responder};
 use loopgate_firewall::ip_set::IpSets;
 use loopgate_firewall::routing::{
-    FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
 use loopgate_firewall::rule::Op;
 use loopgate_firewall::ruleset::{
@@ -23,6 +23,10 @@ struct Straight;
 impl Routing for Straight {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
         vec![(question.sources.clone(), InputRoute::Local)]
+    }
+
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        vec![(question.destinations.clone(), InputRoute::Forward { interface: ETH0 })]
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
@@ -84,6 +88,7 @@ impl Host {
             protocol: TCP,
             destination: Endpoint { address: own, port: 22 },
             sources: AddressSet::all(IpVersion::V4),
+            responder: Responder::default(),
         };
         ask(&mut evaluator, &question)
     }

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use loopgate_collect::linux::reach::Inquiry;
 use loopgate_facts::{Interface, InterfaceKind, Listener, Reachability, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
-use loopgate_firewall::evaluate::{Answer, Endpoint, Evaluator, Fate, Question};
-use loopgate_firewall::reach::{protocol_number, records};
+use loopgate_firewall::evaluate::{Answer, Endpoint, Evaluator, Fate, Question, Responder};
+use loopgate_firewall::reach::{protocol_number, records, responder};
 
 use crate::cli::{Format, Reach, Service};
 use crate::error::Error;
@@ -53,15 +53,26 @@ fn ways(arguments: &Reach, inquiry: &Inquiry) -> Result<Vec<Way>, Error> {
     let addresses = inquiry.addresses();
     let destinations: Vec<_> = arguments.on.map_or_else(|| addresses.iter().collect(), |address| vec![address]);
     let mut evaluator = inquiry.evaluator();
+    let listeners = listeners(arguments, inquiry);
     let mut ways = Vec::new();
     for interface in interfaces {
+        let responder = answering(&listeners, interface, &inquiry.facts().interfaces);
         for destination in &destinations {
-            if let Some(way) = way(&mut evaluator, arguments, interface, *destination) {
+            if let Some(way) = way(&mut evaluator, arguments, (interface, responder), *destination) {
                 ways.push(way);
             }
         }
     }
     Ok(ways)
+}
+
+/// How what listens there answers packets that come in by an interface: as any socket does, unless all sockets there answer
+/// in one other way.
+fn answering(listeners: &[&Listener], interface: &Interface, all: &[Interface]) -> Responder {
+    let takes = |listener: &&&Listener| listener.interface().is_none_or(|name| *name == interface.name);
+    let mut responders = listeners.iter().filter(takes).map(|listener| responder(listener, all));
+    let first = responders.next().unwrap_or_default();
+    if responders.all(|other| other == first) { first } else { Responder::default() }
 }
 
 fn interfaces<'a>(arguments: &Reach, all: &'a [Interface]) -> Result<Vec<&'a Interface>, Error> {
@@ -75,7 +86,12 @@ fn interfaces<'a>(arguments: &Reach, all: &'a [Interface]) -> Result<Vec<&'a Int
 }
 
 /// `None` where the sources asked about are of the other IP version, or cannot come in by the interface at all.
-fn way(evaluator: &mut Evaluator<'_>, arguments: &Reach, interface: &Interface, destination: IpAddr) -> Option<Way> {
+fn way(
+    evaluator: &mut Evaluator<'_>,
+    arguments: &Reach,
+    (interface, responder): (&Interface, Responder),
+    destination: IpAddr,
+) -> Option<Way> {
     let version = IpVersion::of(destination);
     let asked = arguments.from.map_or_else(|| AddressSet::all(version), |prefix| AddressSet::prefix(prefix.0));
     let elsewhere = matches!(destination, IpAddr::V6(address) if address.is_unicast_link_local())
@@ -91,6 +107,7 @@ fn way(evaluator: &mut Evaluator<'_>, arguments: &Reach, interface: &Interface, 
         protocol: protocol_number(protocol),
         destination: endpoint,
         sources: asked,
+        responder,
     };
     let answer = evaluator.trace(&question);
     let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
