@@ -18,7 +18,7 @@ use loopgate_firewall::nf_tables::decode_stream;
 use loopgate_firewall::rule::{
     Comparison, ConntrackKey, Effect, Load, LookupResult, Meta, Op, PayloadBase, Register, Verdict,
 };
-use loopgate_firewall::ruleset::{ChainKind, Data, Element, Hook, Key, Notation, Policy, Set};
+use loopgate_firewall::ruleset::{ChainKind, Data, DeviceName, Element, Hook, Key, Notation, Policy, Set};
 use loopgate_test_support::{in_namespace, run};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -304,7 +304,7 @@ fn tables_chains_and_comments_are_those_that_were_made() {
         assert_eq!(base.policy, Policy::Drop);
         assert_eq!(chain.rules[0].comment.as_ref().unwrap().as_str(), "bell \u{7} \u{1b}[31m");
         let device = ruleset.chains.iter().find(|chain| chain.name.as_str() == "d").unwrap();
-        assert_eq!(device.base.as_ref().unwrap().devices, [b"lo"]);
+        assert_eq!(device.base.as_ref().unwrap().devices, [DeviceName::Is(b"lo".to_vec())]);
     });
 }
 

@@ -11,6 +11,7 @@
 //! | `hooks` | which chains are at a hook, in which order |
 //! | `walk`, `index` | one base chain, with jumps and gotos, without the rules that cannot match |
 //! | `run` | one rule, operation by operation |
+//! | `learned` | sets that packets add to |
 //! | `responder` | what of the socket decides about its answers |
 //! | `load`, `test`, `lookup`, `translate` | loads, matches of iptables, sets, address translation |
 //! | `symbol`, `condition` | bytes of which not every bit is known, and for whom a comparison of them holds |
@@ -27,6 +28,7 @@ mod hooks;
 mod index;
 mod ip_set;
 mod journal;
+mod learned;
 mod load;
 mod lookup;
 mod machine;
@@ -63,6 +65,7 @@ use flow::Flow;
 use hooks::Hooks;
 use index::Indexes;
 use journal::Journal;
+use learned::Learned;
 use lookup::Lookups;
 use packet::State;
 use path::Journey;
@@ -89,12 +92,14 @@ pub struct Evaluator<'m> {
     hooks: Hooks,
     lookups: Lookups,
     indexes: Indexes,
+    learned: Learned,
 }
 
 impl<'m> Evaluator<'m> {
     /// An evaluator for a machine.
     pub fn new(machine: Machine<'m>) -> Self {
-        Self { machine, hooks: Hooks::of(machine.ruleset), lookups: Lookups::default(), indexes: Indexes::default() }
+        let (hooks, learned) = (Hooks::of(machine.ruleset), Learned::of(machine.ruleset));
+        Self { machine, hooks, lookups: Lookups::default(), indexes: Indexes::default(), learned }
     }
 
     /// The machine.
@@ -148,9 +153,9 @@ impl<'m> Evaluator<'m> {
 
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, hooks, lookups, indexes } = self;
+        let Self { machine, hooks, lookups, indexes, learned } = self;
         let (responder, without) = (question.responder, asked.without);
-        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without, responder };
+        let mut journey = Journey { machine, hooks, lookups, indexes, learned, journal, run: 0, without, responder };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());

@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 
 use loopgate_facts::Untrusted;
 
+use crate::address_set::IpVersion;
+
 use crate::ip_set::IpSetId;
 use crate::ruleset::{ChainId, SetId};
 
@@ -615,6 +617,33 @@ pub enum Effect {
         /// Its name as an administrator knows it: `meta priority`, `ip dscp`.
         name: Untrusted,
     },
+}
+
+impl Effect {
+    /// Whether it writes something that decides where the packet goes, or whether it is taken there: addresses, ports, or
+    /// what the receiver checks. What is written is not followed.
+    pub(crate) fn decides_delivery(&self, version: IpVersion) -> bool {
+        match self {
+            // `tcp_v4_rcv` and `ip_rcv_core` take nothing that was meant for others.
+            Self::Write { payload: None, name } => name.as_str().starts_with("meta pkttype"),
+            Self::Write { payload: Some((base, offset, length)), .. } => {
+                let last = offset.saturating_add(*length);
+                !harmless(*base, version).iter().any(|(start, end)| start <= offset && last <= *end)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Bytes of a header that no receiver looks at: the type of service, the identification, the time to live where it ends
+/// here, and the checksum that goes with them; headers of the link, which is behind.
+fn harmless(base: PayloadBase, version: IpVersion) -> &'static [(u32, u32)] {
+    match (base, version) {
+        (PayloadBase::Network, IpVersion::V4) => &[(0, 2), (4, 6), (8, 9), (10, 12)],
+        (PayloadBase::Network, IpVersion::V6) => &[(0, 4), (7, 8)],
+        (PayloadBase::Transport, _) => &[],
+        (PayloadBase::Link | PayloadBase::Inner, _) => &[(0, u32::MAX)],
+    }
 }
 
 /// What is done to a set of `ipset(8)`.

@@ -233,6 +233,33 @@ pub struct Chain {
     pub rules: Vec<Rule>,
 }
 
+/// Devices that a base chain is registered for. A `*` in a name is a letter like any other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceName {
+    /// The one of this name.
+    Is(Vec<u8>),
+    /// All whose names begin so (`NFTA_DEVICE_PREFIX`).
+    BeginsWith(Vec<u8>),
+}
+
+impl DeviceName {
+    /// Whether it means the device of a name.
+    pub fn means(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Is(wanted) => wanted == name,
+            Self::BeginsWith(start) => name.starts_with(start),
+        }
+    }
+
+    /// The name as `nft(8)` writes it.
+    pub fn shown(&self) -> Untrusted {
+        match self {
+            Self::Is(name) => Untrusted::from_bytes(name),
+            Self::BeginsWith(start) => Untrusted::from_bytes(&[start, &b"*"[..]].concat()),
+        }
+    }
+}
+
 /// Where and when the kernel enters a base chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
@@ -244,9 +271,8 @@ pub struct Base {
     pub kind: ChainKind,
     /// What happens to a packet that reaches its end.
     pub policy: Policy,
-    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for; a name
-    /// that ends in `*` stands for all that begin so (`nft(8)`). Others see every device.
-    pub devices: Vec<Vec<u8>>,
+    /// For [`Hook::Ingress`] and [`Hook::Egress`]: the devices that it is registered for. Others see every device.
+    pub devices: Vec<DeviceName>,
     /// When it was registered relative to others of this backend, as far as the handles tell: larger is later. Of
     /// chains with equal priority the one that was registered last runs first (`nf_hook_entries_grow`,
     /// `net/netfilter/core.c`).

@@ -14,6 +14,7 @@ macro_rules! scenarios {
             #[test]
             fn $name() {
                 in_namespace(stringify!($name), || {
+                    #[allow(clippy::needless_update, reason = "some scenarios need every field")]
                     const SCENARIO: Scenario = Scenario { $($field: $value,)* ..Scenario::PLAIN };
                     let wrong = SCENARIO.run().unwrap();
                     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -386,6 +387,16 @@ scenarios! {
         nft: "table ip nat { chain p { type nat hook prerouting priority -100; \
               fib daddr type local tcp dport 8080 dnat to 10.77.0.20:80; }; }",
         packets: &[Packet("eth0", "198.51.100.4", "10.9.0.1:8080", true)],
+    }
+
+    /// To the kernel a star is a letter like any other.
+    a_name_with_a_star_is_the_name_of_one_device {
+        nft: "table netdev t { chain c { type filter hook ingress devices = { \"eth*\", eth1 } priority 0; policy drop; }; }",
+        listen: &[Listen::on("[::]:9000")],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9000", true),
+            Packet("eth1", "10.77.0.2", "10.77.0.1:9000", false),
+        ],
     }
 
     a_mark_can_choose_the_route {

@@ -97,10 +97,10 @@ impl Answer {
 
     /// Every region that something was noted about.
     pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
-        let Journal { ends, acceptances, doubts, limits, narrowings, .. } = &self.journal;
+        let Journal { ends, acceptances, doubts, chances, limits, narrowings, .. } = &self.journal;
         let ends = ends.iter().map(|end| &end.region);
         let acceptances = acceptances.iter().map(|acceptance| &acceptance.region);
-        let doubts = doubts.iter().map(|doubt| &doubt.region);
+        let doubts = doubts.iter().chain(chances).map(|doubt| &doubt.region);
         let limits = limits.iter().map(|limit| &limit.region);
         let narrowings = narrowings.iter().flat_map(|narrowing| [&narrowing.taken, &narrowing.rest]);
         ends.chain(acceptances).chain(doubts).chain(limits).chain(narrowings)
@@ -117,12 +117,13 @@ impl Answer {
             wanted.fold(none(), |sum, end| sum.union(&end.region))
         };
         let is_unknown = |end: &End| matches!(end.fate, Fate::Unknown(_));
-        let unknown = union(&|end| is_unknown(end));
+        let unknown = union(&|end| !end.rare && is_unknown(end));
+        let ever_unknown = union(&|end| is_unknown(end));
         let arriving = union(&|end| !end.rare && arrives(&end.fate));
         let failing = union(&|end| !end.rare && !is_unknown(end) && !arrives(&end.fate));
         let ever_arriving = union(&|end| arrives(&end.fate));
         let reachable = arriving.difference(&failing).difference(&unknown);
-        let blocked = failing.difference(&ever_arriving).difference(&unknown);
+        let blocked = failing.difference(&ever_arriving).difference(&ever_unknown);
 
         let mut judged = self.parts(&reachable, |end| !end.rare && arrives(&end.fate), ReachVerdict::Reachable);
         judged.extend(self.parts(&blocked, |end| !end.rare && !arrives(&end.fate), ReachVerdict::Blocked));
@@ -206,7 +207,8 @@ impl Answer {
         });
         let doubts = self.journal.doubts.iter().map(|doubt| (&doubt.region, &doubt.because));
         let limits = self.journal.limits.iter().map(|limit| (&limit.region, &limit.text));
-        for (region, why) in ends.chain(doubts).chain(limits) {
+        let chances = self.journal.chances.iter().map(|chance| (&chance.region, &chance.because));
+        for (region, why) in ends.chain(doubts).chain(limits).chain(chances) {
             if !because.contains(why) && region.overlaps(rest) {
                 because.push(why.clone());
             }

@@ -60,6 +60,10 @@ impl Flows {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn add(&mut self, flow: Flow) {
         if flow.region.is_empty() {
             return;

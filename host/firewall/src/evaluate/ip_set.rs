@@ -2,6 +2,7 @@
 
 use loopgate_facts::Untrusted;
 
+use crate::Ruleset;
 use crate::address_set::IpVersion;
 use crate::ip_set::{Effect, IpSet, IpSetId, Layer, Members, Part};
 use crate::rule::{End, InterfaceEnd, IpSetChange, IpSetQuestion};
@@ -60,7 +61,8 @@ impl View<'_, '_> {
             if layer.effect == wanted { below.or(here) } else { below.and(here.not()) }
         };
         let numbered: Vec<_> = layers.iter().zip(0..).collect();
-        numbered.into_iter().rev().fold(Condition::Known(false), overrule)
+        let found = numbered.into_iter().rev().fold(Condition::Known(false), overrule);
+        self.learned.in_ip_set(id, found, version)
     }
 
     /// The packet as members of a set are; `None` where it lacks something that they have, and is in no such set.
@@ -106,16 +108,13 @@ fn interface(end: End) -> InterfaceEnd {
 }
 
 /// The sets that a change can concern, with those that are in a set of sets. `None` stands for all there are.
-pub(super) fn changed(changes: &[IpSetChange], machine: &Machine<'_>) -> Vec<Option<IpSetId>> {
-    let of = |change: &IpSetChange| {
-        let id = || Some(change.set.id.clone());
-        match machine.ruleset.ip_sets.get(&change.set.id).map(|set| &set.members) {
-            Some(Members::Sets(members)) => std::iter::once(id()).chain(members.iter().cloned().map(Some)).collect(),
-            Some(Members::Values { .. }) => vec![id()],
-            Some(Members::Unknown(_)) | None => vec![None],
-        }
-    };
-    changes.iter().flat_map(of).collect()
+pub(super) fn changed(change: &IpSetChange, ruleset: &Ruleset) -> Vec<Option<IpSetId>> {
+    let id = || Some(change.set.id.clone());
+    match ruleset.ip_sets.get(&change.set.id).map(|set| &set.members) {
+        Some(Members::Sets(members)) => std::iter::once(id()).chain(members.iter().cloned().map(Some)).collect(),
+        Some(Members::Values { .. }) => vec![id()],
+        Some(Members::Unknown(_)) | None => vec![None],
+    }
 }
 
 /// What is not known where the answer depends on a set.

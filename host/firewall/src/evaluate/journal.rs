@@ -3,10 +3,11 @@
 use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::region::Region;
+use crate::rule::Direction;
 use crate::ruleset::{ChainId, Hook, RuleId};
 
 use super::flow::Flow;
-use super::packet::{Endpoint, Tracking};
+use super::packet::Endpoint;
 use super::shadow::Shadows;
 
 /// What decides.
@@ -61,7 +62,7 @@ impl End {
     pub(super) fn new(flow: Flow, fate: Fate, decider: Option<Decider>, forwarded: bool) -> Self {
         let state = &flow.state;
         let translated = state.is_translated().then_some(state.endpoint);
-        let translatable = !state.mapped && matches!(state.tracking, Tracking::None | Tracking::New);
+        let translatable = !state.mapped && state.direction == Direction::Original;
         Self { rare: state.rare, translated, translatable, region: flow.region, fate, decider, forwarded }
     }
 }
@@ -157,6 +158,8 @@ pub(super) struct Journal {
     pub(super) ends: Vec<End>,
     pub(super) acceptances: Vec<Acceptance>,
     pub(super) doubts: Vec<Doubt>,
+    /// Rules that would match if the sender had brought that about.
+    pub(super) chances: Vec<Doubt>,
     pub(super) limits: Vec<Limited>,
     pub(super) narrowings: Vec<Narrowing>,
     /// `None` where nobody asked for it.
@@ -178,6 +181,7 @@ impl Journal {
             ends: self.ends.len(),
             acceptances: self.acceptances.len(),
             doubts: self.doubts.len(),
+            chances: self.chances.len(),
             limits: self.limits.len(),
             narrowings: self.narrowings.len(),
             steps: self.steps.as_ref().map_or(0, Vec::len),
@@ -190,6 +194,7 @@ impl Journal {
             ends: self.ends.split_off(since.ends),
             acceptances: self.acceptances.split_off(since.acceptances),
             doubts: self.doubts.split_off(since.doubts),
+            chances: self.chances.split_off(since.chances),
             limits: self.limits.split_off(since.limits),
             narrowings: self.narrowings.split_off(since.narrowings),
             steps: self.steps.as_mut().map(|steps| steps.split_off(since.steps)),
@@ -202,6 +207,7 @@ impl Journal {
         self.ends.extend(other.ends);
         self.acceptances.extend(other.acceptances);
         self.doubts.extend(other.doubts);
+        self.chances.extend(other.chances);
         self.limits.extend(other.limits);
         self.narrowings.extend(other.narrowings);
         if let (Some(steps), Some(others)) = (&mut self.steps, other.steps) {
@@ -226,6 +232,7 @@ pub(super) struct Length {
     ends: usize,
     acceptances: usize,
     doubts: usize,
+    chances: usize,
     limits: usize,
     narrowings: usize,
     steps: usize,

@@ -15,6 +15,7 @@ use super::flow::{Flow, Flows};
 use super::hooks::{Hooks, Stop};
 use super::index::Indexes;
 use super::journal::{Doubt, End, Fate, Journal, Step};
+use super::learned::Learned;
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
 use super::packet::{Place, State, TCP, Tracking};
@@ -27,6 +28,8 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) hooks: &'a Hooks,
     pub(super) lookups: &'a mut Lookups,
     pub(super) indexes: &'a mut Indexes,
+    /// Sets that rules change.
+    pub(super) learned: &'a Learned,
     pub(super) journal: Journal,
     /// Rules run so far.
     pub(super) run: u64,
@@ -298,8 +301,9 @@ impl<'m> Journey<'_, 'm> {
         }
         let reroutes = self.reroutes(place, chain);
         let flows = if reroutes { flows.change(on_its_route) } else { flows };
-        let Self { machine, lookups, indexes, journal, run, without, .. } = self;
-        let flows = Runner { machine, place, lookups, indexes, journal, without: *without }.walk(chain, flows, run);
+        let Self { machine, lookups, indexes, journal, run, learned, without, .. } = self;
+        let mut runner = Runner { machine, place, lookups, indexes, journal, learned, without: *without };
+        let flows = runner.walk(chain, flows, run);
         if reroutes { flows.change(off_its_route) } else { flows }
     }
 
@@ -318,7 +322,7 @@ impl<'m> Journey<'_, 'm> {
             _ => return true,
         };
         let base = self.machine.ruleset.chain(chain).and_then(|chain| chain.base.as_ref());
-        base.zip(device).is_some_and(|(base, device)| base.devices.iter().any(|wanted| is_named(wanted, &device.name)))
+        base.zip(device).is_some_and(|(base, device)| base.devices.iter().any(|wanted| wanted.means(&device.name)))
     }
 
     /// Only the first packet of a tracked connection is translated, and the first rule that says how decides.
@@ -440,9 +444,4 @@ fn route_words(route: &InputRoute) -> String {
         InputRoute::Blocked(reason) => format!("no further: {reason}"),
         InputRoute::Unknown(why) => format!("not known: {}", why.escaped()),
     }
-}
-
-/// A name that ends in `*` stands for all that begin so ([`Base::devices`](crate::ruleset::Base::devices)).
-fn is_named(wanted: &[u8], name: &[u8]) -> bool {
-    wanted.strip_suffix(b"*").map_or(wanted == name, |start| name.starts_with(start))
 }

@@ -7,8 +7,8 @@ use loopgate_facts::{BlockReason, Untrusted};
 use crate::address_set::{AddressSet, IpVersion};
 use crate::routing::{FibAnswer, FibQuestion};
 use crate::rule::{
-    Combination, Comparison, Direction, Effect, End as PacketEnd, Fib, FibResult, LookupResult, Op, PayloadBase, Rate,
-    Register, SetUpdate, Unknown, Verdict,
+    Combination, Comparison, Direction, Effect, End as PacketEnd, Fib, FibResult, LookupResult, Op, Rate, Register,
+    SetUpdate, Unknown, Verdict,
 };
 use crate::ruleset::{ChainId, Data, Rule, RuleId, SetId};
 
@@ -16,7 +16,9 @@ use super::compute::{combine, shift, swap};
 use super::condition::Condition;
 use super::flow::{Flow, Flows};
 use super::index::Indexes;
+use super::ip_set::changed;
 use super::journal::{Acceptance, Decider, Doubt, Fate, Journal, Limited, Narrowing, Step};
+use super::learned::Learned;
 use super::load::{Loaded, load, name};
 use super::lookup::Lookups;
 use super::machine::Machine;
@@ -46,6 +48,8 @@ pub(super) struct Runner<'a, 'm> {
     pub(super) lookups: &'a mut Lookups,
     pub(super) indexes: &'a mut Indexes,
     pub(super) journal: &'a mut Journal,
+    /// Sets that rules change.
+    pub(super) learned: &'a Learned,
     /// Rules that are passed over.
     pub(super) without: Option<&'a BTreeSet<RuleId>>,
 }
@@ -169,6 +173,7 @@ impl Run<'_, '_, '_> {
                     state: &thread.flow.state,
                     headers: &thread.flow.headers,
                     place: &self.runner.place,
+                    learned: self.runner.learned,
                 };
                 let condition = test::all(all, &view, self.runner.lookups).not_if(*inverted);
                 let machine = self.runner.machine;
@@ -366,10 +371,19 @@ impl Run<'_, '_, '_> {
         let Some(found) = found else { return self.lookup_unknown(&set.name, result, thread) };
         let opaque = thread.opaque.clone();
         let because = || opaque.unwrap_or_else(|| "something that is not known".into());
+        let learned = self.runner.learned;
         if result == LookupResult::Nothing {
-            return self.split(&found.anything.clone().not_if(inverted), thread, because);
+            let condition = learned.in_set(id, found.anything.clone(), version);
+            self.chance(learned.adds_to(id), &thread.flow, || {
+                format!("what packets add to the set {}", set.name.as_str())
+            });
+            return self.split(&condition.not_if(inverted), thread, because);
         }
         for flow in self.cut(&found.anything, &thread.flow, because).1 {
+            if learned.adds_to(id) {
+                let why = format!("what packets add to the map {}", set.name.as_str());
+                self.end(flow.rare(flow.region.clone()), Fate::Unknown(why.into()));
+            }
             self.exits.next.add(flow);
         }
         for hit in &found.hits {
@@ -425,6 +439,14 @@ impl Run<'_, '_, '_> {
         self.split(&condition, thread, || rate.text.clone());
     }
 
+    /// Notes what an extraordinary packet may have brought about.
+    fn chance(&mut self, is_there: bool, flow: &Flow, because: impl FnOnce() -> String) {
+        if is_there && !flow.is_decided() {
+            let because = because().into();
+            self.runner.journal.chances.push(Doubt { region: flow.region.clone(), rule: self.id, because });
+        }
+    }
+
     fn limited(&mut self, flow: &Flow, rates: &[Rate]) {
         let rule = self.id;
         if flow.is_decided() {
@@ -444,8 +466,8 @@ impl Run<'_, '_, '_> {
     }
 
     fn effect(&mut self, effect: &Effect, mut thread: Thread) {
-        if let Effect::Write { payload: Some(bytes), name } = effect
-            && is_endpoint(*bytes, thread.version())
+        if let Effect::Write { name, .. } = effect
+            && effect.decides_delivery(thread.version())
         {
             return self.end(thread.flow, Fate::Unknown(Untrusted::from(format!("{} is written", name.as_str()))));
         }
@@ -472,7 +494,8 @@ impl Run<'_, '_, '_> {
             Effect::RestoreMark { .. } | Effect::NoTrack => state.clone(),
             Effect::ChangeIpSets(changes) => {
                 let mut state = state.clone();
-                state.changed_ip_sets.extend(super::ip_set::changed(changes, self.runner.machine));
+                let ruleset = self.runner.machine.ruleset;
+                state.changed_ip_sets.extend(changes.iter().flat_map(|change| changed(change, ruleset)));
                 state.changed_ip_sets.sort_unstable();
                 state.changed_ip_sets.dedup();
                 state
@@ -634,15 +657,4 @@ fn is_seen_by_no_rule(name: &Untrusted) -> bool {
     const HARMLESS: [&str; 5] = ["meta priority", "meta nftrace", "ct event", "ct helper", "classify"];
     let name = name.as_str().to_ascii_lowercase();
     HARMLESS.iter().any(|harmless| name.starts_with(harmless))
-}
-
-/// Whether bytes of the packet say where it comes from or goes to.
-fn is_endpoint((base, offset, length): (PayloadBase, u32, u32), version: IpVersion) -> bool {
-    let (first, last) = match (base, version) {
-        (PayloadBase::Network, IpVersion::V4) => (9, 20),
-        (PayloadBase::Network, IpVersion::V6) => (6, 40),
-        (PayloadBase::Transport, _) => (0, 4),
-        (PayloadBase::Link | PayloadBase::Inner, _) => return false,
-    };
-    offset < last && offset.saturating_add(length) > first
 }

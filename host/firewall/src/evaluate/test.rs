@@ -8,6 +8,7 @@ use crate::routing::{FibAnswer, FibQuestion};
 use crate::rule::{Direction, End, FibResult, InterfaceEnd, Predicate, Test};
 
 use super::condition::Condition;
+use super::learned::Learned;
 use super::load::{state_bits, status_bits, tuple_end};
 use super::lookup::Lookups;
 use super::machine::{Device, Machine};
@@ -20,6 +21,8 @@ pub(super) struct View<'a, 'm> {
     pub(super) state: &'a State,
     pub(super) headers: &'a Headers,
     pub(super) place: &'a Place<'m>,
+    /// Sets that rules change.
+    pub(super) learned: &'a Learned,
 }
 
 /// For which senders all tests hold.

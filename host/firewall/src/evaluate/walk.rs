@@ -15,6 +15,10 @@ use super::shadow::Earlier;
 /// can ask for more than the kernel itself would finish.
 const MAX_RULES_RUN: u64 = 50_000_000;
 
+/// The most kinds of packets that are followed beside each other: rules that mark packets by chance can double them with
+/// each rule.
+const MAX_STATES: usize = 512;
+
 /// The deepest that chains call each other: a file can hold a loop, which the kernel refuses.
 const MAX_DEPTH: usize = 1 << 16;
 
@@ -68,7 +72,7 @@ impl Runner<'_, '_> {
             match rule {
                 Some(rule) if !frame.flows.is_empty() => {
                     *run += 1;
-                    if *run > MAX_RULES_RUN || stack.len() > MAX_DEPTH {
+                    if *run > MAX_RULES_RUN || stack.len() > MAX_DEPTH || frame.flows.len() > MAX_STATES {
                         self.give_up(frame, stack);
                         return accepted;
                     }

@@ -118,14 +118,14 @@ impl<'m> Journey<'_, 'm> {
         let mark = self.mark_of_answer(&flow.state);
         let reply = State { mark, ..flow.state.reply() };
         let mut answered = Flows::default();
-        for (device, flows) in self.leaving(interface, mark, Flow::new(reply, flow.region.clone())) {
+        for (device, flows) in self.leaving(interface, mark, &Flow::new(reply, flow.region.clone())) {
             let flows = self.hook(Place { hook: Hook::Output, input: None, output: Some(device) }, flows);
             let (elsewhere, straight) = flows.partition(|state| state.rerouted);
             answered.extend(self.out_by(device, straight));
             for flow in elsewhere {
                 let mark = flow.state.route_mark;
                 let state = State { rerouted: false, route_mark: Some(0), ..(*flow.state).clone() };
-                for (device, flows) in self.leaving(interface, mark, flow.with_state(state)) {
+                for (device, flows) in self.leaving(interface, mark, &flow.with_state(state)) {
                     answered.extend(self.out_by(device, flows));
                 }
             }
@@ -146,7 +146,7 @@ impl<'m> Journey<'_, 'm> {
     }
 
     /// The devices that answers of this machine leave by.
-    fn leaving(&mut self, interface: Option<u32>, mark: Option<u32>, reply: Flow) -> Vec<(&'m Device, Flows)> {
+    fn leaving(&mut self, interface: Option<u32>, mark: Option<u32>, reply: &Flow) -> Vec<(&'m Device, Flows)> {
         let destinations = reply.region.addresses();
         if destinations.is_empty() {
             return Vec::new();

@@ -6,7 +6,7 @@ use super::fields::{Fields, Flaw, message, until_nul};
 use super::{Builder, Names, next_id};
 use crate::attribute::{Attribute, attributes};
 use crate::ruleset::{
-    Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Ruleset, Table, TableId,
+    Backend, Base, Chain, ChainId, ChainKind, DeviceName, Family, Hook, Notation, Policy, Ruleset, Table, TableId,
 };
 
 /// `NFPROTO_*` (`include/uapi/linux/netfilter.h`).
@@ -116,24 +116,24 @@ fn kind(chain: &Fields<'_>) -> Result<ChainKind, Flaw> {
     }
 }
 
-fn devices(hook: &Fields<'_>) -> Result<Vec<Vec<u8>>, Flaw> {
+fn devices(hook: &Fields<'_>) -> Result<Vec<DeviceName>, Flaw> {
     const NFTA_HOOK_DEV: u16 = 3;
     const NFTA_HOOK_DEVS: u16 = 4;
     match (hook.get(NFTA_HOOK_DEVS), hook.get(NFTA_HOOK_DEV)) {
         (Some(list), _) => attributes(list).map(|device| device_name(device?)).collect(),
-        (None, Some(device)) => Ok(vec![until_nul(device).to_vec()]),
+        (None, Some(device)) => Ok(vec![DeviceName::Is(until_nul(device).to_vec())]),
         (None, None) => Ok(Vec::new()),
     }
 }
 
-/// A prefix of names is `NFTA_DEVICE_PREFIX`, and in Linux 6.16 was a name without a NUL. It is written with `*`.
-fn device_name(device: Attribute<'_>) -> Result<Vec<u8>, Flaw> {
+/// A prefix of names is `NFTA_DEVICE_PREFIX`, and in Linux 6.16 was a name without a NUL.
+fn device_name(device: Attribute<'_>) -> Result<DeviceName, Flaw> {
     const NFTA_DEVICE_NAME: u16 = 1;
     const NFTA_DEVICE_PREFIX: u16 = 2;
-    let name = device.bytes();
+    let name = device.bytes().to_vec();
     match device.kind {
-        NFTA_DEVICE_NAME if device.value.contains(&0) => Ok(name.to_vec()),
-        NFTA_DEVICE_NAME | NFTA_DEVICE_PREFIX => Ok([name, b"*"].concat()),
+        NFTA_DEVICE_NAME if device.value.contains(&0) => Ok(DeviceName::Is(name)),
+        NFTA_DEVICE_NAME | NFTA_DEVICE_PREFIX => Ok(DeviceName::BeginsWith(name)),
         kind => Err(Flaw::UnknownAttribute(kind)),
     }
 }

@@ -10,7 +10,8 @@ use super::prototype::Prototype;
 use super::{Lowered, NotUnderstood, ParseError, Parsed, Trouble, only_member, several, text};
 use crate::rule::{Op, Unknown, Verdict};
 use crate::ruleset::{
-    Backend, Base, Chain, ChainId, ChainKind, Family, Hook, Notation, Policy, Rule, Set, SetId, Table, TableId,
+    Backend, Base, Chain, ChainId, ChainKind, DeviceName, Family, Hook, Notation, Policy, Rule, Set, SetId, Table,
+    TableId,
 };
 use crate::{Ruleset, loops};
 
@@ -349,9 +350,10 @@ fn updated_set(op: &Op) -> Option<SetId> {
     if let Op::Update { set, .. } = op { Some(*set) } else { None }
 }
 
-/// nft 1.0.6 does not print the devices of a chain; the model then has it see all of them.
+/// nft 1.0.6 does not print the devices of a chain; the model then has it see all of them. A name that ends in `*` is a
+/// name like any other to some versions, and stands for all that begin so to others.
 fn lacks_devices(base: &Base) -> bool {
-    base.devices == [EVERY_DEVICE]
+    base.devices.iter().any(|device| matches!(device, DeviceName::BeginsWith(_)))
 }
 
 const DEVICES: &str = "the devices of the chain, which the listing does not name";
@@ -361,9 +363,6 @@ fn of_some_devices() -> Rule {
     let perhaps = Op::Unknown(Unknown { construct: DEVICES.into(), only_matches: true });
     Rule { ops: vec![perhaps, Op::Verdict(Verdict::Accept)], ..Rule::default() }
 }
-
-/// Every name begins so.
-const EVERY_DEVICE: &[u8] = b"*";
 
 fn doubtful_rule() -> Rule {
     let unknown = Unknown { construct: "a flag of the table".into(), only_matches: false };
@@ -439,14 +438,18 @@ fn base(value: &Value, registered: u64, pointer: &str) -> Result<Base, ParseErro
     let priority = priority.ok_or_else(|| form(pointer, "prio", "not a priority"))?;
     let mut devices = devices(value, pointer)?;
     if matches!(hook, Hook::Ingress | Hook::Egress) && devices.is_empty() {
-        devices = vec![EVERY_DEVICE.to_vec()];
+        devices = vec![DeviceName::BeginsWith(Vec::new())];
     }
     Ok(Base { hook, priority, kind, policy, devices, registered })
 }
 
-fn devices(value: &Value, pointer: &str) -> Result<Vec<Vec<u8>>, ParseError> {
+fn devices(value: &Value, pointer: &str) -> Result<Vec<DeviceName>, ParseError> {
     let devices = value.get("dev").or_else(|| value.get("devs")).map_or(&[][..], several);
-    let name = |device: &Value| device.as_str().map(|name| name.as_bytes().to_vec());
+    let name = |device: &Value| {
+        let name = device.as_str()?;
+        let prefix = name.strip_suffix('*').map(|start| DeviceName::BeginsWith(start.into()));
+        Some(prefix.unwrap_or_else(|| DeviceName::Is(name.into())))
+    };
     let names: Option<Vec<_>> = devices.iter().map(name).collect();
     names.ok_or_else(|| form(pointer, "dev", "not the name of a device"))
 }

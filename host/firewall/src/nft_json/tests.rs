@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::rule::{Comparison, Load, Meta, Op, Register, Unknown, Verdict};
-use crate::ruleset::{ChainKind, Hook, Key, Policy};
+use crate::ruleset::{ChainKind, DeviceName, Hook, Key, Policy};
 
 fn read(objects: &Value) -> Result<Parsed, ParseError> {
     parse(json!({ "nftables": objects }).to_string().as_bytes())
@@ -77,7 +77,10 @@ fn a_base_chain_has_hook_priority_policy_and_devices() {
     };
     let base = chain(json!(-5), "netdev").expect("a chain");
     assert_eq!((base.hook, base.priority, base.kind), (Hook::Ingress, -5, ChainKind::Filter));
-    assert_eq!((base.policy, base.devices), (Policy::Drop, vec![b"eth0".to_vec(), b"eth1".to_vec()]));
+    assert_eq!(
+        (base.policy, base.devices),
+        (Policy::Drop, ["eth0", "eth1"].map(|name| DeviceName::Is(name.into())).to_vec())
+    );
     assert_eq!(chain(json!("dstnat - 5"), "inet").map(|base| base.priority), Ok(-105));
     assert_eq!(chain(json!("filter"), "bridge").map(|base| base.priority), Ok(-200));
     assert!(matches!(chain(json!("often"), "inet"), Err(ParseError::Form { .. })));

@@ -13,6 +13,7 @@ use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Question, Responder};
 use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
+use crate::ruleset::{Chain, Family};
 
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
@@ -86,12 +87,22 @@ fn unfollowed(ruleset: &Ruleset, obstacles: &[Obstacle]) -> Vec<Unfollowed> {
     shown.filter(|one| seen.insert(one.clone())).collect()
 }
 
-/// The IP versions of which rules translate destinations.
+/// The IP versions of which rules send packets elsewhere: they translate destinations, or write them.
 fn versions_translated(ruleset: &Ruleset) -> Vec<IpVersion> {
-    let translates = |op: &Op| matches!(op, Op::Verdict(Verdict::Translate(to)) if to.end == End::Destination);
-    let chains = ruleset.chains.iter().filter(|chain| chain.rules.iter().flat_map(|rule| &rule.ops).any(translates));
-    let families: Vec<_> = chains.filter_map(|chain| ruleset.table(chain.table)).map(|table| table.family).collect();
-    let has = |version: &IpVersion| families.iter().any(|family| family.routes(*version));
+    let sends_elsewhere = |op: &Op, version: IpVersion| match op {
+        Op::Verdict(Verdict::Translate(to)) => to.end == End::Destination,
+        Op::Effect(effect) => effect.decides_delivery(version),
+        _ => false,
+    };
+    let has = |version: &IpVersion| {
+        let of_version = |chain: &&Chain| {
+            let family = ruleset.table(chain.table).map(|table| table.family);
+            family.is_some_and(|family| family.routes(*version) || family == Family::Netdev)
+        };
+        let mut ops =
+            ruleset.chains.iter().filter(of_version).flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
+        ops.any(|op| sends_elsewhere(op, *version))
+    };
     [IpVersion::V4, IpVersion::V6].into_iter().filter(has).collect()
 }
 

@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use loopgate_facts::{
     BackendKind, BaseChain, ChainKind, ChainPolicy, Firewall, Hook, Interface, InterfaceKind, Listener,
     LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Sources,
-    SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted, UnusedPort,
+    SpoofedEnd, SpoofedLoopback, TableFamily, UnusedPort,
 };
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Question, Responder};
 use crate::region::PortSet;
-use crate::ruleset::{self, Backend, Chain, Family, Policy};
+use crate::ruleset::{self, Backend, Chain, DeviceName, Family, Policy};
 
 use super::record::outcome;
 use super::ways::Ways;
@@ -229,7 +229,7 @@ fn base_chain(ruleset: &Ruleset, chain: &Chain) -> Option<BaseChain> {
             Policy::Accept => ChainPolicy::Accept,
             Policy::Drop => ChainPolicy::Drop,
         },
-        devices: base.devices.iter().map(|name| Untrusted::from_bytes(name)).collect(),
+        devices: base.devices.iter().map(DeviceName::shown).collect(),
         rules: u32::try_from(chain.rules.len()).unwrap_or(u32::MAX),
     })
 }

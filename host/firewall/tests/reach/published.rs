@@ -108,3 +108,20 @@ fn a_target_of_several_that_is_blocked_leaves_it_open_who_gets_through() {
     assert!(!found.listeners.iter().any(reachable), "{:?}", found.listeners);
     assert!(verdicts(&found).contains(&ReachVerdict::Unknown));
 }
+
+/// No translation, and yet another port leads to what listens.
+#[test]
+fn a_port_that_is_written_may_publish_another() {
+    let port = json!({ "payload": { "protocol": "tcp", "field": "dport" } });
+    let is_6000 = json!({ "match": { "op": "==", "left": port, "right": 6000 } });
+    let items = json!([
+        { "table": { "family": "ip", "name": "raw" } },
+        { "chain": { "family": "ip", "table": "raw", "name": "pre", "type": "filter", "hook": "prerouting", "prio": -300 } },
+        { "rule": { "family": "ip", "table": "raw", "chain": "pre", "expr": [
+            is_6000, { "notrack": null }, { "mangle": { "key": port, "value": 80 } },
+        ] } },
+    ]);
+    let ruleset = nft_json::parse(json!({ "nftables": items }).to_string().as_bytes()).unwrap().ruleset;
+    let found = publications(&ruleset, &DEVICES);
+    assert!(matches!(found.obstacles.as_slice(), [Unfollowed { rule: Some(_), .. }]), "{:?}", found.obstacles);
+}
