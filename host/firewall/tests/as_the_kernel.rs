@@ -161,6 +161,17 @@ fn link_local_senders_are_answered_by_the_interface_they_were_seen_on() {
     expect(rules, (ETH0, TCP, "fe80::2", "[fd09::1]:53"), &Outcome::Blocked(BlockReason::AnswerBlocked));
 }
 
+/// `IP_PKTINFO`: servers of UDP answer by the interface that they were asked by, if they want to.
+#[test]
+fn a_program_can_choose_by_which_interface_its_datagrams_leave() {
+    let rules = save!("*filter" ":OUTPUT ACCEPT" "-A OUTPUT -o eth0 -j DROP" "COMMIT");
+    expect(rules, (ETH1, TCP, "192.0.2.1", "10.9.0.1:53"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+    expect(rules, (ETH1, UDP, "192.0.2.1", "10.9.0.1:53"), &Outcome::Unknown);
+    expect(rules, (ETH0, UDP, "192.0.2.1", "10.9.0.1:53"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+    let both = save!("*filter" ":OUTPUT ACCEPT" "-A OUTPUT -p udp -j DROP" "COMMIT");
+    expect(both, (ETH1, UDP, "192.0.2.1", "10.9.0.1:53"), &Outcome::Blocked(BlockReason::AnswerBlocked));
+}
+
 #[test]
 fn an_answer_that_is_not_tracked_comes_from_the_wrong_address() {
     let rules = save!(
