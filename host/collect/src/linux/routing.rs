@@ -218,6 +218,15 @@ impl KernelRouting {
             && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
     }
 
+    fn is_for_many(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => {
+                matches!(self.tables.address_type(address, None), kinds::BROADCAST | kinds::MULTICAST)
+            }
+            IpAddr::V6(address) => address.is_multicast(),
+        }
+    }
+
     fn output_of(&self, key: OutputKey, destination: IpAddr) -> OutputRoute {
         if destination.is_multicast() || destination.is_unspecified() && !self.answers_nobody(key, destination) {
             return OutputRoute::None;
@@ -373,8 +382,10 @@ impl Routing for KernelRouting {
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         let protocol = if by_protocol { protocol } else { 0 };
         let pieces = || match self.tables.all_cuts(version) {
-            Some(cuts) => cuts.pieces(|destination| {
-                self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source)
+            // Nothing is sent on to a group or to all of a link (`ip_route_input_slow`).
+            Some(cuts) => cuts.pieces(|destination| match self.is_for_many(destination) {
+                true => InputRoute::Local,
+                false => self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source),
             }),
             None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
         };

@@ -54,6 +54,8 @@ pub struct End {
     pub translated: Option<Endpoint>,
     /// A rule could still have translated where it goes.
     pub translatable: bool,
+    /// It arrived, and this is what became of its answer.
+    pub arrived: bool,
     /// It was on its way to another machine.
     pub forwarded: bool,
 }
@@ -63,7 +65,16 @@ impl End {
         let state = &flow.state;
         let translated = state.is_translated().then_some(state.endpoint);
         let translatable = !state.mapped && state.direction == Direction::Original;
-        Self { rare: state.rare, translated, translatable, region: flow.region, fate, decider, forwarded }
+        Self {
+            rare: state.rare,
+            translated,
+            translatable,
+            arrived: false,
+            region: flow.region,
+            fate,
+            decider,
+            forwarded,
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl<'m> Journey<'_, 'm> {
             (false, None) => self.answer_outside(input, &flow),
         };
         let blocked = std::mem::replace(&mut self.journal.ends, outer);
-        let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), forwarded, ..end });
+        let blocked = blocked.into_iter().map(|end| End { fate: of_answer(end.fate), arrived: true, forwarded, ..end });
         self.journal.ends.extend(blocked);
         if !input.is_loopback() && !forwarded {
             self.choose_another_way(input, &flow, &answered);
@@ -109,7 +109,9 @@ impl<'m> Journey<'_, 'm> {
         // What happens on a way that may not be taken is no evidence.
         self.journal.split_off(&before);
         for answer in chosen.into_iter().filter(|answer| !is_from_elsewhere(&answer.state)) {
-            self.end(flow.with_region(answer.region), Fate::Unknown(CHOSEN_WAY.into()));
+            let flow = flow.with_region(answer.region);
+            let end = End::new(flow, Fate::Unknown(CHOSEN_WAY.into()), None, false);
+            self.journal.ends.push(End { arrived: true, ..end });
         }
     }
 

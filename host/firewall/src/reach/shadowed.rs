@@ -414,7 +414,8 @@ impl<'s> Confirmation<'s> {
     fn is_clouded(&self, region: &Region) -> bool {
         let mut ends = self.answers().flat_map(|(_, answer)| answer.ends());
         let is_same_version = |end: &End| end.region.version() == region.version();
-        ends.any(|end| matches!(end.fate, Fate::Unknown(_)) && is_same_version(end) && end.region.overlaps(region))
+        let is_unknown = |end: &End| matches!(end.fate, Fate::Unknown(_)) && !end.arrived;
+        ends.any(|end| is_unknown(end) && is_same_version(end) && end.region.overlaps(region))
     }
 
     fn shadows(&self) -> impl Iterator<Item = (Way, &Shadows)> {
