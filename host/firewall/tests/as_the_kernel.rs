@@ -38,6 +38,8 @@ impl Host {
             group: Some(0),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
         };
         let devices = vec![
             device(LO, "lo", Device::LOOPBACK, &["127.0.0.1", "::1"]),

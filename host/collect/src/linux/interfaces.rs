@@ -107,7 +107,7 @@ impl Devices {
 
     /// The bridges.
     pub(super) fn bridges(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(|link| link.kind.as_ref().is_some_and(|kind| kind.as_str() == "bridge"))
+        self.links.iter().filter(|link| has_kind(link, "bridge"))
     }
 
     /// Every address with the index of the interface that carries it, in the order of the kernel.
@@ -135,7 +135,24 @@ impl Devices {
             group: link.group,
             addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
             bypasses: concerned.map(words).collect(),
+            ipv6: link.ipv6.is_some_and(|conf| conf.disable_ipv6 == 0),
+            lower: self.lower(link).map(|lower| lower.index).collect(),
         }
+    }
+
+    /// The devices that hand a device what comes in by them.
+    fn lower(&self, upper: &Link) -> impl Iterator<Item = &Link> {
+        let is_port = |link: &&Link| link.master.is_some_and(|master| self.takes_in(upper, master));
+        let ports = self.links.iter().filter(is_port);
+        ports.chain(upper.parent.filter(|_| shares_packets(upper)).and_then(|index| self.link(index)))
+    }
+
+    /// Whether a device gets what comes in by the ports of a master. That is the master itself; Open vSwitch may hand
+    /// it to any of its own devices. What comes in by a port of a VRF is not taken from it.
+    fn takes_in(&self, upper: &Link, master: u32) -> bool {
+        let is_switch = |link: &Link| has_kind(link, "openvswitch");
+        let of_switch = || is_switch(upper) && self.link(master).is_some_and(is_switch);
+        upper.index == master && !has_kind(upper, "vrf") || of_switch()
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.
@@ -159,6 +176,18 @@ impl Devices {
             settings: all.map_or_else(InterfaceSettings::default, |all| all.effective(link)),
         }
     }
+}
+
+fn has_kind(link: &Link, kind: &str) -> bool {
+    link.kind.as_ref().is_some_and(|known| known.as_str() == kind)
+}
+
+/// Whether packets by a device are packets by the one it is linked to, as those by a VLAN or macvlan are. A pair is
+/// linked to its other end, and what a tunnel carries is within packets of its own.
+fn shares_packets(link: &Link) -> bool {
+    const PAIRS: [&str; 3] = ["veth", "netkit", "vxcan"];
+    let kind = link.kind.as_ref().map_or("", |kind| kind.as_str());
+    !PAIRS.contains(&kind) && !TUNNELS.contains(&kind)
 }
 
 fn interface_address(entry: &Address) -> InterfaceAddress {

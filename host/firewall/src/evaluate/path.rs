@@ -407,6 +407,6 @@ fn route_words(route: &InputRoute) -> String {
 }
 
 /// A name that ends in `*` stands for all that begin so ([`Base::devices`](crate::ruleset::Base::devices)).
-fn is_named(wanted: &[u8], name: &[u8]) -> bool {
+pub(super) fn is_named(wanted: &[u8], name: &[u8]) -> bool {
     wanted.strip_suffix(b"*").map_or(wanted == name, |start| name.starts_with(start))
 }

@@ -53,6 +53,8 @@ impl Host {
             group: Some(0),
             addresses: Vec::new(),
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
         };
         Self { ruleset, devices: [(1, "lo"), (2, "eth0"), (3, "eth1")].map(device).to_vec() }
     }

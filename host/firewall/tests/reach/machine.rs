@@ -65,6 +65,8 @@ pub(crate) fn devices(of: &[DeviceOf<'_>]) -> Vec<Device> {
         group: Some(0),
         addresses: addresses.iter().map(|entry| entry.parse::<Prefix>().unwrap().address()).collect(),
         bypasses: Vec::new(),
+        ipv6: true,
+        lower: Vec::new(),
     };
     of.iter().copied().map(device).collect()
 }

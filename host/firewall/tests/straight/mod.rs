@@ -76,6 +76,8 @@ impl Host {
             group: Some(0),
             addresses: vec![own],
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
         };
         let devices = [eth0];
         let mut evaluator = Evaluator::new(Machine { ruleset: &self.ruleset, devices: &devices, routing: &Straight });
