@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use loopgate_facts::{
-    Area, Bypass, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
+    Area, Bypass, BypassKind, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
 };
 
 use loopgate_firewall::evaluate::Device;
@@ -100,6 +100,15 @@ impl Devices {
         self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
     }
 
+    /// The index of the interface that a policy rule names, 0 where it is not there. `None` for a VRF: its rules concern
+    /// what comes in by its ports too.
+    pub(super) fn rule_index(&self, name: &[u8]) -> Option<u32> {
+        match self.links.iter().find(|link| link.name == name) {
+            Some(link) if has_kind(link, "vrf") => None,
+            found => Some(found.map_or(0, |link| link.index)),
+        }
+    }
+
     /// The interfaces that forward IPv6 packets whatever `conf.all` says.
     pub(super) fn force_forwarding(&self) -> impl Iterator<Item = u32> + '_ {
         self.links.iter().filter(|link| link.ipv6.is_some_and(|conf| conf.force_forwarding)).map(|link| link.index)
@@ -122,9 +131,7 @@ impl Devices {
 
     fn evaluated_device(&self, link: &Link, bypasses: &[Bypass]) -> Device {
         let name = Untrusted::from_bytes(&link.name);
-        let concerned = bypasses
-            .iter()
-            .filter(|bypass| blinds(bypass.kind) && bypass.interface.as_ref().is_none_or(|on| *on == name));
+        let concerned = bypasses.iter().filter(|bypass| blinds(bypass.kind) && concerns(bypass, &name, link));
         let words = |bypass: &Bypass| {
             format!("{} handles packets here: {}", bypass.kind.as_str(), bypass.detail.as_str()).into()
         };
@@ -188,6 +195,15 @@ fn shares_packets(link: &Link) -> bool {
     const PAIRS: [&str; 3] = ["veth", "netkit", "vxcan"];
     let kind = link.kind.as_ref().map_or("", |kind| kind.as_str());
     !PAIRS.contains(&kind) && !TUNNELS.contains(&kind)
+}
+
+/// Whether something beside netfilter concerns packets by a device. What concerns routing concerns what comes in from
+/// outside: a packet that the machine sends itself keeps the route it left by.
+fn concerns(bypass: &Bypass, name: &Untrusted, link: &Link) -> bool {
+    match &bypass.interface {
+        Some(on) => on == name,
+        None => bypass.kind != BypassKind::Other || link.hardware != Device::LOOPBACK,
+    }
 }
 
 fn interface_address(entry: &Address) -> InterfaceAddress {

@@ -1,6 +1,7 @@
 //! The answers, held against what the kernel does with packets.
 
 mod fib;
+mod shared;
 mod wire;
 
 use std::net::IpAddr;
