@@ -32,6 +32,8 @@ use rules::{Packets, Selector};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::wire;
 
 pub(super) use cuts::kinds;
 

@@ -1,10 +1,13 @@
 //! By which interfaces listeners are reached on machines whose interfaces belong together.
 
+mod rivals;
+
 use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use loopgate_facts::{Facts, Protocol, ReachVerdict};
 use loopgate_test_support::{in_namespace, run};
 
+use crate::linux::routing::wire;
 use crate::{Collector, this_machine};
 
 fn ip(words: &str) {
@@ -62,9 +65,23 @@ fn a_port_of_a_bridge_is_no_way_in() {
         let (by_port, why) = verdict(&found, Protocol::Udp, "eth1", "10.77.0.1").unwrap();
         assert_eq!(by_port, ReachVerdict::Unknown);
         assert!(why.contains("frames to a group"), "{why}");
+        assert!(arrives_as_the_port());
         ip("link set eth1 nomaster");
         assert_eq!(verdict(&facts(), Protocol::Tcp, "eth1", "10.77.0.1"), reachable());
     });
+}
+
+/// Whether a packet in a frame to the group of LLDP comes to a socket that takes what comes in by the port alone.
+fn arrives_as_the_port() -> bool {
+    const LLDP: [u8; 6] = [1, 0x80, 0xc2, 0, 0, 0x0e];
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    socket.bind_device(Some(b"eth1")).unwrap();
+    socket.bind(&"0.0.0.0:54".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let [source, destination] = [[10, 77, 0, 2], [10, 77, 0, 1]];
+    let datagram = [&[0, 53, 0, 54, 0, 12, 0, 0][..], b"ping"].concat();
+    wire::send_frame("far1", LLDP, source.into(), destination.into(), 17, &datagram);
+    UdpSocket::from(socket).recv(&mut [0; 16]).is_ok_and(|length| length == 4)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod fib;
 mod shared;
-mod wire;
+pub(in crate::linux) mod wire;
 
 use std::net::IpAddr;
 
