@@ -93,7 +93,7 @@ fn at(
         sources: AddressSet::all(IpVersion::of(destination)),
     };
     let outcome = answers.about(&question, |endpoint| takes(listener, endpoint));
-    [entrance.doubt(listener), unclear].into_iter().flatten().fold(outcome, doubted)
+    [entrance.doubt(listener), unclear].iter().flatten().fold(outcome, doubted)
 }
 
 /// Every source, before anything is known about them.
@@ -117,7 +117,7 @@ fn blank(destination: IpAddr, verdict: ReachVerdict, reason: Option<BlockReason>
 }
 
 /// What becomes of packets of which it is not known that ordinary ones come this way, or to this socket.
-fn doubted(outcome: Outcome, because: Untrusted) -> Outcome {
+fn doubted(outcome: Outcome, because: &Untrusted) -> Outcome {
     if outcome.iter().all(|region| region.verdict != ReachVerdict::Reachable) {
         return outcome;
     }

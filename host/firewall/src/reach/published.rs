@@ -158,7 +158,8 @@ impl<'i> Search<'_, '_, '_, 'i> {
                 for region in &mut regions {
                     region.notes.extend(note.cloned());
                 }
-                (*entrance, entrance.exception().into_iter().fold(Outcome::from(regions), doubted))
+                let outcome = Outcome::from(regions);
+                (*entrance, entrance.exception().iter().fold(outcome, doubted))
             });
             Lead {
                 destination: destination.address,

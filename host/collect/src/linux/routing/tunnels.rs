@@ -18,7 +18,7 @@ const BPF: u16 = 6;
 
 /// The tunnel that an attribute names, if it does anything to packets that come in. One that is not known is taken to.
 pub(super) fn tunnel(kind: Option<Attribute<'_>>) -> Option<Tunnel> {
-    /// None, MPLS, IP, IPv6, SRv6, RPL, IOAM and xfrm: they wrap what is sent.
+    // None, MPLS, IP, IPv6, SRv6, RPL, IOAM and xfrm: they wrap what is sent.
     const SENDING: [u16; 8] = [0, 1, 2, 4, 5, 8, 9, 10];
     let kind = kind?.value.first_chunk().map(|kind| u16::from_ne_bytes(*kind))?;
     (!SENDING.contains(&kind)).then_some(Tunnel(kind))
