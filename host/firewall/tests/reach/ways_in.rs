@@ -33,9 +33,14 @@ impl Bridged {
                 _ => {}
             }
         }
-        let mut devices = devices(&of);
-        devices[3].lower = vec![3];
-        Self { devices, interfaces, ruleset: Ruleset::default() }
+        let devices = devices(&of);
+        let mut machine = Self { devices, interfaces, ruleset: Ruleset::default() };
+        machine.device(4).lower = vec![3];
+        machine
+    }
+
+    fn device(&mut self, index: u32) -> &mut Device {
+        self.devices.iter_mut().find(|device| device.index == index).unwrap()
     }
 
     /// What becomes of packets to the first of some listeners, by interface and address.
@@ -45,7 +50,7 @@ impl Bridged {
         let mut evaluator = Evaluator::new(machine);
         let addresses = Addresses::new(&self.interfaces, &[]);
         let mut answers = Answers::new(&mut evaluator);
-        let regions = of_socket(&mut answers, &listeners[0], listeners, &self.interfaces, &addresses);
+        let regions = of_socket(&mut answers, listeners.first().unwrap(), listeners, &self.interfaces, &addresses);
         let address: IpAddr = address.parse().unwrap();
         let region = regions.iter().find(|region| {
             let source: IpAddr = if address.is_ipv4() { [192, 0, 2, 7].into() } else { "2001:db8::7".parse().unwrap() };
@@ -140,7 +145,7 @@ fn published_ports_have_no_way_in_by_a_port() {
     let machine = Bridged::by(&InterfaceKind::Bridge);
     let ruleset = loopgate_firewall::iptables_save::parse(nat.as_bytes(), None).unwrap().ruleset;
     let found = publications_on(&ruleset, &machine.devices, &machine.interfaces, &host(&[LO, ETH0, ETH1, BR0]));
-    let regions = &found.listeners[0].reachability;
+    let regions = &found.listeners.first().unwrap().reachability;
     let by = |name: &str| regions.iter().any(|region| region.interfaces.contains(&name.into()));
     assert!(by("eth0") && by("br0") && !by("eth1"));
 }
@@ -160,16 +165,16 @@ fn a_chain_at_a_port_leaves_open_what_comes_in_by_the_bridge() {
         assert_eq!(is_doubted(by_bridge, "the chain c decides about packets at eth1"), open, "{policy} at {device}");
     }
     machine.ruleset = Ruleset::default();
-    machine.devices[2].bypasses = vec!["xdp handles packets here".into()];
+    machine.device(3).bypasses = vec!["xdp handles packets here".into()];
     assert!(is_doubted(machine.verdict(&[tcp()], "br0", "10.9.0.1"), "xdp handles packets here (at eth1, below)"));
-    machine.devices[3].lower = Vec::new();
+    machine.device(4).lower = Vec::new();
     assert_eq!(machine.verdict(&[tcp()], "br0", "10.9.0.1").unwrap().0, ReachVerdict::Reachable);
 }
 
 #[test]
 fn a_device_without_ipv6_takes_none() {
     let mut machine = Bridged::by(&InterfaceKind::Bridge);
-    machine.devices[1].ipv6 = false;
+    machine.device(2).ipv6 = false;
     let both = [Listener { ipv6_only: Some(false), ..listener(Protocol::Tcp, "::", 80) }];
     let not_routed = BlockReason::NotRouted.to_string();
     assert_eq!(machine.verdict(&both, "eth0", "fd09::1"), Some((ReachVerdict::Blocked, not_routed)));
@@ -189,7 +194,8 @@ fn a_socket_of_a_vrf_takes_what_comes_in_by_its_ports() {
     assert!(is_doubted(machine.verdict(&[tcp()], "eth1", "10.9.0.1"), "l3mdev_accept"));
 }
 
-/// Which sockets get packets by `eth0` to its address: `1` the first, `2` the second, `?` it depends.
+/// Which of two sockets gets packets by `eth0` to an address of it: `1` the first, `2` the second, `?` it depends; `!`
+/// where that is not what is said.
 fn winner(first: Listener, second: Listener, address: &str) -> char {
     let machine = Bridged::by(&InterfaceKind::Bridge);
     let both = [first, second];
@@ -201,7 +207,7 @@ fn winner(first: Listener, second: Listener, address: &str) -> char {
         [ReachVerdict::Reachable, ReachVerdict::Blocked] => '1',
         [ReachVerdict::Blocked, ReachVerdict::Reachable] => '2',
         [ReachVerdict::Unknown, ReachVerdict::Unknown] if verdicts.iter().all(unclear) => '?',
-        _ => panic!("{verdicts:?}"),
+        _ => '!',
     }
 }
 

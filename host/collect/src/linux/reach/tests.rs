@@ -4,7 +4,7 @@ mod rivals;
 
 use std::net::{IpAddr, TcpListener, UdpSocket};
 
-use loopgate_facts::{Facts, Protocol, ReachVerdict};
+use loopgate_facts::{Facts, Protocol, ReachVerdict, Untrusted};
 use loopgate_test_support::{in_namespace, run};
 
 use crate::linux::routing::wire;
@@ -41,7 +41,7 @@ fn verdict(facts: &Facts, protocol: Protocol, interface: &str, destination: &str
         part.interfaces.contains(&interface.into()) && part.destinations.contains(&destination) && part.lists(source)
     });
     let part = parts.next()?;
-    Some((part.verdict, part.unknown_because.iter().map(|why| why.as_str()).collect::<Vec<_>>().join("; ")))
+    Some((part.verdict, part.unknown_because.iter().map(Untrusted::as_str).collect::<Vec<_>>().join("; ")))
 }
 
 fn facts() -> Facts {
@@ -50,8 +50,8 @@ fn facts() -> Facts {
     facts
 }
 
-fn reachable() -> Option<(ReachVerdict, String)> {
-    Some((ReachVerdict::Reachable, String::new()))
+fn is_reachable(found: Option<(ReachVerdict, String)>) -> bool {
+    found.is_some_and(|(verdict, _)| verdict == ReachVerdict::Reachable)
 }
 
 #[test]
@@ -61,13 +61,13 @@ fn a_port_of_a_bridge_is_no_way_in() {
         let _sockets = (TcpListener::bind("[::]:80").unwrap(), UdpSocket::bind("0.0.0.0:53").unwrap());
         let found = facts();
         assert_eq!(verdict(&found, Protocol::Tcp, "eth1", "10.77.0.1"), None);
-        assert_eq!(verdict(&found, Protocol::Tcp, "br0", "10.77.0.1"), reachable());
+        assert!(is_reachable(verdict(&found, Protocol::Tcp, "br0", "10.77.0.1")));
         let (by_port, why) = verdict(&found, Protocol::Udp, "eth1", "10.77.0.1").unwrap();
         assert_eq!(by_port, ReachVerdict::Unknown);
         assert!(why.contains("frames to a group"), "{why}");
         assert!(arrives_as_the_port());
         ip("link set eth1 nomaster");
-        assert_eq!(verdict(&facts(), Protocol::Tcp, "eth1", "10.77.0.1"), reachable());
+        assert!(is_reachable(verdict(&facts(), Protocol::Tcp, "eth1", "10.77.0.1")));
     });
 }
 
