@@ -40,6 +40,7 @@ impl Host {
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),
+            in_vrf: false,
         };
         let devices = vec![
             device(LO, "lo", Device::LOOPBACK, &["127.0.0.1", "::1"]),

@@ -144,6 +144,7 @@ impl Devices {
             bypasses: concerned.map(words).collect(),
             ipv6: link.ipv6.is_some_and(|conf| conf.disable_ipv6 == 0),
             lower: self.lower(link).map(|lower| lower.index).collect(),
+            in_vrf: link.master.and_then(|master| self.link(master)).is_some_and(|master| has_kind(master, "vrf")),
         }
     }
 

@@ -3,6 +3,9 @@
 //! Packets by a bridge have come in by one of its ports first, those by a VLAN by its parent. The chains of that device
 //! see them there, as does what handles packets beside netfilter. Which port it was is not known, so what these do is
 //! not followed: where there are any, packets by the upper device are unknown.
+//!
+//! What comes in by a port of a VRF comes in by the port at prerouting, and by the VRF there again and at every later
+//! hook (`vrf_ip_rcv`, `drivers/net/vrf.c`). That is not followed either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +32,17 @@ impl Beneath {
 }
 
 fn obstacle(machine: &Machine<'_>, device: &Device) -> Option<Untrusted> {
-    device.bypasses.first().cloned().or_else(|| lower(machine, device).into_iter().find_map(|lower| at(machine, lower)))
+    let in_vrf = || {
+        let is_seen = device.in_vrf && machine.ruleset.chains.iter().any(decides);
+        is_seen.then(|| "rules see what comes in by a port of a VRF as coming in by the VRF".into())
+    };
+    let below = || lower(machine, device).into_iter().find_map(|lower| at(machine, lower));
+    device.bypasses.first().cloned().or_else(in_vrf).or_else(below)
+}
+
+/// Whether a chain is entered by the kernel and does anything.
+fn decides(chain: &Chain) -> bool {
+    chain.base.as_ref().is_some_and(|base| base.policy == Policy::Drop || !chain.rules.is_empty())
 }
 
 /// All devices below one, however far.
@@ -56,12 +69,11 @@ fn at(machine: &Machine<'_>, lower: &Device) -> Option<Untrusted> {
 
 /// A chain that may decide about packets at a device.
 fn chain(ruleset: &Ruleset, device: &[u8]) -> Option<Untrusted> {
-    let decides = |chain: &&Chain| {
+    let sees = |chain: &&Chain| {
         let is_active = ruleset.table(chain.table).is_some_and(|table| !table.dormant);
-        let base = chain.base.as_ref().filter(|base| is_at(base, device));
-        base.is_some_and(|base| is_active && (base.policy == Policy::Drop || !chain.rules.is_empty()))
+        is_active && decides(chain) && chain.base.as_ref().is_some_and(|base| is_at(base, device))
     };
-    let found = ruleset.chains.iter().find(decides)?;
+    let found = ruleset.chains.iter().find(sees)?;
     Some(format!("the chain {} decides about packets", found.name.as_str()).into())
 }
 

@@ -26,6 +26,8 @@ pub struct Device {
     pub ipv6: bool,
     /// The devices that its packets come in by before, by index: ports of a bridge or bond, the parent of a VLAN.
     pub lower: Vec<u32>,
+    /// Whether it belongs to a VRF.
+    pub in_vrf: bool,
 }
 
 impl Device {

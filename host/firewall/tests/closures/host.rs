@@ -55,6 +55,7 @@ impl Host {
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),
+            in_vrf: false,
         };
         Self { ruleset, devices: [(1, "lo"), (2, "eth0"), (3, "eth1")].map(device).to_vec() }
     }

@@ -30,6 +30,7 @@ pub(super) fn devices() -> Vec<Device> {
         bypasses: Vec::new(),
         ipv6: true,
         lower: Vec::new(),
+        in_vrf: false,
     };
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let bridge = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));

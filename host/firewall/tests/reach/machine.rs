@@ -67,6 +67,7 @@ pub(crate) fn devices(of: &[DeviceOf<'_>]) -> Vec<Device> {
         bypasses: Vec::new(),
         ipv6: true,
         lower: Vec::new(),
+        in_vrf: false,
     };
     of.iter().copied().map(device).collect()
 }

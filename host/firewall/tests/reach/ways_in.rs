@@ -194,6 +194,19 @@ fn a_socket_of_a_vrf_takes_what_comes_in_by_its_ports() {
     assert!(is_doubted(machine.verdict(&[tcp()], "eth1", "10.9.0.1"), "l3mdev_accept"));
 }
 
+/// `-i eth1` matches nothing at the input hook there.
+#[test]
+fn rules_see_the_vrf_and_not_its_port() {
+    let filter = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i eth1 -j DROP\nCOMMIT\n";
+    let mut machine = Bridged::by(&InterfaceKind::Vrf);
+    machine.device(3).in_vrf = true;
+    let listeners = [bound(tcp(), "br0")];
+    assert_eq!(machine.verdict(&listeners, "eth1", "10.9.0.1").unwrap().0, ReachVerdict::Reachable);
+    machine.ruleset = loopgate_firewall::iptables_save::parse(filter.as_bytes(), None).unwrap().ruleset;
+    assert!(is_doubted(machine.verdict(&listeners, "eth1", "10.9.0.1"), "as coming in by the VRF"));
+    assert_eq!(machine.verdict(&[tcp()], "eth0", "10.9.0.1").unwrap().0, ReachVerdict::Reachable);
+}
+
 /// Which of two sockets gets packets by `eth0` to an address of it: `1` the first, `2` the second, `?` it depends; `!`
 /// where that is not what is said.
 fn winner(first: Listener, second: Listener, address: &str) -> char {

@@ -78,6 +78,7 @@ impl Host {
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),
+            in_vrf: false,
         };
         let devices = [eth0];
         let mut evaluator = Evaluator::new(Machine { ruleset: &self.ruleset, devices: &devices, routing: &Straight });
