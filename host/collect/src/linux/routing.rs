@@ -153,6 +153,20 @@ impl KernelRouting {
         }
     }
 
+    /// Whom rules concern that a question may come to. Of IPv4 the kernel also looks for the way back to the source, as
+    /// if that came in by the loopback device, or by the device that a packet goes on by (`__fib_validate_source`,
+    /// `net/ipv4/fib_frontend.c`).
+    fn incoming(&self, question: &InputQuestion<'_>) -> Packets {
+        let InputQuestion { interface, destination, .. } = *question;
+        match destination {
+            IpAddr::V6(_) => Packets::Incoming { interface, reverse: None },
+            IpAddr::V4(_) if self.tables.is_local(destination) => {
+                Packets::Incoming { interface, reverse: Some(self.loopback) }
+            }
+            IpAddr::V4(_) => Packets::Any,
+        }
+    }
+
     /// What routes do to packets beside the rules.
     pub(super) fn bypasses(&self) -> impl Iterator<Item = Bypass> {
         self.tables.tunnels().into_iter().map(tunnels::Tunnel::bypass)
@@ -367,8 +381,9 @@ impl KernelRouting {
 impl Routing for KernelRouting {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
         let version = IpVersion::of(question.destination);
-        let packets = Packets::Incoming(question.interface);
-        let mark = match self.known((version, packets), question.mark, &[Selector::SourcePort, Selector::Service]) {
+        let packets = self.incoming(question);
+        let hidden = if version == IpVersion::V4 { &HIDDEN_FROM_INPUT_V4[..] } else { &HIDDEN_FROM_INPUT_V6 };
+        let mark = match self.known((version, packets), question.mark, hidden) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
@@ -427,6 +442,9 @@ impl Routing for KernelRouting {
 }
 
 // What questions do not say of a packet.
+const HIDDEN_FROM_INPUT_V4: [Selector; 2] = [Selector::SourcePort, Selector::Service];
+/// A packet counts as one of root (`ip6_route_input`), a question as one of nobody (`inet6_rtm_getroute`).
+const HIDDEN_FROM_INPUT_V6: [Selector; 3] = [Selector::SourcePort, Selector::Service, Selector::User];
 const HIDDEN_FROM_OUTPUT: [Selector; 4] =
     [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
 const HIDDEN_FROM_FORWARDED: [Selector; 5] =

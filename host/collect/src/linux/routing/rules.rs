@@ -28,7 +28,11 @@ pub(super) struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packets {
     /// They came in by an interface.
-    Incoming(u32),
+    Incoming {
+        interface: u32,
+        /// The interface that the way back to their source is looked up for.
+        reverse: Option<u32>,
+    },
     /// This machine sends them, from a socket that may be bound to an interface.
     Own {
         /// The index of the loopback device.
@@ -42,11 +46,12 @@ impl Rule {
     /// Whether it can match packets.
     pub(super) fn concerns(&self, packets: Packets) -> bool {
         let (input, output) = match packets {
-            Packets::Incoming(interface) => (interface, None),
-            Packets::Own { loopback, bound } => (loopback, bound),
+            Packets::Incoming { interface, reverse } => ([Some(interface), reverse], None),
+            Packets::Own { loopback, bound } => ([Some(loopback), None], bound),
             Packets::Any => return true,
         };
-        self.input.is_none_or(|wanted| wanted == input) && self.output.is_none_or(|wanted| Some(wanted) == output)
+        self.input.is_none_or(|wanted| input.contains(&Some(wanted)))
+            && self.output.is_none_or(|wanted| Some(wanted) == output)
     }
 }
 

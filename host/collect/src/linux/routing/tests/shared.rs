@@ -78,25 +78,39 @@ fn next_hops_with_numbers_are_looked_up() {
 fn rules_that_cannot_concern_packets_leave_them_known() {
     in_namespace("linux::routing::tests::shared::rules_that_cannot_concern_packets_leave_them_known", || {
         cable();
-        let input = |now: &Now| {
-            let pieces = now.input("10.9.0.1".parse().unwrap());
-            pieces.iter().any(|(_, route)| matches!(route, InputRoute::Unknown(_)))
+        let input = |now: &Now, destination: &str| {
+            let destination = destination.parse().unwrap();
+            let question = InputQuestion {
+                interface: now.index("eth0"),
+                destination,
+                sources: &AddressSet::all(IpVersion::of(destination)),
+                mark: Some(0),
+                protocol: 6,
+                port: 80,
+            };
+            now.routing.input(&question).iter().any(|(_, route)| matches!(route, InputRoute::Unknown(_)))
         };
         for (rule, expected) in [
-            ("sport 53", [true, true]),
-            ("iif eth0 sport 53", [true, false]),
-            ("iif eth1 sport 53", [false, false]),
-            ("iif lo sport 53", [false, true]),
-            ("oif eth0 sport 53", [false, false]),
-            ("not iif eth1 sport 53", [true, true]),
-            ("iif gone sport 53", [false, false]),
-            ("iif lo dport 22", [false, true]),
-            ("iif eth1 tos 0x10", [false, false]),
+            ("sport 53", [true, true, true]),
+            ("iif eth0 sport 53", [true, true, false]),
+            ("iif eth1 sport 53", [false, true, false]),
+            ("iif lo sport 53", [true, true, true]),
+            ("oif eth0 sport 53", [false, true, false]),
+            ("not iif eth1 sport 53", [true, true, true]),
+            ("iif gone sport 53", [false, true, false]),
+            ("iif lo dport 22", [false, false, true]),
+            ("iif eth1 tos 0x10", [false, true, false]),
         ] {
             ip(&format!("rule add {rule} lookup 7"));
             let now = Now::read();
-            assert_eq!([input(&now), leaves_by(&now, "10.9.0.2") == 0], expected, "{rule}");
+            let [own, others] = ["10.9.0.1", "10.77.0.2"].map(|destination| input(&now, destination));
+            assert_eq!([own, others, leaves_by(&now, "10.9.0.2") == 0], expected, "{rule}");
             ip(&format!("rule delete {rule} lookup 7"));
+        }
+        for (rule, expected) in [("iif eth0 uidrange 0-0", true), ("iif eth1 uidrange 0-0", false)] {
+            ip(&format!("-6 rule add {rule} lookup 7"));
+            assert_eq!(input(&Now::read(), "fd09::1"), expected, "{rule}");
+            ip(&format!("-6 rule delete {rule} lookup 7"));
         }
     });
 }
