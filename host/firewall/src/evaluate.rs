@@ -8,6 +8,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `path`, `way_back` | the hooks in the order of the kernel and routing between them, and the way of the answer |
+//! | `beneath` | what decides at the devices below the one that packets come in by |
 //! | `hooks` | which chains are at a hook, in which order |
 //! | `walk`, `index` | one base chain, with jumps and gotos, without the rules that cannot match |
 //! | `run` | one rule, operation by operation |
@@ -20,6 +21,7 @@
 //! | `ports` | which ports have one answer |
 
 mod answer;
+mod beneath;
 mod compute;
 mod condition;
 mod describe;
@@ -47,7 +49,7 @@ mod way_back;
 
 use std::collections::BTreeSet;
 
-use loopgate_facts::Untrusted;
+use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::{PortSet, Region};
@@ -61,6 +63,7 @@ pub use ports::PortClasses;
 pub use responder::Responder;
 pub use shadow::{Earlier, Ruling, Shadows};
 
+use beneath::Beneath;
 use flow::Flow;
 use hooks::Hooks;
 use index::Indexes;
@@ -89,6 +92,7 @@ pub struct Question {
 /// faster than many.
 pub struct Evaluator<'m> {
     machine: Machine<'m>,
+    beneath: Beneath,
     hooks: Hooks,
     lookups: Lookups,
     indexes: Indexes,
@@ -98,8 +102,14 @@ pub struct Evaluator<'m> {
 impl<'m> Evaluator<'m> {
     /// An evaluator for a machine.
     pub fn new(machine: Machine<'m>) -> Self {
-        let (hooks, learned) = (Hooks::of(machine.ruleset), Learned::of(machine.ruleset));
-        Self { machine, hooks, lookups: Lookups::default(), indexes: Indexes::default(), learned }
+        Self {
+            machine,
+            beneath: Beneath::of(&machine),
+            hooks: Hooks::of(machine.ruleset),
+            learned: Learned::of(machine.ruleset),
+            lookups: Lookups::default(),
+            indexes: Indexes::default(),
+        }
     }
 
     /// The machine.
@@ -153,7 +163,7 @@ impl<'m> Evaluator<'m> {
 
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, hooks, lookups, indexes, learned } = self;
+        let Self { machine, beneath, hooks, lookups, indexes, learned } = self;
         let (responder, without) = (question.responder, asked.without);
         let mut journey = Journey { machine, hooks, lookups, indexes, learned, journal, run: 0, without, responder };
         let version = IpVersion::of(question.destination.address);
@@ -161,8 +171,9 @@ impl<'m> Evaluator<'m> {
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
         match machine.device(question.interface) {
             None => journey.unknown(flow, "an interface that was not seen".into()),
-            Some(device) => match device.bypasses.first() {
-                Some(bypass) => journey.unknown(flow, bypass.clone()),
+            Some(device) => match beneath.obstacle(device) {
+                Some(why) => journey.unknown(flow, why.clone()),
+                None if version == IpVersion::V6 && !device.ipv6 => journey.dropped(flow),
                 None if device.is_loopback() => journey.here(device, &flow),
                 None => journey.outside(device, flow),
             },
@@ -184,5 +195,10 @@ struct Asked<'q> {
 impl Journey<'_, '_> {
     fn unknown(&mut self, flow: Flow, why: Untrusted) {
         self.journal.ends.push(End::new(flow, Fate::Unknown(why), None, false));
+    }
+
+    /// The device does not speak the version of IP.
+    fn dropped(&mut self, flow: Flow) {
+        self.journal.ends.push(End::new(flow, Fate::Blocked(BlockReason::NotRouted), None, false));
     }
 }

@@ -2,8 +2,10 @@
 
 mod answers;
 mod destinations;
+mod entrance;
 mod published;
 mod record;
+mod rivals;
 mod shadowed;
 mod summary;
 mod ways;
@@ -23,6 +25,8 @@ pub use published::{Publications, Unfollowed, published};
 pub use record::{decision, records, reference};
 pub use summary::summarise;
 
+use entrance::{Entrance, entrances};
+use rivals::{Share, rivals, share};
 use ways::{Outcome, Ways};
 
 /// The number of a transport protocol (IANA, "Assigned Internet Protocol Numbers").
@@ -35,8 +39,8 @@ pub fn protocol_number(protocol: Protocol) -> u8 {
     }
 }
 
-/// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: a socket on
-/// one address takes what a socket on all addresses would get.
+/// Who can reach a listener that has a socket. `others` are the listeners of the machine, itself included: which of
+/// several sockets on a port gets a packet is for the kernel to choose.
 pub fn of_socket(
     answers: &mut Answers<'_, '_>,
     listener: &Listener,
@@ -45,12 +49,23 @@ pub fn of_socket(
     addresses: &Addresses,
 ) -> Vec<Reachability> {
     let mut ways = Ways::default();
+    let entrances = entrances(interfaces, listener.protocol, answers.evaluator().machine().ruleset);
+    let rivals = rivals(listener, others);
     let responder = responder(listener, interfaces);
-    for (destination, taken) in addresses.of(listener, others) {
+    for destination in addresses.of(listener) {
         // An address of another link is no way to all addresses.
-        let carry = |interface: &&Interface| !listener.address.is_unspecified() || is_on_link(destination, interface);
-        for interface in interfaces.iter().filter(carry) {
-            ways.add(interface, destination, at(answers, (listener, responder), (destination, taken), interface));
+        let carry = |at: &&Entrance<'_>| !listener.address.is_unspecified() || is_on_link(destination, at.interface);
+        for entrance in entrances.iter().filter(carry) {
+            let share = if takes_from(listener, destination, entrance) {
+                Ok(share(listener, &rivals, destination, entrance))
+            } else {
+                Err(BlockReason::OtherInterface)
+            };
+            ways.add(
+                entrance.interface,
+                destination,
+                at(answers, (listener, responder), (destination, share), entrance),
+            );
         }
     }
     ways.regions(listener.port)
@@ -65,15 +80,41 @@ pub fn responder(listener: &Listener, interfaces: &[Interface]) -> Responder {
 fn at(
     answers: &mut Answers<'_, '_>,
     (listener, responder): (&Listener, Responder),
-    (destination, taken): (IpAddr, bool),
-    interface: &Interface,
+    (destination, share): (IpAddr, Result<Share, BlockReason>),
+    entrance: &Entrance<'_>,
 ) -> Outcome {
-    let whole = AddressSet::all(IpVersion::of(destination));
-    let blank = |verdict, reason| Reachability {
+    const UNCLEAR: &str = "another socket on this port may get the packets, which the order of binding decides";
+    let unclear = match share {
+        Err(reason) => return [blank(destination, ReachVerdict::Blocked, Some(reason))].into(),
+        Ok(Share::Nothing) => {
+            return [blank(destination, ReachVerdict::Blocked, Some(BlockReason::Elsewhere))].into();
+        }
+        Ok(Share::Unclear) => Some(UNCLEAR.into()),
+        Ok(Share::All) => None,
+    };
+    if is_group(destination) {
+        let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
+        let unknown_because = vec![because];
+        return [Reachability { unknown_because, ..blank(destination, ReachVerdict::Unknown, None) }].into();
+    }
+    let question = Question {
+        interface: entrance.interface.index,
+        protocol: protocol_number(listener.protocol),
+        destination: Endpoint { address: destination, port: listener.port },
+        sources: AddressSet::all(IpVersion::of(destination)),
+        responder,
+    };
+    let outcome = answers.about(&question, |endpoint| takes(listener, endpoint));
+    [entrance.doubt(listener), unclear].iter().flatten().fold(outcome, doubted)
+}
+
+/// Every source, before anything is known about them.
+fn blank(destination: IpAddr, verdict: ReachVerdict, reason: Option<BlockReason>) -> Reachability {
+    Reachability {
         interfaces: Vec::new(),
         destinations: Vec::new(),
         port: 0,
-        sources: whole.prefixes(),
+        sources: AddressSet::all(IpVersion::of(destination)).prefixes(),
         excluded_sources: Vec::new(),
         unlisted_sources: 0,
         verdict,
@@ -84,25 +125,21 @@ fn at(
         decided_by: None,
         narrowed_by: Vec::new(),
         notes: Vec::new(),
-    };
-    if !takes_from(listener, destination, interface) {
-        return [blank(ReachVerdict::Blocked, Some(BlockReason::OtherInterface))].into();
     }
-    if taken {
-        return [blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))].into();
+}
+
+/// What becomes of packets of which it is not known that ordinary ones come this way, or to this socket.
+fn doubted(outcome: Outcome, because: &Untrusted) -> Outcome {
+    if outcome.iter().all(|region| region.verdict != ReachVerdict::Reachable) {
+        return outcome;
     }
-    if is_group(destination) {
-        let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
-        return [Reachability { unknown_because: vec![because], ..blank(ReachVerdict::Unknown, None) }].into();
-    }
-    let question = Question {
-        interface: interface.index,
-        protocol: protocol_number(listener.protocol),
-        destination: Endpoint { address: destination, port: listener.port },
-        sources: whole,
-        responder,
-    };
-    answers.about(&question, |endpoint| takes(listener, endpoint))
+    let doubted = outcome.iter().cloned().map(|region| match region.verdict {
+        ReachVerdict::Reachable => {
+            Reachability { verdict: ReachVerdict::Unknown, unknown_because: vec![because.clone()], ..region }
+        }
+        _ => region,
+    });
+    doubted.collect()
 }
 
 /// Whether the socket gets what is delivered to an endpoint.
@@ -119,9 +156,8 @@ fn takes(listener: &Listener, endpoint: Endpoint) -> bool {
 
 /// Whether the socket takes packets that come in by an interface (`SO_BINDTODEVICE`, `socket(7)`), and whether the
 /// address means the same there.
-fn takes_from(listener: &Listener, destination: IpAddr, interface: &Interface) -> bool {
-    let bound = listener.interface().is_none_or(|name| *name == interface.name);
-    bound && is_on_link(destination, interface)
+fn takes_from(listener: &Listener, destination: IpAddr, entrance: &Entrance<'_>) -> bool {
+    listener.interface().is_none_or(|device| entrance.is_of(device)) && is_on_link(destination, entrance.interface)
 }
 
 /// Whether packets to an address come in by an interface: a link-local one of IPv6 belongs to its link (RFC 4007).

@@ -38,6 +38,9 @@ impl Host {
             group: Some(0),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
+            in_vrf: false,
         };
         let devices = vec![
             device(LO, "lo", Device::LOOPBACK, &["127.0.0.1", "::1"]),

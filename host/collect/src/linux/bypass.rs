@@ -23,7 +23,9 @@ use std::net::IpAddr;
 
 use loopgate_facts::{Area, Bypass, BypassKind, Listener, Protocol, Untrusted};
 use loopgate_firewall::Ruleset;
+use loopgate_firewall::ruleset::{Family, Hook};
 
+use self::rules::Concerned;
 use super::interfaces::Devices;
 use super::root::Root;
 use super::sockets::ListeningSocket;
@@ -49,6 +51,7 @@ pub(super) fn observe(devices: &Devices, root: &Root, gaps: &mut Gaps) -> Bypass
     ipsec::observe(&mut bypasses);
     ipvs::observe(root, &mut bypasses);
     bypasses.found.extend(bridges(devices, root));
+    bypasses.rules.append(frames(root));
     bypasses.report(gaps);
     bypasses
 }
@@ -92,6 +95,16 @@ fn bridges(devices: &Devices, root: &Root) -> Vec<Bypass> {
     let bridges = devices.bridges().map(|link| devices.name(link.index));
     let bypass = |name| Bypass { interface: Some(name), kind: BypassKind::BridgeNetfilter, detail: detail.clone() };
     bridges.map(bypass).collect()
+}
+
+/// The table `broute` of legacy ebtables, which has frames routed instead of bridged. Its rules are not read, but what
+/// is not loaded has none.
+fn frames(root: &Root) -> Ruleset {
+    const LIMIT: u64 = 1 << 20;
+    let modules = root.read("proc/modules", LIMIT).unwrap_or_default();
+    let is_loaded = modules.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"ebtable_broute "));
+    let rule = (Concerned::default(), "the table broute of ebtables".into());
+    rules::chain(Family::Bridge, (Hook::Prerouting, 0), is_loaded.then_some(rule))
 }
 
 /// The settings of `br_netfilter` that are on. Where it is not loaded there are none.

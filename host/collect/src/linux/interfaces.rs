@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use loopgate_facts::{
-    Area, Bypass, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
+    Area, Bypass, BypassKind, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
 };
 
 use loopgate_firewall::evaluate::Device;
@@ -100,6 +100,15 @@ impl Devices {
         self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
     }
 
+    /// The index of the interface that a policy rule names, 0 where it is not there. `None` for a VRF: its rules concern
+    /// what comes in by its ports too.
+    pub(super) fn rule_index(&self, name: &[u8]) -> Option<u32> {
+        match self.links.iter().find(|link| link.name == name) {
+            Some(link) if has_kind(link, "vrf") => None,
+            found => Some(found.map_or(0, |link| link.index)),
+        }
+    }
+
     /// The interfaces that forward IPv6 packets whatever `conf.all` says.
     pub(super) fn force_forwarding(&self) -> impl Iterator<Item = u32> + '_ {
         self.links.iter().filter(|link| link.ipv6.is_some_and(|conf| conf.force_forwarding)).map(|link| link.index)
@@ -107,7 +116,7 @@ impl Devices {
 
     /// The bridges.
     pub(super) fn bridges(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(|link| link.kind.as_ref().is_some_and(|kind| kind.as_str() == "bridge"))
+        self.links.iter().filter(|link| has_kind(link, "bridge"))
     }
 
     /// Every address with the index of the interface that carries it, in the order of the kernel.
@@ -122,9 +131,7 @@ impl Devices {
 
     fn evaluated_device(&self, link: &Link, bypasses: &[Bypass]) -> Device {
         let name = Untrusted::from_bytes(&link.name);
-        let concerned = bypasses
-            .iter()
-            .filter(|bypass| blinds(bypass.kind) && bypass.interface.as_ref().is_none_or(|on| *on == name));
+        let concerned = bypasses.iter().filter(|bypass| blinds(bypass.kind) && concerns(bypass, &name, link));
         let words = |bypass: &Bypass| {
             format!("{} handles packets here: {}", bypass.kind.as_str(), bypass.detail.as_str()).into()
         };
@@ -135,7 +142,25 @@ impl Devices {
             group: link.group,
             addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
             bypasses: concerned.map(words).collect(),
+            ipv6: link.ipv6.is_some_and(|conf| conf.disable_ipv6 == 0),
+            lower: self.lower(link).map(|lower| lower.index).collect(),
+            in_vrf: link.master.and_then(|master| self.link(master)).is_some_and(|master| has_kind(master, "vrf")),
         }
+    }
+
+    /// The devices that hand a device what comes in by them.
+    fn lower(&self, upper: &Link) -> impl Iterator<Item = &Link> {
+        let is_port = |link: &&Link| link.master.is_some_and(|master| self.takes_in(upper, master));
+        let ports = self.links.iter().filter(is_port);
+        ports.chain(upper.parent.filter(|_| shares_packets(upper)).and_then(|index| self.link(index)))
+    }
+
+    /// Whether a device gets what comes in by the ports of a master. That is the master itself; Open vSwitch may hand
+    /// it to any of its own devices. What comes in by a port of a VRF is not taken from it.
+    fn takes_in(&self, upper: &Link, master: u32) -> bool {
+        let is_switch = |link: &Link| has_kind(link, "openvswitch");
+        let of_switch = || is_switch(upper) && self.link(master).is_some_and(is_switch);
+        upper.index == master && !has_kind(upper, "vrf") || of_switch()
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.
@@ -158,6 +183,27 @@ impl Devices {
             addresses: addresses.map(interface_address).collect(),
             settings: all.map_or_else(InterfaceSettings::default, |all| all.effective(link)),
         }
+    }
+}
+
+fn has_kind(link: &Link, kind: &str) -> bool {
+    link.kind.as_ref().is_some_and(|known| known.as_str() == kind)
+}
+
+/// Whether packets by a device are packets by the one it is linked to, as those by a VLAN or macvlan are. A pair is
+/// linked to its other end, and what a tunnel carries is within packets of its own.
+fn shares_packets(link: &Link) -> bool {
+    const PAIRS: [&str; 3] = ["veth", "netkit", "vxcan"];
+    let kind = link.kind.as_ref().map_or("", |kind| kind.as_str());
+    !PAIRS.contains(&kind) && !TUNNELS.contains(&kind)
+}
+
+/// Whether something beside netfilter concerns packets by a device. What concerns routing concerns what comes in from
+/// outside: a packet that the machine sends itself keeps the route it left by.
+fn concerns(bypass: &Bypass, name: &Untrusted, link: &Link) -> bool {
+    match &bypass.interface {
+        Some(on) => on == name,
+        None => bypass.kind != BypassKind::Other || link.hardware != Device::LOOPBACK,
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn observe(facts: &mut Facts, devices: &Devices, root: &Root, gaps: &
     rules.report(gaps);
     facts.firewall.backends = rules.backends();
     match KernelRouting::new(devices, &facts.interfaces, root) {
-        Ok(routing) => join(facts, devices, &rules, &routing, gaps),
+        Ok(routing) => {
+            facts.bypasses.extend(routing.bypasses());
+            join(facts, devices, &rules, &routing, gaps);
+        }
         Err(error) => gaps.area(Area::Firewall, error, "how packets are routed, and so who can reach a listener"),
     }
 }
@@ -155,3 +158,6 @@ impl Inquiry {
         Evaluator::new(Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &self.routing })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,15 @@
 mod ask;
 mod cuts;
 mod facts;
+mod objects;
 mod rules;
+mod tunnels;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-use loopgate_facts::{BlockReason, Interface, RoutingAnswer, RpFilter, Untrusted};
+use loopgate_facts::{BlockReason, Bypass, Interface, RoutingAnswer, RpFilter, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
@@ -27,10 +29,12 @@ use super::root::Root;
 use super::settings;
 use ask::{Asker, Refusal, Reply, RouteRequest};
 use cuts::Tables;
-use rules::Selector;
+use rules::{Packets, Selector};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::wire;
 
 pub(super) use cuts::kinds;
 
@@ -138,10 +142,59 @@ impl KernelRouting {
         self.asker.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
 
+    /// Whether the route that a question comes to shares its packets among several interfaces.
+    fn is_split(&self, request: &RouteRequest) -> bool {
+        let version = IpVersion::of(request.destination);
+        // Asked for an entry, IPv6 does not hold rules against the source (`ip6_route_lookup`, `net/ipv6/route.c`).
+        let misses_rules = version == IpVersion::V6 && self.tables.asks_for(version, &[Selector::Source]).is_some();
+        self.tables.may_be_split(request.destination) && (misses_rules || self.is_entry_split(request))
+    }
+
+    fn is_entry_split(&self, request: &RouteRequest) -> bool {
+        // With a source, IPv6 gives the entry of a device that carries it (`rt6_device_match`), even of another prefix.
+        let source = request.source.filter(IpAddr::is_ipv4);
+        match self.ask(&RouteRequest { fib_match: true, source, ..request.clone() }) {
+            Reply::Route { interface, others, object, is_entry: true, .. } => {
+                let told = interface.into_iter().chain(others).collect::<Vec<_>>();
+                let hops = match object.filter(|_| told.is_empty()) {
+                    Some(object) => self.tables.interfaces_of(object),
+                    None => Some(told),
+                };
+                hops.is_none_or(|hops| hops.iter().any(|hop| Some(hop) != hops.first()))
+            }
+            Reply::Route { .. } | Reply::Refused(_) => true,
+        }
+    }
+
+    /// Whom rules concern that a question may come to. Of IPv4 the kernel also looks for the way back to the source, as
+    /// if that came in by the loopback device, or by the device that a packet goes on by (`__fib_validate_source`,
+    /// `net/ipv4/fib_frontend.c`).
+    fn incoming(&self, question: &InputQuestion<'_>) -> Packets {
+        let InputQuestion { interface, destination, .. } = *question;
+        match destination {
+            IpAddr::V6(_) => Packets::Incoming { interface, reverse: None },
+            IpAddr::V4(_) if self.tables.is_local(destination) => {
+                Packets::Incoming { interface, reverse: Some(self.loopback) }
+            }
+            IpAddr::V4(_) => Packets::Any,
+        }
+    }
+
+    /// What routes do to packets beside the rules.
+    pub(super) fn bypasses(&self) -> impl Iterator<Item = Bypass> {
+        self.tables.tunnels().into_iter().map(tunnels::Tunnel::bypass)
+    }
+
     /// The mark to ask with, or why there is no answer: policy routing asks for something that is not known.
-    fn known(&self, version: IpVersion, mark: Option<u32>, hidden: &[Selector]) -> Result<u32, Untrusted> {
-        let unmarked = if mark.is_none() { self.tables.asks_for(version, &[Selector::Mark]) } else { None };
-        let missing = unmarked.or_else(|| self.tables.asks_for(version, hidden));
+    fn known(
+        &self,
+        (version, packets): (IpVersion, Packets),
+        mark: Option<u32>,
+        hidden: &[Selector],
+    ) -> Result<u32, Untrusted> {
+        let asks_for = |any: &[Selector]| self.tables.asks_of(version, packets, any);
+        let unmarked = if mark.is_none() { asks_for(&[Selector::Mark]) } else { None };
+        let missing = unmarked.or_else(|| asks_for(hidden));
         missing.map_or(Ok(mark.unwrap_or_default()), |selector| Err(selector.reason()))
     }
 
@@ -171,7 +224,7 @@ impl KernelRouting {
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
             Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => {
-                self.forward(&key, source, interface)
+                self.forward(&key, &request, interface)
             }
             Reply::Route { kind: kinds::BLACKHOLE | kinds::UNREACHABLE | kinds::PROHIBIT | kinds::THROW, .. } => {
                 InputRoute::Blocked(BlockReason::NotRouted)
@@ -183,12 +236,12 @@ impl KernelRouting {
         }
     }
 
-    fn forward(&self, key: &InputKey, source: IpAddr, interface: u32) -> InputRoute {
-        if self.tables.is_split(key.destination) {
+    fn forward(&self, key: &InputKey, request: &RouteRequest, interface: u32) -> InputRoute {
+        if self.is_split(request) {
             return InputRoute::Unknown(SPLIT.into());
         }
         // `ip6_forward`: packets that leave by the interface they came in by take another way around this check.
-        let local_source = matches!(source, IpAddr::V6(source) if stays_on_link(source));
+        let local_source = matches!(request.source, Some(IpAddr::V6(source)) if stays_on_link(source));
         if local_source && interface != key.interface {
             return InputRoute::Blocked(BlockReason::Martian);
         }
@@ -252,9 +305,7 @@ impl KernelRouting {
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => OutputRoute::Leaves { interface: self.loopback },
-            Reply::Route { kind: kinds::UNICAST, .. }
-                if key.interface.is_none() && self.tables.is_split(destination) =>
-            {
+            Reply::Route { kind: kinds::UNICAST, .. } if key.interface.is_none() && self.is_split(&request) => {
                 OutputRoute::Unknown(SPLIT.into())
             }
             Reply::Route { kind: kinds::UNICAST | kinds::ANYCAST, interface: Some(interface), .. } => {
@@ -338,11 +389,11 @@ impl KernelRouting {
             return FibAnswer::Unknown("the interface of a link-local address".into());
         }
         // `nft_fib6_eval` looks at the one that the packet would take.
-        if address.is_ipv6() && self.tables.is_split(address) {
+        if address.is_ipv6() && self.is_split(&Self::fib_request(key, address)) {
             return FibAnswer::Unknown(SPLIT.into());
         }
         match self.ask(&Self::fib_request(key, address)) {
-            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others } => match key.interface {
+            Reply::Route { kind: kinds::UNICAST | kinds::BROADCAST, interface, others, .. } => match key.interface {
                 None => FibAnswer::Interface(interface),
                 Some(wanted) => {
                     FibAnswer::Interface((interface == Some(wanted) || others.contains(&wanted)).then_some(wanted))
@@ -358,11 +409,13 @@ impl KernelRouting {
 impl Routing for KernelRouting {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
         let version = IpVersion::of(question.destination);
-        let mark = match self.known(version, question.mark, &[Selector::SourcePort, Selector::Service]) {
+        let packets = self.incoming(question);
+        let hidden = if version == IpVersion::V4 { &HIDDEN_FROM_INPUT_V4[..] } else { &HIDDEN_FROM_INPUT_V6 };
+        let mark = match self.known((version, packets), question.mark, hidden) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
-        let by_port = self.tables.asks_for(version, &[Selector::Protocol, Selector::DestinationPort]).is_some();
+        let by_port = self.tables.asks_of(version, packets, &[Selector::Protocol, Selector::DestinationPort]).is_some();
         let (protocol, port) = if by_port { (question.protocol, question.port) } else { (0, 0) };
         let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
         let pieces = || match self.tables.input_cuts(version) {
@@ -374,7 +427,11 @@ impl Routing for KernelRouting {
 
     fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
         let version = question.destinations.version();
-        let mark = match self.known(version, question.mark, &HIDDEN_FROM_FORWARDED) {
+        let packets = match version {
+            IpVersion::V4 => Packets::Any,
+            IpVersion::V6 => Packets::Incoming { interface: question.interface, reverse: None },
+        };
+        let mark = match self.known((version, packets), question.mark, &HIDDEN_FROM_FORWARDED) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.destinations.clone(), InputRoute::Unknown(why))],
         };
@@ -396,8 +453,12 @@ impl Routing for KernelRouting {
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
         let version = question.destinations.version();
         // A question can have no source but an own one.
-        let hidden = if self.tables.is_local(question.source) { &HIDDEN_FROM_OUTPUT } else { &HIDDEN_WITH_SOURCE[..] };
-        let mark = match self.known(version, question.mark, hidden) {
+        let (packets, hidden) = if self.tables.is_local(question.source) {
+            (Packets::Own { loopback: self.loopback, bound: question.bound_interface }, &HIDDEN_FROM_OUTPUT[..])
+        } else {
+            (Packets::Any, &HIDDEN_WITH_SOURCE[..])
+        };
+        let mark = match self.known((version, packets), question.mark, hidden) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.destinations.clone(), OutputRoute::Unknown(why))],
         };
@@ -416,7 +477,7 @@ impl Routing for KernelRouting {
         // Types of IPv4 addresses are a matter of the local table alone.
         let (asked, hidden) =
             if kind && version == IpVersion::V4 { (Some(0), &[][..]) } else { (question.mark, &HIDDEN_FROM_FIB[..]) };
-        let mark = match self.known(version, asked, hidden) {
+        let mark = match self.known((version, Packets::Any), asked, hidden) {
             Ok(mark) => mark,
             Err(why) => return vec![(question.addresses.clone(), FibAnswer::Unknown(why))],
         };
@@ -438,9 +499,13 @@ impl Routing for KernelRouting {
 }
 
 // What questions do not say of a packet.
+const HIDDEN_FROM_INPUT_V4: [Selector; 2] = [Selector::SourcePort, Selector::Service];
+/// A packet counts as one of root (`ip6_route_input`), a question as one of nobody (`inet6_rtm_getroute`).
+const HIDDEN_FROM_INPUT_V6: [Selector; 3] = [Selector::SourcePort, Selector::Service, Selector::User];
 const HIDDEN_FROM_OUTPUT: [Selector; 4] =
     [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
-const HIDDEN_FROM_FORWARDED: [Selector; 3] = [Selector::SourcePort, Selector::DestinationPort, Selector::Service];
+const HIDDEN_FROM_FORWARDED: [Selector; 4] =
+    [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User];
 const HIDDEN_WITH_SOURCE: [Selector; 5] =
     [Selector::SourcePort, Selector::DestinationPort, Selector::Service, Selector::User, Selector::Source];
 const HIDDEN_FROM_FIB: [Selector; 4] = [Selector::Source, Selector::Protocol, Selector::Service, Selector::User];

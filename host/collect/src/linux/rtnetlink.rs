@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub(super) name: Vec<u8>,
     pub(super) mtu: u32,
     pub(super) master: Option<u32>,
+    /// The device of this network namespace that it is linked to.
+    pub(super) parent: Option<u32>,
     /// Its group (`ip link set group`).
     pub(super) group: Option<u32>,
     /// The kind of driver, `None` for physical devices.
@@ -98,10 +100,12 @@ const LINK_HEADER: usize = 16;
 fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
     const IFLA_IFNAME: u16 = 3;
     const IFLA_MTU: u16 = 4;
+    const IFLA_LINK: u16 = 5;
     const IFLA_MASTER: u16 = 10;
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_AF_SPEC: u16 = 26;
     const IFLA_GROUP: u16 = 27;
+    const IFLA_LINK_NETNSID: u16 = 37;
     const IFLA_XDP: u16 = 43;
     let (header, rest) = payload.split_first_chunk::<LINK_HEADER>().ok_or_else(short)?;
     let [_, _, hardware_0, hardware_1, ..] = *header;
@@ -116,6 +120,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
         match attribute.kind {
             IFLA_IFNAME => attribute.bytes().clone_into(&mut link.name),
             IFLA_MTU => link.mtu = attribute.u32()?,
+            IFLA_LINK => link.parent = Some(attribute.u32()?),
             IFLA_MASTER => link.master = Some(attribute.u32()?),
             IFLA_GROUP => link.group = Some(attribute.u32()?),
             IFLA_LINKINFO => link.kind = parse_kind(attribute)?,
@@ -123,6 +128,10 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_AF_SPEC => (link.ipv4, link.ipv6) = parse_settings(attribute)?,
             _ => {}
         }
+    }
+    // The index is one of another network namespace.
+    if find(rest, IFLA_LINK_NETNSID)?.is_some() {
+        link.parent = None;
     }
     Ok(link)
 }

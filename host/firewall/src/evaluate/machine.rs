@@ -21,6 +21,13 @@ pub struct Device {
     pub addresses: Vec<IpAddr>,
     /// Programs that see its packets outside netfilter (XDP, tc). What they do is not known.
     pub bypasses: Vec<Untrusted>,
+    /// Whether it takes IPv6 packets: the kernel drops all where it is disabled (`disable_ipv6`) or the device is too
+    /// narrow for it (`ip6_rcv_core`, `net/ipv6/ip6_input.c`).
+    pub ipv6: bool,
+    /// The devices that its packets come in by before, by index: ports of a bridge or bond, the parent of a VLAN.
+    pub lower: Vec<u32>,
+    /// Whether it belongs to a VRF.
+    pub in_vrf: bool,
 }
 
 impl Device {

@@ -27,26 +27,16 @@ impl Addresses {
         self.0.iter().copied()
     }
 
-    /// Those that a listener is bound to, in order, and whether another socket gets the packets to it instead.
-    pub(super) fn of(&self, listener: &Listener, others: &[Listener]) -> Vec<(IpAddr, bool)> {
+    /// Those that a listener is bound to, in order.
+    pub(super) fn of(&self, listener: &Listener) -> Vec<IpAddr> {
         let bound = listener.address.to_canonical();
         if !bound.is_unspecified() {
-            return vec![(bound, false)];
+            return vec![bound];
         }
         let version = |address: &IpAddr| match bound {
             IpAddr::V4(_) => address.is_ipv4(),
             IpAddr::V6(_) => address.is_ipv6() || listener.takes_ipv4_on_ipv6() != Some(false),
         };
-        let taken = |address| others.iter().any(|other| takes_instead(other, listener, address));
-        self.iter().filter(version).map(|address| (address, taken(address))).collect()
+        self.iter().filter(version).collect()
     }
-}
-
-/// Whether another socket gets the packets to an address because it is bound to that very address, or to all addresses
-/// of IPv4 beside a socket for both versions (`compute_score`, `net/ipv4/inet_hashtables.c`).
-fn takes_instead(other: &Listener, listener: &Listener, address: IpAddr) -> bool {
-    let same = other.protocol == listener.protocol && other.port == listener.port && other.interface().is_none();
-    let exact = other.address.to_canonical() == address;
-    let ipv4 = address.is_ipv4() && listener.address.is_ipv6() && other.address == IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    same && !other.sockets.is_empty() && (exact || ipv4)
 }

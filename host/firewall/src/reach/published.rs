@@ -15,9 +15,10 @@ use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
 use crate::ruleset::{Chain, Family};
 
+use super::entrance::{Entrance, entrances};
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, is_on_link, protocol_number, reference, takes, takes_from};
+use super::{Addresses, Answers, doubted, is_on_link, protocol_number, reference, takes, takes_from};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -32,7 +33,7 @@ struct Lead<'i> {
     interface: Option<u32>,
     rule: Option<Decider>,
     /// What becomes of packets, by interface.
-    outcomes: Vec<(&'i Interface, Outcome)>,
+    outcomes: Vec<(Entrance<'i>, Outcome)>,
 }
 
 /// What address translation publishes.
@@ -60,9 +61,11 @@ pub fn published(
     addresses: &Addresses,
     listeners: &[Listener],
 ) -> Publications {
-    let mut search = Search { answers, interfaces, leads: BTreeMap::new(), obstacles: Vec::new() };
-    let versions = versions_translated(search.answers.evaluator().machine().ruleset);
+    let ruleset = answers.evaluator().machine().ruleset;
+    let mut search = Search { answers, entrances: Vec::new(), leads: BTreeMap::new(), obstacles: Vec::new() };
+    let versions = versions_translated(ruleset);
     for protocol in PROTOCOLS {
+        search.entrances = entrances(interfaces, protocol, ruleset);
         for destination in addresses.iter().filter(|address| versions.contains(&IpVersion::of(*address))) {
             search.at(protocol, destination);
         }
@@ -109,7 +112,7 @@ fn versions_translated(ruleset: &Ruleset) -> Vec<IpVersion> {
 /// Looks for published ports.
 struct Search<'a, 'e, 'm, 'i> {
     answers: &'a mut Answers<'e, 'm>,
-    interfaces: &'i [Interface],
+    entrances: Vec<Entrance<'i>>,
     leads: BTreeMap<(Protocol, u16), Vec<Lead<'i>>>,
     obstacles: Vec<Obstacle>,
 }
@@ -128,7 +131,8 @@ impl<'i> Search<'_, '_, '_, 'i> {
         let mut found = BTreeMap::new();
         let carry =
             |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
-        for interface in self.interfaces.iter().filter(carry) {
+        let interfaces: Vec<_> = self.entrances.iter().map(|entrance| entrance.interface).filter(carry).collect();
+        for interface in interfaces {
             let question = question(interface, protocol, Endpoint { address: destination, port: 0 });
             let ports = self.answers.ports(&question);
             self.note(ports.obstacles().iter().cloned());
@@ -149,23 +153,24 @@ impl<'i> Search<'_, '_, '_, 'i> {
     fn follow(&mut self, protocol: Protocol, destination: Endpoint, note: Option<&Untrusted>) -> Vec<Lead<'i>> {
         let evaluator = self.answers.evaluator();
         let answers: Vec<_> = self
-            .interfaces
+            .entrances
             .iter()
-            .filter(|interface| is_on_link(destination.address, interface))
-            .map(|interface| (interface, question(interface, protocol, destination)))
-            .map(|(interface, question)| (interface, evaluator.ask(&question), question))
+            .filter(|entrance| is_on_link(destination.address, entrance.interface))
+            .map(|entrance| (*entrance, question(entrance.interface, protocol, destination)))
+            .map(|(entrance, question)| (entrance, evaluator.ask(&question), question))
             .collect();
         let ends = || answers.iter().flat_map(|(_, answer, _)| answer.ends());
         let targets: BTreeSet<Endpoint> = ends().filter_map(|end| end.translated).collect();
         let ruleset = evaluator.machine().ruleset;
         let lead = |target: Endpoint| {
             let leading = answers.iter().filter(|(_, answer, _)| leads(answer, target));
-            let outcomes = leading.map(|(interface, answer, question)| {
+            let outcomes = leading.map(|(entrance, answer, question)| {
                 let mut regions = outcome(ruleset, question, judge(answer, target, &targets));
                 for region in &mut regions {
                     region.notes.extend(note.cloned());
                 }
-                (*interface, Outcome::from(regions))
+                let outcome = Outcome::from(regions);
+                (*entrance, entrance.exception().iter().fold(outcome, doubted))
             });
             Lead {
                 destination: destination.address,
@@ -296,7 +301,7 @@ fn draft(
     let proxy = listeners
         .iter()
         .find(|listener| listener.protocol == protocol && listener.port == port && listener.address == address);
-    let arriving: Vec<_> = leads.iter().flat_map(|lead| &lead.outcomes).map(|(interface, _)| *interface).collect();
+    let arriving: Vec<_> = leads.iter().flat_map(|lead| &lead.outcomes).map(|(entrance, _)| *entrance).collect();
     let behind = first.interface.is_none().then(|| behind(protocol, target, &arriving, listeners)).flatten();
     let listener = Listener {
         id: ListenerId::new(protocol, address, port, None, None).published(),
@@ -313,12 +318,12 @@ fn draft(
 fn behind<'l>(
     protocol: Protocol,
     target: SocketAddr,
-    arriving: &[&Interface],
+    arriving: &[Entrance<'_>],
     listeners: &'l [Listener],
 ) -> Option<&'l Listener> {
     let target = Endpoint { address: target.ip(), port: target.port() };
     let gets = |listener: &&Listener| {
-        takes(listener, target) && arriving.iter().any(|interface| takes_from(listener, target.address, interface))
+        takes(listener, target) && arriving.iter().any(|entrance| takes_from(listener, target.address, entrance))
     };
     let getting = listeners.iter().filter(|listener| listener.protocol == protocol).filter(gets);
     getting.min_by_key(|listener| listener.address.to_canonical() != target.address)
@@ -327,8 +332,8 @@ fn behind<'l>(
 fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
     let mut ways = Ways::default();
     for Lead { destination, outcomes, .. } in leads {
-        for (interface, outcome) in outcomes {
-            ways.add(interface, destination, outcome);
+        for (entrance, outcome) in outcomes {
+            ways.add(entrance.interface, destination, outcome);
         }
     }
     ways.regions(port)

@@ -274,7 +274,7 @@ impl Ends {
                 && ports.contains(listener.port)
                 && !listener.sockets.is_empty()
                 && takes(listener, endpoint)
-                && takes_from(listener, sweep.destination, sweep.interface)
+                && takes_from(listener, sweep.destination, &sweep.entrance)
         };
         listeners.iter().filter(is_there).collect()
     }

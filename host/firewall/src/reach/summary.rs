@@ -15,6 +15,7 @@ use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Questi
 use crate::region::PortSet;
 use crate::ruleset::{self, Backend, Chain, DeviceName, Family, Policy};
 
+use super::entrance::{Entrance, is_port};
 use super::record::outcome;
 use super::ways::Ways;
 use super::{decision, protocol_number, reference, shadowed};
@@ -30,16 +31,19 @@ pub fn summarise(
     firewall: &mut Firewall,
 ) {
     let outside = || interfaces.iter().filter(|interface| interface.kind != InterfaceKind::Loopback);
-    let sweeps: Vec<_> = outside().flat_map(|interface| sweeps(evaluator, interface, listeners)).collect();
+    let sweeps: Vec<_> =
+        outside().flat_map(|interface| sweeps(evaluator, Entrance::whole(interface, interfaces), listeners)).collect();
     let unused = PROTOCOLS.map(|protocol| (protocol, unused_port(protocol, &sweeps, listeners)));
+    let ways: Vec<_> = sweeps.iter().filter(|sweep| !is_port(sweep.interface, interfaces)).collect();
     firewall.base_chains = base_chains(evaluator.machine().ruleset);
     if let Some(lo) = interfaces.iter().find(|interface| interface.kind == InterfaceKind::Loopback) {
         firewall.loopback = loopback(evaluator, lo, unused);
     }
-    firewall.spoofed_loopback = outside().flat_map(|interface| spoofed(evaluator, interface, unused)).collect();
+    let ways_in = outside().filter(|interface| !is_port(interface, interfaces));
+    firewall.spoofed_loopback = ways_in.flat_map(|interface| spoofed(evaluator, interface, unused)).collect();
     firewall.default_input =
-        unused.iter().map(|(protocol, port)| default_input(evaluator, *protocol, *port, &sweeps)).collect();
-    firewall.opened = opened(evaluator.machine().ruleset, &sweeps, listeners, unused);
+        unused.iter().map(|(protocol, port)| default_input(evaluator, *protocol, *port, &ways)).collect();
+    firewall.opened = opened(evaluator.machine().ruleset, &ways, listeners, unused);
     let shadowed = shadowed::find(evaluator, interfaces, listeners, &sweeps);
     firewall.shadowed = shadowed.rules;
     firewall.unlisted_shadowed = shadowed.unlisted;
@@ -52,6 +56,7 @@ pub(super) type Way = (u32, IpAddr, u8);
 /// What becomes of packets to every port of one address by one interface.
 pub(super) struct Sweep<'a> {
     pub(super) interface: &'a Interface,
+    pub(super) entrance: Entrance<'a>,
     pub(super) protocol: Protocol,
     pub(super) destination: IpAddr,
     pub(super) answer: Answer,
@@ -68,7 +73,8 @@ impl Sweep<'_> {
     }
 }
 
-fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface, listeners: &[Listener]) -> Vec<Sweep<'a>> {
+fn sweeps<'a>(evaluator: &mut Evaluator<'_>, entrance: Entrance<'a>, listeners: &[Listener]) -> Vec<Sweep<'a>> {
+    let interface = entrance.interface;
     let mut found = Vec::new();
     for entry in &interface.addresses {
         for protocol in PROTOCOLS {
@@ -76,7 +82,7 @@ fn sweeps<'a>(evaluator: &mut Evaluator<'_>, interface: &'a Interface, listeners
             let answer =
                 evaluator.sweep_with_shadows(&question, &shadowed::followed(protocol_number(protocol), listeners));
             let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_)));
-            found.push(Sweep { interface, protocol, destination: entry.address, answer, judged });
+            found.push(Sweep { interface, entrance, protocol, destination: entry.address, answer, judged });
         }
     }
     found
@@ -158,7 +164,7 @@ fn loopback_prefixes() -> impl Iterator<Item = (Prefix, IpAddr)> {
     PREFIXES.into_iter().filter_map(|(first, length, address)| Some((Prefix::new(first, length).ok()?, address)))
 }
 
-fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, sweeps: &[Sweep<'_>]) -> UnusedPort {
+fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, sweeps: &[&Sweep<'_>]) -> UnusedPort {
     let mut ways = Ways::default();
     for sweep in sweeps.iter().filter(|sweep| sweep.protocol == protocol) {
         let question = question(sweep.interface, protocol_number(protocol), sweep.destination, port);
@@ -170,7 +176,7 @@ fn default_input(evaluator: &mut Evaluator<'_>, protocol: Protocol, port: u16, s
 }
 
 /// What a rule lets in from outside on ports where nothing listens. What it lets in on every port, it does not open.
-fn opened(ruleset: &Ruleset, sweeps: &[Sweep<'_>], listeners: &[Listener], unused: Unused) -> Vec<OpenedPort> {
+fn opened(ruleset: &Ruleset, sweeps: &[&Sweep<'_>], listeners: &[Listener], unused: Unused) -> Vec<OpenedPort> {
     let mut found = BTreeSet::new();
     for sweep in sweeps {
         let default = unused.iter().find(|(protocol, _)| *protocol == sweep.protocol).map(|(_, port)| *port);

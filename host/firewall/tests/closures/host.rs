@@ -57,6 +57,9 @@ impl Host {
             group: Some(0),
             addresses: Vec::new(),
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
+            in_vrf: false,
         };
         Self { ruleset, devices: [(1, "lo"), (2, "eth0"), (3, "eth1")].map(device).to_vec() }
     }

@@ -28,6 +28,9 @@ pub(super) fn devices() -> Vec<Device> {
         group: Some(0),
         addresses: addresses.to_vec(),
         bypasses: Vec::new(),
+        ipv6: true,
+        lower: Vec::new(),
+        in_vrf: false,
     };
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let bridge = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));

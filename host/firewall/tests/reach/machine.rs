@@ -69,6 +69,9 @@ pub(crate) fn devices(of: &[DeviceOf<'_>]) -> Vec<Device> {
         group: Some(0),
         addresses: addresses.iter().map(|entry| entry.parse::<Prefix>().unwrap().address()).collect(),
         bypasses: Vec::new(),
+        ipv6: true,
+        lower: Vec::new(),
+        in_vrf: false,
     };
     of.iter().copied().map(device).collect()
 }
@@ -109,10 +112,19 @@ pub(crate) fn listener(protocol: Protocol, address: &str, port: u16) -> Listener
 
 /// What address translation publishes on a machine with some devices.
 pub(crate) fn publications(ruleset: &Ruleset, of: &[DeviceOf<'_>]) -> Publications {
-    let (devices, routing, interfaces) = (devices(of), host(of), interfaces(of));
-    let mut evaluator = Evaluator::new(Machine { ruleset, devices: &devices, routing: &routing });
-    let addresses = Addresses::new(&interfaces, &[]);
-    published(&mut Answers::new(&mut evaluator), &interfaces, &addresses, &[])
+    publications_on(ruleset, &devices(of), &interfaces(of), &host(of))
+}
+
+/// The same, on a machine that is made otherwise.
+pub(crate) fn publications_on(
+    ruleset: &Ruleset,
+    devices: &[Device],
+    interfaces: &[Interface],
+    routing: &Host,
+) -> Publications {
+    let mut evaluator = Evaluator::new(Machine { ruleset, devices, routing });
+    let addresses = Addresses::new(interfaces, &[]);
+    published(&mut Answers::new(&mut evaluator), interfaces, &addresses, &[])
 }
 
 /// What is said of the rules of a machine with some devices and listeners.

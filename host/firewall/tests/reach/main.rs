@@ -6,3 +6,4 @@ mod machine;
 mod published;
 mod shadowed;
 mod shadowed_rulesets;
+mod ways_in;

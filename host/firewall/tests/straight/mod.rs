@@ -80,6 +80,9 @@ impl Host {
             group: Some(0),
             addresses: vec![own],
             bypasses: Vec::new(),
+            ipv6: true,
+            lower: Vec::new(),
+            in_vrf: false,
         };
         let devices = [eth0];
         let mut evaluator = Evaluator::new(Machine { ruleset: &self.ruleset, devices: &devices, routing: &Straight });

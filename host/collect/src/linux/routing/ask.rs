@@ -20,6 +20,9 @@ const NLMSG_ERROR: u16 = 2;
 /// `RTM_F_FIB_MATCH` (`include/uapi/linux/rtnetlink.h`): answer with the entry of the table and not with the route.
 const FIB_MATCH: u32 = 0x2000;
 
+/// `RTM_F_CLONED`: what is made of an entry for one question.
+const CLONED: u32 = 0x200;
+
 // Attributes, `include/uapi/linux/rtnetlink.h`.
 const RTA_DST: u16 = 1;
 const RTA_SRC: u16 = 2;
@@ -29,6 +32,7 @@ const RTA_MULTIPATH: u16 = 9;
 const RTA_MARK: u16 = 16;
 const RTA_IP_PROTO: u16 = 27;
 const RTA_DPORT: u16 = 29;
+const RTA_NH_ID: u16 = 30;
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -56,6 +60,10 @@ pub(super) enum Reply {
         interface: Option<u32>,
         /// The interfaces of the other next hops.
         others: Vec<u32>,
+        /// The number of the next hop, where it has one.
+        object: Option<u32>,
+        /// It is an entry of a table, as was asked for, and not what the kernel makes of it.
+        is_entry: bool,
     },
     /// An error instead.
     Refused(Refusal),
@@ -226,11 +234,13 @@ fn parse(datagram: &[u8], sequence: u32) -> Result<Option<Reply>, Refusal> {
 fn route(payload: &[u8]) -> Result<Reply, NetlinkError> {
     const HEADER: usize = 12;
     let (header, rest) = payload.split_first_chunk::<HEADER>().ok_or_else(crate::linux::rtnetlink::short)?;
-    let [_, _, _, _, _, _, _, kind, ..] = *header;
+    let [_, _, _, _, _, _, _, kind, flags @ ..] = *header;
     let first = find(rest, RTA_OIF)?.map(Attribute::u32).transpose()?;
     let hops = find(rest, RTA_MULTIPATH)?.map(|attribute| hops(attribute.value)).unwrap_or_default();
     let interface = first.or_else(|| hops.first().copied());
-    Ok(Reply::Route { kind, interface, others: hops })
+    let object = find(rest, RTA_NH_ID)?.map(Attribute::u32).transpose()?;
+    let is_entry = u32::from_ne_bytes(flags) & CLONED == 0;
+    Ok(Reply::Route { kind, interface, others: hops, object, is_entry })
 }
 
 /// `struct rtnexthop`: length, flags, hops, interface, then attributes.

@@ -8,7 +8,9 @@ use loopgate_facts::{Prefix, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 
 use super::ask::hops;
-use super::rules::{Rule, Selector, rules};
+use super::objects::Objects;
+use super::rules::{Packets, Rule, Selector, rules};
+use super::tunnels::{RTA_ENCAP_TYPE, Tunnel, tunnel, tunnels_of_hops};
 use crate::linux::interfaces::Devices;
 use crate::linux::netlink::{Attribute, NetlinkError, Request, dump, find};
 use crate::linux::rtnetlink::{AF_INET, AF_INET6, NETLINK_ROUTE, short};
@@ -30,15 +32,18 @@ pub(in crate::linux) mod kinds {
 /// `RT_TABLE_LOCAL`.
 const LOCAL_TABLE: u32 = 255;
 
-/// The most pieces that the kernel is asked about for one question. A full internet table has a million.
-const MAX_PIECES: usize = 4096;
+/// The most pieces that the kernel is asked about for one question, which takes it some microseconds each. A full
+/// internet table has a million.
+const MAX_PIECES: usize = 1 << 14;
 
 /// The routing tables and policy rules, as far as they cut sets of addresses.
 #[derive(Debug)]
 pub(super) struct Tables {
     routes: Vec<Route>,
     rules: Vec<Rule>,
+    /// What routes ask for.
     asked: Vec<(IpVersion, BTreeSet<Selector>)>,
+    objects: Objects,
     /// Interfaces and the addresses they carry.
     carried: Vec<(u32, IpAddr)>,
     /// IPv4 sources are validated against the routes (`rp_filter`) on some interface.
@@ -59,36 +64,65 @@ struct Route {
     /// It leads over several interfaces: packets are shared among them.
     split: bool,
     interface: Option<u32>,
+    tunnel: Option<Tunnel>,
+}
+
+impl Route {
+    /// Where it leads is said of a next hop that has a number (`net.ipv4.nexthop_compat_mode`).
+    fn is_by_object(&self) -> bool {
+        self.split && self.interface.is_none()
+    }
 }
 
 impl Tables {
     pub(super) fn read(devices: &Devices, validates: bool) -> Result<Self, NetlinkError> {
         let (routes, rules, asked, carried) = (Vec::new(), Vec::new(), Vec::new(), devices.carried());
-        let mut tables = Self { routes, rules, asked, carried, validates };
+        let mut tables = Self { routes, rules, asked, objects: Objects::default(), carried, validates };
         for (family, version) in [(AF_INET, IpVersion::V4), (AF_INET6, IpVersion::V6)] {
             tables.routes.extend(self::routes(family)?);
-            tables.rules.extend(self::rules(family, version)?);
+            tables.rules.extend(self::rules(family, version, devices)?);
             let asked = tables.selectors(version);
             tables.asked.push((version, asked));
+        }
+        if tables.routes.iter().any(Route::is_by_object) {
+            tables.objects = Objects::read()?;
         }
         Ok(tables)
     }
 
     /// The first of some selectors that policy routing of a version asks for.
     pub(super) fn asks_for(&self, version: IpVersion, any: &[Selector]) -> Option<Selector> {
-        let asked = self.asked.iter().find(|(known, _)| *known == version);
-        any.iter().copied().find(|selector| asked.is_some_and(|(_, asked)| asked.contains(selector)))
+        self.asks_of(version, Packets::Any, any)
     }
 
-    /// What rules and routes of a version ask for.
+    /// The same, of some packets only.
+    pub(super) fn asks_of(&self, version: IpVersion, packets: Packets, any: &[Selector]) -> Option<Selector> {
+        let concerned = || self.rules.iter().filter(|rule| rule.version == version && rule.concerns(packets));
+        let by_routes = self.asked.iter().find(|(known, _)| *known == version);
+        any.iter().copied().find(|selector| {
+            by_routes.is_some_and(|(_, asked)| asked.contains(selector))
+                || concerned().any(|rule| rule.selectors.contains(selector))
+        })
+    }
+
+    /// What routes of a version ask for.
     fn selectors(&self, version: IpVersion) -> BTreeSet<Selector> {
-        let by_rules = self.rules.iter().filter(|rule| rule.version == version).flat_map(|rule| &rule.selectors);
         let routes = self.routes.iter().filter(|route| IpVersion::of(route.destination.address()) == version);
         let by_routes = routes.flat_map(|route| {
             let source = route.source.map(|_| Selector::Source);
             source.into_iter().chain(route.by_service.then_some(Selector::Service))
         });
-        by_rules.copied().chain(by_routes).collect()
+        by_routes.collect()
+    }
+
+    /// What routes do to packets that come in, each once.
+    pub(super) fn tunnels(&self) -> BTreeSet<Tunnel> {
+        self.routes.iter().filter_map(|route| route.tunnel).chain(self.objects.tunnels()).collect()
+    }
+
+    /// The interfaces of a next hop that has a number; `None` where they are not known.
+    pub(super) fn interfaces_of(&self, object: u32) -> Option<Vec<u32>> {
+        self.objects.interfaces(object)
     }
 
     /// Whether packets can be sent from an address: it is on an interface, or a route calls it local.
@@ -107,8 +141,8 @@ impl Tables {
         self.routes.iter().any(|route| AddressSet::prefix(route.destination).contains(address))
     }
 
-    /// Whether packets to an address may be shared among several interfaces.
-    pub(super) fn is_split(&self, address: IpAddr) -> bool {
+    /// Whether some table has a route to an address that shares packets among several interfaces.
+    pub(super) fn may_be_split(&self, address: IpAddr) -> bool {
         self.routes.iter().any(|route| route.split && AddressSet::prefix(route.destination).contains(address))
     }
 
@@ -275,9 +309,11 @@ fn parse_route(payload: &[u8], wanted: u8) -> Result<Option<Route>, NetlinkError
     let has = |kind| Ok::<_, NetlinkError>(find(rest, kind)?.is_some());
     let direct = hops.is_empty() && !has(RTA_GATEWAY)? && !has(RTA_VIA)?;
     let by_object = has(RTA_NH_ID)? && hops.is_empty() && interface.is_none();
+    let of_hops = find(rest, RTA_MULTIPATH)?.and_then(|attribute| tunnels_of_hops(attribute.value));
+    let tunnel = tunnel(find(rest, RTA_ENCAP_TYPE)?).or(of_hops);
     let split = by_object || hops.iter().any(|hop| Some(hop) != hops.first());
     let (by_service, interface) = (service != 0, interface.or(hops.first().copied()));
-    Ok(Some(Route { destination, source, table, kind, by_service, direct, split, interface }))
+    Ok(Some(Route { destination, source, table, kind, by_service, direct, split, interface, tunnel }))
 }
 
 pub(super) fn prefix(attribute: Option<Attribute<'_>>, length: u8, family: u8) -> Result<Prefix, NetlinkError> {

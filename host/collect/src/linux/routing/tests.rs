@@ -1,7 +1,8 @@
 //! The answers, held against what the kernel does with packets.
 
 mod fib;
-mod wire;
+mod shared;
+pub(in crate::linux) mod wire;
 
 use std::net::IpAddr;
 

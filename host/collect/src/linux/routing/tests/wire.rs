@@ -161,6 +161,20 @@ impl Wire {
     }
 }
 
+/// Sends a packet of IPv4 out of a device, in a frame to a hardware address.
+pub(in crate::linux) fn send_frame(
+    device: &str,
+    hardware: [u8; 6],
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    protocol: u8,
+    payload: &[u8],
+) {
+    let header = header_v4(source, destination, protocol, payload.len());
+    let frame = [&hardware[..], &[2, 0, 0, 0, 0, 9], &[8, 0], &header, payload].concat();
+    (&packet_socket(Some(device), 0)).write_all(&frame).unwrap();
+}
+
 #[expect(unsafe_code, reason = "socket2 gives bytes that it has written as perhaps not written")]
 fn initialised(byte: MaybeUninit<u8>) -> u8 {
     // SAFETY: it lies within the length that was received.
@@ -192,14 +206,17 @@ const HOPS: u8 = 64;
 fn packet(source: IpAddr, destination: IpAddr, number: u64) -> Vec<u8> {
     let payload = number.to_be_bytes();
     match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => [&header_v4(source, destination)[..], &payload].concat(),
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            [&header_v4(source, destination, EXPERIMENT, payload.len())[..], &payload].concat()
+        }
         (IpAddr::V6(source), IpAddr::V6(destination)) => [&header_v6(source, destination)[..], &payload].concat(),
         _ => panic!("addresses of two versions"),
     }
 }
 
-fn header_v4(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-    let mut header = vec![0x45, 0, 0, 28, 0, 0, 0, 0, HOPS, EXPERIMENT, 0, 0];
+fn header_v4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: usize) -> Vec<u8> {
+    let length = u8::try_from(20 + payload).unwrap();
+    let mut header = vec![0x45, 0, 0, length, 0, 0, 0, 0, HOPS, protocol, 0, 0];
     header.extend(source.octets());
     header.extend(destination.octets());
     let sum: u32 = header.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
