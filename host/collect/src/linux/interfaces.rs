@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use loopgate_facts::{
-    Area, Bypass, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
+    Area, Bypass, BypassKind, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Prefix, Scope, Untrusted,
 };
 
 use loopgate_firewall::evaluate::Device;
@@ -23,6 +23,9 @@ pub(super) struct Devices {
     pub(super) links: Vec<Link>,
     addresses: Vec<Address>,
 }
+
+/// How many devices lie on each other at most (`MAX_NEST_DEV`, `include/linux/netdevice.h`).
+const DEEPEST: usize = 8;
 
 /// How often links and addresses are read until they fit each other.
 const ATTEMPTS: usize = 4;
@@ -134,8 +137,27 @@ impl Devices {
             hardware: link.hardware,
             group: link.group,
             addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
+            bridged: self.is_bridged(link, bypasses, DEEPEST),
             bypasses: concerned.map(words).collect(),
         }
+    }
+
+    /// Whether netfilter sees by which port of a bridge packets of a device came: it is a bridge that asks netfilter, or
+    /// its packets were those of one, which a VLAN, a `macvlan` or a VRF hands on as they are.
+    fn is_bridged(&self, link: &Link, bypasses: &[Bypass], depth: usize) -> bool {
+        let is_kind = |kinds: &[&str]| link.kind.as_ref().is_some_and(|kind| kinds.contains(&kind.as_str()));
+        let lies = is_kind(&["vlan", "macvlan", "macvtap", "ipvlan"]);
+        let below = |lower: &&Link| {
+            lies && link.lower == Some(lower.index) || is_kind(&["vrf"]) && lower.master == Some(link.index)
+        };
+        let name = Untrusted::from_bytes(&link.name);
+        let asks = |bypass: &Bypass| {
+            bypass.kind == BypassKind::BridgeNetfilter && bypass.interface.as_ref().is_none_or(|on| *on == name)
+        };
+        let Some(depth) = depth.checked_sub(1) else { return true };
+        bypasses.iter().any(asks)
+            || lies && link.lower_elsewhere
+            || self.links.iter().filter(below).any(|lower| self.is_bridged(lower, bypasses, depth))
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.

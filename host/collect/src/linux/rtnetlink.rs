@@ -22,6 +22,13 @@ pub(super) struct Link {
     pub(super) name: Vec<u8>,
     pub(super) mtu: u32,
     pub(super) master: Option<u32>,
+    /// The device that it lies on, such as that of a VLAN.
+    pub(super) lower: Option<u32>,
+    /// That device is in another network namespace, whose indices mean nothing here.
+    pub(super) lower_elsewhere: bool,
+    /// A bridge that hands its frames to the rules of IP whatever `net.bridge` says (`nf_call_iptables`,
+    /// `nf_call_ip6tables`).
+    pub(super) asks_netfilter: bool,
     /// Its group (`ip link set group`).
     pub(super) group: Option<u32>,
     /// The kind of driver, `None` for physical devices.
@@ -98,6 +105,8 @@ const LINK_HEADER: usize = 16;
 fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
     const IFLA_IFNAME: u16 = 3;
     const IFLA_MTU: u16 = 4;
+    const IFLA_LINK: u16 = 5;
+    const IFLA_LINK_NETNSID: u16 = 37;
     const IFLA_MASTER: u16 = 10;
     const IFLA_LINKINFO: u16 = 18;
     const IFLA_AF_SPEC: u16 = 26;
@@ -116,9 +125,14 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
         match attribute.kind {
             IFLA_IFNAME => attribute.bytes().clone_into(&mut link.name),
             IFLA_MTU => link.mtu = attribute.u32()?,
+            IFLA_LINK => link.lower = Some(attribute.u32()?),
             IFLA_MASTER => link.master = Some(attribute.u32()?),
             IFLA_GROUP => link.group = Some(attribute.u32()?),
-            IFLA_LINKINFO => link.kind = parse_kind(attribute)?,
+            IFLA_LINK_NETNSID => link.lower_elsewhere = true,
+            IFLA_LINKINFO => {
+                link.kind = parse_kind(attribute)?;
+                link.asks_netfilter = asks_netfilter(attribute)?;
+            }
             IFLA_XDP => link.xdp = parse_xdp(attribute)?,
             IFLA_AF_SPEC => (link.ipv4, link.ipv6) = parse_settings(attribute)?,
             _ => {}
@@ -130,6 +144,23 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
 fn parse_kind(info: Attribute<'_>) -> Result<Option<Untrusted>, NetlinkError> {
     const IFLA_INFO_KIND: u16 = 1;
     Ok(find(info.value, IFLA_INFO_KIND)?.map(|kind| kind.text()))
+}
+
+/// The settings of a bridge of its own (`br_fill_info`, `net/bridge/br_netlink.c`); the numbers mean other things for
+/// other kinds.
+fn asks_netfilter(info: Attribute<'_>) -> Result<bool, NetlinkError> {
+    const IFLA_INFO_DATA: u16 = 2;
+    const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
+    const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
+    if parse_kind(info)?.is_none_or(|kind| kind.as_str() != "bridge") {
+        return Ok(false);
+    }
+    let Some(data) = find(info.value, IFLA_INFO_DATA)? else { return Ok(false) };
+    let mut asks = false;
+    for kind in [IFLA_BR_NF_CALL_IPTABLES, IFLA_BR_NF_CALL_IP6TABLES] {
+        asks |= find(data.value, kind)?.is_some_and(|setting| setting.value != [0]);
+    }
+    Ok(asks)
 }
 
 /// `rtnl_xdp_fill` (`net/core/rtnetlink.c`): attached in some way, or not at all. Programs of several ways at once have

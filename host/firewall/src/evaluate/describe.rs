@@ -31,6 +31,9 @@ fn header(base: PayloadBase) -> &'static str {
 pub(super) fn tests(tests: &[Test], machine: &Machine<'_>) -> Untrusted {
     let named = tests.iter().find_map(|test| match &test.predicate {
         Predicate::Unknown(what) => Some(what.clone()),
+        Predicate::Length(_) => Some("the length of the packet".into()),
+        Predicate::Ipsec { .. } => Some("whether IPsec protects the packet".into()),
+        Predicate::BridgePort { .. } | Predicate::Bridged => Some("the port of the bridge".into()),
         Predicate::InIpSet(question) => Some(super::ip_set::describe(question, machine)),
         _ => None,
     });

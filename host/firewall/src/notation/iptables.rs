@@ -16,6 +16,7 @@ use crate::Ruleset;
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::{Family, RuleId};
 use crate::xt::is_guarded;
+pub(crate) use tests_of::{address_under, protocol_name};
 
 /// A rule as `iptables -S` shows it, or as its file has it.
 pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
@@ -24,8 +25,8 @@ pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
         return text.clone();
     }
     let family = ruleset.table_of(id.chain).map_or(Family::Ip, |table| table.family);
-    let mut line = Line { ruleset, parts: Vec::new(), target: None };
-    line.ops(&rule.ops, family);
+    let mut line = Line { ruleset, family, parts: Vec::new(), target: None };
+    line.ops(&rule.ops);
     let chain = ruleset.chain(id.chain).map(|chain| chain.name.clone()).unwrap_or_default();
     line.join(&chain, rule.comment.as_ref()).into()
 }
@@ -53,26 +54,30 @@ impl Part {
     /// Whether another option can follow under the same `-m`.
     fn shares(&self, other: &Self) -> bool {
         let same = !self.extension.is_empty() && self.extension == other.extension && self.end == other.end;
-        same && self.option != other.option && self.extension != "multiport"
+        same && self.option != other.option && !TAKES_ONE.contains(&self.extension)
     }
 }
+
+/// Matches that take one option.
+const TAKES_ONE: [&str; 3] = ["multiport", "ttl", "hl"];
 
 /// The rank of what is no option of every rule.
 const BEHIND: u8 = u8::MAX;
 
 struct Line<'r> {
     ruleset: &'r Ruleset,
+    family: Family,
     parts: Vec<Part>,
     /// `-j` or `-g`.
     target: Option<String>,
 }
 
 impl Line<'_> {
-    fn ops(&mut self, ops: &[Op], family: Family) {
+    fn ops(&mut self, ops: &[Op]) {
         let protocol = protocol(ops);
         let mut rest = ops;
         while let Some((op, behind)) = rest.split_first() {
-            if let Some((test, behind)) = bytecode::test(rest, family) {
+            if let Some((test, behind)) = bytecode::test(rest, self.family) {
                 self.test(&test, protocol);
                 rest = behind;
                 continue;
@@ -106,7 +111,7 @@ impl Line<'_> {
     }
 
     fn test(&mut self, test: &Test, protocol: Option<u8>) {
-        self.parts.push(tests_of::part(test, protocol, self.ruleset));
+        self.parts.push(tests_of::part(test, protocol, self.family, self.ruleset));
     }
 
     /// The options of every rule come first, then the comment, then the matches in their order.

@@ -52,6 +52,7 @@ impl Host {
             hardware: if index == 1 { Device::LOOPBACK } else { 1 },
             group: Some(0),
             addresses: Vec::new(),
+            bridged: false,
             bypasses: Vec::new(),
         };
         Self { ruleset, devices: [(1, "lo"), (2, "eth0"), (3, "eth1")].map(device).to_vec() }

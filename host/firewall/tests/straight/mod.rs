@@ -75,6 +75,7 @@ impl Host {
             hardware: 1,
             group: Some(0),
             addresses: vec![own],
+            bridged: false,
             bypasses: Vec::new(),
         };
         let devices = [eth0];

@@ -41,6 +41,9 @@ INPUT -m addrtype --src-type LOCAL ! --dst-type UNICAST,BROADCAST --limit-iface-
 INPUT -m addrtype --src-type LOCAL --limit-iface-in -m addrtype --dst-type UNICAST
 INPUT -m iprange --src-range 10.0.0.1-10.0.0.9 ! --dst-range 1.1.1.1-2.2.2.2
 INPUT -m mark ! --mark 0x1/0xff -m connmark --mark 0x5 -m pkttype --pkt-type multicast
+INPUT -m ttl ! --ttl-eq 5 -m ttl --ttl-lt 5 -m dscp ! --dscp 0x0a -m tos --tos 0x10/0xff -m length ! --length 1:9
+INPUT -m policy --dir in --pol none -m policy --dir out --pol ipsec --strict --reqid 1 ! --spi 0x10 -j DROP
+INPUT -m physdev ! --physdev-is-in --physdev-in e+ --physdev-is-out --physdev-out e1 ! --physdev-is-bridged
 INPUT -m rpfilter --loose --validmark --accept-local --invert
 INPUT -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[x] \"y\" " --log-level 7
 INPUT -m recent --update --seconds 30 --hitcount 6 --name DEFAULT --mask 255.255.255.255 --rsource -j DROP
