@@ -3,14 +3,14 @@
 use loopgate_facts::Untrusted;
 
 use super::machine::Machine;
+use crate::notation::nft;
 use crate::rule::{Load, PayloadBase, Predicate, Test};
 
 /// What a load asks for.
 pub(super) fn load(what: &Load) -> String {
     match what {
         Load::Payload { base, offset, length } => format!("{length} bytes at {offset} of the {} header", header(*base)),
-        Load::Meta(key) => format!("meta {key:?}").to_lowercase(),
-        Load::Conntrack { key, .. } => format!("ct {key:?}").to_lowercase(),
+        Load::Meta(_) | Load::Conntrack { .. } => nft::load(what),
         Load::Fib(_) => "what the routing table says".to_owned(),
         Load::Number { .. } => "a number that goes round or is random".to_owned(),
         Load::HeaderPresent(name) => format!("whether {} is there", name.as_str()),

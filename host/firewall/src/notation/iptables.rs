@@ -12,6 +12,7 @@ mod tests;
 
 use loopgate_facts::Untrusted;
 
+use super::nft;
 use crate::Ruleset;
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::{Family, RuleId};
@@ -83,6 +84,12 @@ impl Line<'_> {
                 continue;
             }
             let target = target::target(rest, self.ruleset).filter(|_| self.target.is_none());
+            let code = bytecode::unread(rest, self.family);
+            if !code.is_empty() {
+                self.native(code);
+                rest = rest.get(code.len()..).unwrap_or_default();
+                continue;
+            }
             rest = behind;
             if let Some(target) = target {
                 self.target = Some(target.words);
@@ -102,12 +109,22 @@ impl Line<'_> {
                     self.test(test, protocol);
                 }
             }
+            Op::Match { inverted, all } => {
+                let words = tests(*inverted, all, self.family, self.ruleset);
+                self.parts.push(Part::bare(format!("[{words}]")));
+            }
             Op::Rate(rate) => self.parts.push(Part::bare(tests_of::rate(&rate.text))),
             Op::Note(Note::Counter { .. }) => {}
             Op::Note(Note::Other(text)) => self.parts.push(Part::bare(tests_of::own_words(text))),
             Op::Unknown(unknown) => self.parts.push(Part::bare(tests_of::own_words(&unknown.construct))),
-            _ => self.parts.push(Part::bare(format!("[{op:?}]"))),
+            _ => self.native(std::slice::from_ref(op)),
         }
+    }
+
+    /// Operations that iptables has no words for, in those of `nft`.
+    fn native(&mut self, ops: &[Op]) {
+        let words = nft::words(self.ruleset, self.family, ops, None);
+        self.parts.push(Part::bare(if words.starts_with('[') { words } else { format!("[{words}]") }));
     }
 
     fn test(&mut self, test: &Test, protocol: Option<u8>) {
@@ -131,6 +148,15 @@ impl Line<'_> {
         }
         text
     }
+}
+
+/// A match, in the words of iptables.
+pub(super) fn tests(inverted: bool, all: &[Test], family: Family, ruleset: &Ruleset) -> String {
+    let parts: Vec<_> = all.iter().map(|test| tests_of::part(test, None, family, ruleset)).collect();
+    let mut text = String::new();
+    push_matches(&mut text, &parts);
+    let text = text.trim_start();
+    if inverted { format!("not all of: {text}") } else { text.to_owned() }
 }
 
 /// Without the test that there is a connection, or an extension header: the match that asks more says so.

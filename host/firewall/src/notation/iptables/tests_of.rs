@@ -23,12 +23,34 @@ pub(super) fn part(test: &Test, protocol: Option<u8>, family: Family, ruleset: &
     }
     let words = words(&test.predicate, protocol, family, ruleset);
     let Some((extension, option, value)) = words.filter(|words| words.0 != "rpfilter") else {
-        return Part::bare(reverse_path(test).unwrap_or_else(|| format!("[{test:?}]")));
+        return Part::bare(reverse_path(test).unwrap_or_else(|| wordless(test)));
     };
     let not = if test.inverted { "! " } else { "" };
     let space = if value.is_empty() { "" } else { " " };
     let rank = if extension.is_empty() { rank(option) } else { BEHIND };
     Part { extension, option, rank, words: format!("{not}{option}{space}{value}"), end: end(&test.predicate) }
+}
+
+/// A test whose values iptables has no words for.
+fn wordless(test: &Test) -> String {
+    let what = match &test.predicate {
+        Predicate::Ports { .. } => "ports".to_owned(),
+        Predicate::TcpFlags { mask, set } => format!("TCP flags {set:#04x} of {mask:#04x}"),
+        Predicate::Icmp { protocol, kinds, codes } => {
+            let (kinds, codes) = ((kinds.start(), kinds.end()), (codes.start(), codes.end()));
+            format!("types {}-{} and codes {}-{} of protocol {protocol}", kinds.0, kinds.1, codes.0, codes.1)
+        }
+        Predicate::AddressType { end, types, .. } => {
+            format!("types {types:#x} of the {} address", by(*end, "source", "destination"))
+        }
+        Predicate::PacketType(kind) => format!("packet type {kind}"),
+        Predicate::ConntrackState(states) => format!("connection states {states:#x}"),
+        Predicate::ConntrackStatus(bits) => format!("connection status {bits:#x}"),
+        Predicate::HeaderPresent(name) => format!("header of {}", name.as_str()),
+        Predicate::TimeToLive { value, .. } => format!("time to live beside {value}"),
+        _ => "a test".to_owned(),
+    };
+    if test.inverted { format!("[not {what}]") } else { format!("[{what}]") }
 }
 
 /// What is said behind the options of a match: those of `addrtype` hold for both its types.
