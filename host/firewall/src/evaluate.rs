@@ -26,6 +26,7 @@ mod compute;
 mod condition;
 mod describe;
 mod flow;
+mod header;
 mod hooks;
 mod index;
 mod ip_set;

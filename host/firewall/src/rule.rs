@@ -438,6 +438,42 @@ pub enum Predicate {
     },
     /// A fragment behind the first (`-f`).
     Fragment,
+    /// The time to live, or the hop limit of IPv6 (`ttl`, `hl`).
+    TimeToLive {
+        /// How it compares.
+        how: Comparison,
+        /// With what.
+        value: u8,
+    },
+    /// The upper six bits of the type of service, or of the traffic class of IPv6 (`dscp`).
+    DifferentiatedServices(u8),
+    /// The type of service, or the traffic class of IPv6, under a mask (`tos`).
+    TypeOfService {
+        /// The bits.
+        value: u8,
+        /// The mask.
+        mask: u8,
+    },
+    /// The length of the packet in bytes, with its IP header (`length`).
+    Length(RangeInclusive<u16>),
+    /// How IPsec protects the packet (`policy`).
+    Ipsec {
+        /// As it came in, or as it leaves.
+        end: InterfaceEnd,
+        /// It is protected (`--pol ipsec`), or not (`--pol none`).
+        protected: bool,
+        /// What else is asked, in the words of iptables. It only holds for a packet that is protected.
+        more: Untrusted,
+    },
+    /// The port of a bridge that the packet came in by or leaves by, which `br_netfilter` tells (`physdev`).
+    BridgePort {
+        /// In or out.
+        end: InterfaceEnd,
+        /// Its name, with the `+` of a prefix; `None` asks whether there is one.
+        name: Option<Untrusted>,
+    },
+    /// The packet goes from one port of a bridge to another (`physdev --physdev-is-bridged`).
+    Bridged,
     /// An extension header that ordinary packets do not have (`rt`, `hbh`, `dst`, `frag`) is there: the match that
     /// asks.
     HeaderPresent(Untrusted),

@@ -23,6 +23,8 @@ pub struct Ruleset {
     pub sets: Vec<Set>,
     /// The sets of `ipset(8)`, as rules of iptables name them.
     pub ip_sets: IpSets,
+    /// Packets may come in or leave protected by `IPsec`: there are policies or keys of it, or it is not known.
+    pub ipsec: bool,
 }
 
 /// Position of a table in [`Ruleset::tables`].
@@ -122,6 +124,7 @@ impl Ruleset {
     /// Adds everything of another ruleset behind what is there, with its positions moved on.
     pub fn append(&mut self, other: Self) {
         let (tables, chains, sets) = (length(&self.tables), length(&self.chains), length(&self.sets));
+        self.ipsec |= other.ipsec;
         self.tables.extend(other.tables);
         self.chains.extend(other.chains.into_iter().map(|mut chain| {
             chain.table.0 += tables;

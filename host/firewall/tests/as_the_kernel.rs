@@ -37,6 +37,7 @@ impl Host {
             hardware,
             group: Some(0),
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            bridged: false,
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),
@@ -520,4 +521,88 @@ fn marks_that_are_set_by_chance_do_not_take_for_ever() {
         .collect();
     let save = format!("*filter\n:INPUT DROP\n{}-A INPUT -m mark --mark 0x5 -j ACCEPT\nCOMMIT\n", rules.concat());
     expect(&save, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Unknown);
+}
+
+/// `xt_hl.c`, `xt_dscp.c` and `xt_length.c` of `net/netfilter`: ordinary packets have one value, and senders choose others.
+#[test]
+fn fields_of_the_header_are_those_of_ordinary_packets() {
+    let (syn, datagram) = ((ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"));
+    let passes = Outcome::To("10.9.0.1:80");
+    for (drop, of_syn, of_datagram) in [
+        ("ttl --ttl-eq 3", &passes, &passes),
+        ("ttl --ttl-gt 64", &passes, &passes),
+        ("ttl --ttl-lt 65", &Outcome::Unknown, &Outcome::Unknown),
+        ("dscp --dscp 5", &passes, &passes),
+        ("tos ! --tos 0x10/0x10", &Outcome::Unknown, &Outcome::Unknown),
+        ("tos --tos 0x1/0x3", &passes, &passes),
+        ("tos --tos 0x1/0x2", &passes, &passes),
+        ("length --length 2000:", &passes, &Outcome::Unknown),
+        ("length --length :39", &passes, &Outcome::Unknown),
+        ("length --length :27", &passes, &passes),
+        ("length --length 60", &Outcome::Unknown, &Outcome::Unknown),
+        ("length --length :1500", &Outcome::Unknown, &Outcome::Unknown),
+        ("length --length 20:", &Outcome::Blocked(BlockReason::Dropped), &Outcome::Blocked(BlockReason::Dropped)),
+    ] {
+        let rules = format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m {drop} -j DROP\nCOMMIT\n");
+        expect(&rules, syn, of_syn);
+        expect(&rules, datagram, of_datagram);
+    }
+    let of_ipv6 = (ETH0, TCP, "2001:db8::1", "[fd09::1]:80");
+    for drop in
+        ["hl --hl-eq 3", "dscp --dscp 0x3f", "tos --tos 0x81/0xff", "length --length :59", "length --length 500:"]
+    {
+        let rules = format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m {drop} -j DROP\nCOMMIT\n");
+        expect(&rules, of_ipv6, &Outcome::To("[fd09::1]:80"));
+    }
+}
+
+/// What a rule wrote is not what the sender chose.
+#[test]
+fn fields_of_the_header_that_a_rule_wrote_are_not_ordinary_any_more() {
+    let written = |write: &str, drop: &str| {
+        format!(
+            "*mangle\n-A PREROUTING -j {write}\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m {drop} -j DROP\nCOMMIT\n"
+        )
+    };
+    let syn = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    expect(&written("TTL --ttl-set 3", "ttl --ttl-eq 3"), syn, &Outcome::Unknown);
+    expect(&written("DSCP --set-dscp 5", "dscp --dscp 5"), syn, &Outcome::Unknown);
+    let of_ipv6 = (ETH0, TCP, "2001:db8::1", "[fd09::1]:80");
+    expect(&written("HL --hl-set 3", "hl --hl-eq 3"), of_ipv6, &Outcome::Unknown);
+    expect(&written("TOS --set-tos 5", "tos --tos 5"), of_ipv6, &Outcome::Unknown);
+}
+
+/// `policy_mt` (`net/netfilter/xt_policy.c`): without keys nothing comes in protected, and without policies nothing
+/// leaves so.
+#[test]
+fn nothing_is_protected_where_there_is_no_ipsec() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n:OUTPUT DROP [0:0]\n\
+        -A INPUT -p tcp -m policy --dir in --pol none -j ACCEPT\n\
+        -A INPUT -p udp -m policy --dir in --pol ipsec --reqid 5 -j ACCEPT\n\
+        -A OUTPUT -m policy --dir out --pol ipsec -j DROP\n-A OUTPUT -m policy --dir out --pol none -j ACCEPT\nCOMMIT\n";
+    let (syn, datagram) = ((ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"));
+    expect(rules, syn, &Outcome::To("10.9.0.1:80"));
+    expect(rules, datagram, &Outcome::Blocked(BlockReason::Dropped));
+    let mut ruleset = parse(rules.as_bytes(), Some(Family::Ip)).unwrap().ruleset;
+    ruleset.ipsec = true;
+    assert_eq!(becomes(&ruleset, syn).0, ReachVerdict::Unknown);
+    assert_eq!(becomes(&ruleset, datagram).0, ReachVerdict::Unknown);
+}
+
+/// `physdev_mt` (`net/netfilter/xt_physdev.c`): of what came by no bridge each option says no, and inverted yes.
+#[test]
+fn what_came_by_no_bridge_has_no_port_of_one() {
+    let syn = (ETH0, TCP, "192.0.2.1", "10.9.0.1:80");
+    let options = ["--physdev-in e0", "--physdev-is-in", "--physdev-is-out", "--physdev-is-bridged"];
+    for option in options {
+        for (rule, outcome) in [
+            (option.to_owned(), Outcome::To("10.9.0.1:80")),
+            (format!("! {option}"), Outcome::Blocked(BlockReason::Dropped)),
+            (format!("! --physdev-out e1 {option}"), Outcome::To("10.9.0.1:80")),
+            (format!("! --physdev-out e1 ! {option}"), Outcome::Blocked(BlockReason::Dropped)),
+        ] {
+            let rules = format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m physdev {rule} -j DROP\nCOMMIT\n");
+            expect(&rules, syn, &outcome);
+        }
+    }
 }

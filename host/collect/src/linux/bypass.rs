@@ -28,6 +28,7 @@ use loopgate_firewall::ruleset::{Family, Hook};
 use self::rules::Concerned;
 use super::interfaces::Devices;
 use super::root::Root;
+use super::rtnetlink::Link;
 use super::sockets::ListeningSocket;
 use crate::gaps::Gaps;
 
@@ -88,13 +89,14 @@ fn express(devices: &Devices) -> impl Iterator<Item = Bypass> + '_ {
 /// Bridges whose frames pass through the rules of IP (`br_netfilter`).
 fn bridges(devices: &Devices, root: &Root) -> Vec<Bypass> {
     let on = enabled(root);
-    if on.is_empty() {
-        return Vec::new();
-    }
-    let detail = Untrusted::from(on.join(", "));
-    let bridges = devices.bridges().map(|link| devices.name(link.index));
-    let bypass = |name| Bypass { interface: Some(name), kind: BypassKind::BridgeNetfilter, detail: detail.clone() };
-    bridges.map(bypass).collect()
+    let found = |link: &Link| {
+        let own = link.asks_netfilter.then_some("a setting of its own");
+        let settings: Vec<_> = on.iter().copied().chain(own).collect();
+        let interface = Some(devices.name(link.index));
+        let detail = Untrusted::from(settings.join(", "));
+        (!settings.is_empty()).then_some(Bypass { interface, kind: BypassKind::BridgeNetfilter, detail })
+    };
+    devices.bridges().filter_map(found).collect()
 }
 
 /// The table `broute` of legacy ebtables, which has frames routed instead of bridged. Its rules are not read, but what
@@ -107,7 +109,7 @@ fn frames(root: &Root) -> Ruleset {
     rules::chain(Family::Bridge, (Hook::Prerouting, 0), is_loaded.then_some(rule))
 }
 
-/// The settings of `br_netfilter` that are on. Where it is not loaded there are none.
+/// The settings of `br_netfilter` that are on for every bridge. Where it is not loaded there are none.
 fn enabled(root: &Root) -> Vec<&'static str> {
     const LIMIT: u64 = 64;
     let names = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"];
@@ -118,9 +120,10 @@ fn enabled(root: &Root) -> Vec<&'static str> {
     names.into_iter().filter(is_on).collect()
 }
 
-/// Whether bridges hand their frames to netfilter.
-pub(super) fn bridges_ask_netfilter(root: &Root) -> bool {
-    !enabled(root).is_empty()
+/// The bridges that hand their frames to netfilter.
+pub(super) fn bridges_that_ask_netfilter(devices: &Devices, root: &Root) -> Vec<u32> {
+    let every = !enabled(root).is_empty();
+    devices.bridges().filter(|link| every || link.asks_netfilter).map(|link| link.index).collect()
 }
 
 /// Sockets that take packets to foreign addresses, which a rule (`tproxy`) or a route can bring them.

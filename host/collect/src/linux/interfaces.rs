@@ -24,6 +24,9 @@ pub(super) struct Devices {
     addresses: Vec<Address>,
 }
 
+/// How many devices lie on each other at most (`MAX_NEST_DEV`, `include/linux/netdevice.h`).
+const DEEPEST: usize = 8;
+
 /// How often links and addresses are read until they fit each other.
 const ATTEMPTS: usize = 4;
 
@@ -141,6 +144,7 @@ impl Devices {
             hardware: link.hardware,
             group: link.group,
             addresses: self.addresses.iter().filter(|entry| entry.link == link.index).map(|entry| entry.ip).collect(),
+            bridged: self.is_bridged(link, bypasses, DEEPEST),
             bypasses: concerned.map(words).collect(),
             ipv6: link.ipv6.is_some_and(|conf| conf.disable_ipv6 == 0),
             lower: self.lower(link).map(|lower| lower.index).collect(),
@@ -161,6 +165,24 @@ impl Devices {
         let is_switch = |link: &Link| has_kind(link, "openvswitch");
         let of_switch = || is_switch(upper) && self.link(master).is_some_and(is_switch);
         upper.index == master && !has_kind(upper, "vrf") || of_switch()
+    }
+
+    /// Whether netfilter sees by which port of a bridge packets of a device came: it is a bridge that asks netfilter, or
+    /// its packets were those of one, which a VLAN, a `macvlan` or a VRF hands on as they are.
+    fn is_bridged(&self, link: &Link, bypasses: &[Bypass], depth: usize) -> bool {
+        let is_kind = |kinds: &[&str]| link.kind.as_ref().is_some_and(|kind| kinds.contains(&kind.as_str()));
+        let lies = is_kind(&["vlan", "macvlan", "macvtap", "ipvlan"]);
+        let below = |lower: &&Link| {
+            lies && link.parent == Some(lower.index) || is_kind(&["vrf"]) && lower.master == Some(link.index)
+        };
+        let name = Untrusted::from_bytes(&link.name);
+        let asks = |bypass: &Bypass| {
+            bypass.kind == BypassKind::BridgeNetfilter && bypass.interface.as_ref().is_none_or(|on| *on == name)
+        };
+        let Some(depth) = depth.checked_sub(1) else { return true };
+        bypasses.iter().any(asks)
+            || lies && link.parent_elsewhere
+            || self.links.iter().filter(below).any(|lower| self.is_bridged(lower, bypasses, depth))
     }
 
     /// The interfaces as facts. Without `conf.all` no setting of an interface is known as it takes effect.

@@ -22,7 +22,7 @@ use loopgate_firewall::routing::{
 };
 use loopgate_firewall::rule::FibResult;
 
-use super::bypass::bridges_ask_netfilter;
+use super::bypass::bridges_that_ask_netfilter;
 use super::interfaces::Devices;
 use super::netlink::NetlinkError;
 use super::root::Root;
@@ -120,13 +120,12 @@ struct FibKey {
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
     pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
-        let bridges = devices.bridges().filter(|_| bridges_ask_netfilter(root));
         Ok(Self {
             tables: Tables::read(devices, validates_sources(interfaces))?,
             forced: devices.force_forwarding().collect(),
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
-            bridges: bridges.map(|link| link.index).collect(),
+            bridges: bridges_that_ask_netfilter(devices, root),
             answers_with_marks: settings::answers_with_marks(root),
             asker: Mutex::new(Asker::new()?),
             memory: Mutex::default(),

@@ -24,6 +24,11 @@ pub(super) struct Link {
     pub(super) master: Option<u32>,
     /// The device of this network namespace that it is linked to.
     pub(super) parent: Option<u32>,
+    /// It is linked to one in another network namespace.
+    pub(super) parent_elsewhere: bool,
+    /// A bridge that hands its frames to the rules of IP whatever `net.bridge` says (`nf_call_iptables`,
+    /// `nf_call_ip6tables`).
+    pub(super) asks_netfilter: bool,
     /// Its group (`ip link set group`).
     pub(super) group: Option<u32>,
     /// The kind of driver, `None` for physical devices.
@@ -123,7 +128,10 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_LINK => link.parent = Some(attribute.u32()?),
             IFLA_MASTER => link.master = Some(attribute.u32()?),
             IFLA_GROUP => link.group = Some(attribute.u32()?),
-            IFLA_LINKINFO => link.kind = parse_kind(attribute)?,
+            IFLA_LINKINFO => {
+                link.kind = parse_kind(attribute)?;
+                link.asks_netfilter = asks_netfilter(attribute)?;
+            }
             IFLA_XDP => link.xdp = parse_xdp(attribute)?,
             IFLA_AF_SPEC => (link.ipv4, link.ipv6) = parse_settings(attribute)?,
             _ => {}
@@ -132,6 +140,7 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
     // The index is one of another network namespace.
     if find(rest, IFLA_LINK_NETNSID)?.is_some() {
         link.parent = None;
+        link.parent_elsewhere = true;
     }
     Ok(link)
 }
@@ -139,6 +148,23 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
 fn parse_kind(info: Attribute<'_>) -> Result<Option<Untrusted>, NetlinkError> {
     const IFLA_INFO_KIND: u16 = 1;
     Ok(find(info.value, IFLA_INFO_KIND)?.map(|kind| kind.text()))
+}
+
+/// The settings of a bridge of its own (`br_fill_info`, `net/bridge/br_netlink.c`); the numbers mean other things for
+/// other kinds.
+fn asks_netfilter(info: Attribute<'_>) -> Result<bool, NetlinkError> {
+    const IFLA_INFO_DATA: u16 = 2;
+    const IFLA_BR_NF_CALL_IPTABLES: u16 = 36;
+    const IFLA_BR_NF_CALL_IP6TABLES: u16 = 37;
+    if parse_kind(info)?.is_none_or(|kind| kind.as_str() != "bridge") {
+        return Ok(false);
+    }
+    let Some(data) = find(info.value, IFLA_INFO_DATA)? else { return Ok(false) };
+    let mut asks = false;
+    for kind in [IFLA_BR_NF_CALL_IPTABLES, IFLA_BR_NF_CALL_IP6TABLES] {
+        asks |= find(data.value, kind)?.is_some_and(|setting| setting.value != [0]);
+    }
+    Ok(asks)
 }
 
 /// `rtnl_xdp_fill` (`net/core/rtnetlink.c`): attached in some way, or not at all. Programs of several ways at once have

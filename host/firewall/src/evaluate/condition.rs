@@ -1,5 +1,7 @@
 //! For which senders a test holds.
 
+use std::ops::RangeInclusive;
+
 use crate::address_set::IpVersion;
 use crate::region::Region;
 
@@ -43,6 +45,22 @@ impl Condition {
         let (none, all) = (Region::empty(version), Region::all(version));
         let usual = if holds { all.clone() } else { none.clone() };
         Self::bounds(none, usual.clone(), usual, all)
+    }
+
+    /// A number is within a range: that of ordinary packets lies between some bounds, that of any packet between wider
+    /// ones.
+    pub(super) fn within(
+        version: IpVersion,
+        range: &RangeInclusive<u32>,
+        ordinary: &RangeInclusive<u32>,
+        any: &RangeInclusive<u32>,
+    ) -> Self {
+        let holds = |holds| if holds { Region::all(version) } else { Region::empty(version) };
+        let holds_all = |of: &RangeInclusive<u32>| holds(range.contains(of.start()) && range.contains(of.end()));
+        let holds_some = |of: &RangeInclusive<u32>| {
+            holds(!range.is_empty() && range.start() <= of.end() && of.start() <= range.end())
+        };
+        Self::bounds(holds_all(any), holds_all(ordinary), holds_some(ordinary), holds_some(any))
     }
 
     fn bounds(always: Region, surely: Region, possibly: Region, ever: Region) -> Self {

@@ -3,14 +3,14 @@
 use loopgate_facts::Untrusted;
 
 use super::machine::Machine;
+use crate::notation::nft;
 use crate::rule::{Load, PayloadBase, Predicate, Test};
 
 /// What a load asks for.
 pub(super) fn load(what: &Load) -> String {
     match what {
         Load::Payload { base, offset, length } => format!("{length} bytes at {offset} of the {} header", header(*base)),
-        Load::Meta(key) => format!("meta {key:?}").to_lowercase(),
-        Load::Conntrack { key, .. } => format!("ct {key:?}").to_lowercase(),
+        Load::Meta(_) | Load::Conntrack { .. } => nft::load(what),
         Load::Fib(_) => "what the routing table says".to_owned(),
         Load::Number { .. } => "a number that goes round or is random".to_owned(),
         Load::HeaderPresent(name) => format!("whether {} is there", name.as_str()),
@@ -31,6 +31,9 @@ fn header(base: PayloadBase) -> &'static str {
 pub(super) fn tests(tests: &[Test], machine: &Machine<'_>) -> Untrusted {
     let named = tests.iter().find_map(|test| match &test.predicate {
         Predicate::Unknown(what) => Some(what.clone()),
+        Predicate::Length(_) => Some("the length of the packet".into()),
+        Predicate::Ipsec { .. } => Some("whether IPsec protects the packet".into()),
+        Predicate::BridgePort { .. } | Predicate::Bridged => Some("the port of the bridge".into()),
         Predicate::InIpSet(question) => Some(super::ip_set::describe(question, machine)),
         _ => None,
     });

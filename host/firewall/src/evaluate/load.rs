@@ -24,11 +24,12 @@ pub(super) enum Loaded {
 /// The most numbers of a `numgen` or `jhash` that are tried one by one.
 const MAX_NUMBERS: u32 = 256;
 
-pub(super) fn load(what: &Load, state: &State, headers: &Headers, place: &Place<'_>) -> Loaded {
+/// `ipsec`: packets may come in protected.
+pub(super) fn load(what: &Load, state: &State, headers: &Headers, place: &Place<'_>, ipsec: bool) -> Loaded {
     match what {
         Load::Payload { base: PayloadBase::Link, length, .. } => link(*length, place),
         Load::Payload { base, offset, length } => Loaded::Bytes(headers.bytes(*base, *offset, *length)),
-        Load::Meta(key) => meta(*key, state, place),
+        Load::Meta(key) => meta(*key, state, place, ipsec),
         Load::Conntrack { key, direction } => conntrack(*key, *direction, state),
         Load::Fib(fib) => Loaded::Fib(*fib),
         Load::Number { modulus, offset } if *modulus <= MAX_NUMBERS => {
@@ -74,7 +75,7 @@ fn opaque_with_usual(name: &str, length: u32) -> Loaded {
 }
 
 /// `nft_meta_get_eval` (`net/netfilter/nft_meta.c`).
-fn meta(key: Meta, state: &State, place: &Place<'_>) -> Loaded {
+fn meta(key: Meta, state: &State, place: &Place<'_>, ipsec: bool) -> Loaded {
     match key {
         Meta::Protocol => bytes(ethertype(state.version).to_be_bytes()),
         Meta::NetworkFamily => bytes([network_family(state.version)]),
@@ -97,6 +98,7 @@ fn meta(key: Meta, state: &State, place: &Place<'_>) -> Loaded {
         }
         Meta::PacketType | Meta::Trace if !state.written => bytes([0]),
         Meta::PacketType | Meta::Trace | Meta::Day | Meta::BridgeBroute => opaque(1),
+        Meta::SecurityPath if ipsec => Loaded::Bytes(vec![Symbol::rare(0, 1)]),
         Meta::SecurityPath => bytes([0]),
         Meta::BridgeInputPort | Meta::BridgeOutputPort | Meta::SlaveInterfaceName => opaque(16),
         Meta::BridgePortVlan | Meta::BridgeVlanProtocol => opaque(2),

@@ -19,6 +19,8 @@ pub struct Device {
     pub group: Option<u32>,
     /// Its addresses, in the order of the kernel: the first is the one that `redirect` translates to.
     pub addresses: Vec<IpAddr>,
+    /// Its packets may have come in by a port of a bridge that asks netfilter: it is one, or lies on one.
+    pub bridged: bool,
     /// Programs that see its packets outside netfilter (XDP, tc). What they do is not known.
     pub bypasses: Vec<Untrusted>,
     /// Whether it takes IPv6 packets: the kernel drops all where it is disabled (`disable_ipv6`) or the device is too

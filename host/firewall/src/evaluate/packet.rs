@@ -17,7 +17,7 @@ use super::symbol::{Symbol, Variable, whole_address};
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 pub(super) const SCTP: u8 = 132;
-const UDPLITE: u8 = 136;
+pub(super) const UDPLITE: u8 = 136;
 
 /// ICMP and ICMPv6.
 pub(super) const MESSAGES: [u8; 2] = [1, 58];
@@ -321,12 +321,15 @@ pub(super) fn address_bytes(address: IpAddr) -> Vec<u8> {
 /// What an ordinary client sends: no options, not a fragment, a usual time to live (RFC 791, RFC 8200).
 fn network(state: &State) -> Vec<Symbol> {
     let time_to_live = if state.sent_on { 63 } else { 64 };
+    // What begins a connection of TCP carries no data yet, and its headers have not 256 bytes.
+    let is_short = state.protocol == TCP && !state.later;
+    let (length_high, length_low) = (if is_short { Symbol::rare(0, 0xff) } else { Symbol::OPAQUE }, Symbol::OPAQUE);
     let mut header = match state.version {
         IpVersion::V4 => vec![
             Symbol::rare(0x45, 0x0f), // version, header length
             Symbol::rare(0, 0xff),    // type of service
-            Symbol::OPAQUE,           // total length
-            Symbol::OPAQUE,
+            length_high,              // total length
+            length_low,
             Symbol::OPAQUE, // identification
             Symbol::OPAQUE,
             Symbol::rare(0x40, 0x40), // flags: whether it may be fragmented is the sender's choice
@@ -341,8 +344,8 @@ fn network(state: &State) -> Vec<Symbol> {
             Symbol::rare(0, 0xff),    // traffic class, flow label
             Symbol::OPAQUE,
             Symbol::OPAQUE,
-            Symbol::OPAQUE, // payload length
-            Symbol::OPAQUE,
+            length_high, // payload length
+            length_low,
             Symbol::rare(state.protocol, 0xff), // next header: an extension header can stand before the transport's
             Symbol::rare(time_to_live, 0xff),   // hop limit
         ],

@@ -24,7 +24,7 @@ use super::lookup::Lookups;
 use super::machine::Machine;
 use super::packet::{Place, State, Tracking};
 use super::registers::Registers;
-use super::symbol::{Order, Symbol, Variable, between, equal, known, order, values};
+use super::symbol::{Symbol, Variable, between, compare, known, values};
 use super::test::{self, View};
 use super::translate::{end_at, translate};
 
@@ -137,7 +137,8 @@ impl Run<'_, '_, '_> {
     fn step(&mut self, op: &Op, thread: Thread) {
         match op {
             Op::Load { what, to } => {
-                let loaded = load(what, &thread.flow.state, &thread.flow.headers, &self.runner.place);
+                let ipsec = self.runner.machine.ruleset.ipsec;
+                let loaded = load(what, &thread.flow.state, &thread.flow.headers, &self.runner.place, ipsec);
                 self.loaded(loaded, *to, thread, || Untrusted::from(super::describe::load(what)));
             }
             Op::Immediate { to, data } => {
@@ -284,17 +285,8 @@ impl Run<'_, '_, '_> {
 
     fn compare(&mut self, register: Register, how: Comparison, value: &[u8], thread: Thread) {
         let version = thread.version();
-        let condition = thread.registers.read(register, value.len()).map(|symbols| {
-            let order = || order(version, symbols, value);
-            match how {
-                Comparison::Equal => equal(version, symbols, value),
-                Comparison::NotEqual => equal(version, symbols, value).not(),
-                Comparison::Less => order().less,
-                Comparison::Greater => order().greater,
-                Comparison::LessOrEqual => Order::not_greater(order()),
-                Comparison::GreaterOrEqual => Order::not_less(order()),
-            }
-        });
+        let read = thread.registers.read(register, value.len());
+        let condition = read.map(|symbols| compare(version, symbols, how, value));
         self.require(condition, thread);
     }
 

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::{PortSet, Region};
+use crate::rule::Comparison;
 
 use super::condition::Condition;
 
@@ -227,12 +228,12 @@ impl Order {
     }
 
     /// Less or equal.
-    pub(super) fn not_greater(self) -> Condition {
+    fn not_greater(self) -> Condition {
         self.greater.not()
     }
 
     /// Greater or equal.
-    pub(super) fn not_less(self) -> Condition {
+    fn not_less(self) -> Condition {
         self.less.not()
     }
 
@@ -371,6 +372,19 @@ pub(super) fn between(version: IpVersion, symbols: &[Symbol], from: &[u8], to: &
     }
     let high = order(version, symbols, to);
     low.less.not().and(high.greater.not())
+}
+
+/// For which senders bytes compare so with a value of the same length.
+pub(super) fn compare(version: IpVersion, symbols: &[Symbol], how: Comparison, value: &[u8]) -> Condition {
+    let order = || order(version, symbols, value);
+    match how {
+        Comparison::Equal => equal(version, symbols, value),
+        Comparison::NotEqual => equal(version, symbols, value).not(),
+        Comparison::Less => order().less,
+        Comparison::Greater => order().greater,
+        Comparison::LessOrEqual => order().not_greater(),
+        Comparison::GreaterOrEqual => order().not_less(),
+    }
 }
 
 #[cfg(test)]

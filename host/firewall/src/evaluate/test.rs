@@ -42,7 +42,7 @@ const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 
 impl View<'_, '_> {
-    fn version(&self) -> IpVersion {
+    pub(super) fn version(&self) -> IpVersion {
         self.state.version
     }
 
@@ -61,6 +61,12 @@ impl View<'_, '_> {
             // first, and without it the packet is not put together.
             Predicate::Icmp { .. } | Predicate::Fragment => Condition::Known(false),
             Predicate::HeaderPresent(_) => Condition::usually(self.version(), false),
+            Predicate::TimeToLive { how, value } => self.time_to_live(*how, *value),
+            Predicate::DifferentiatedServices(value) => self.differentiated_services(*value),
+            Predicate::TypeOfService { value, mask } => self.type_of_service(*value, *mask),
+            Predicate::Length(range) => self.length(range),
+            Predicate::Ipsec { end, protected, .. } => self.protection(*end).not_if(!protected),
+            Predicate::BridgePort { .. } | Predicate::Bridged => self.bridging(),
             Predicate::Interface { end, name, prefix } => Condition::Known(is_named(self.device(*end), name, *prefix)),
             Predicate::InterfaceGroup { end, group, mask } => self.interface_group(*end, *group, *mask),
             Predicate::AddressType { end, types, input_interface, output_interface } => {

@@ -14,6 +14,7 @@
 //! | `translations` | address translation |
 //! | `rates` | limits and quotas |
 //! | `statements` | everything else that a rule does |
+//! | `unambiguous` | nothing: it refuses objects with two members of one name |
 //!
 //! **What the document does not carry.** Matches and targets of iptables are printed without their parameters, chains
 //! without a name as text, and the devices of an ingress or egress chain and the flag `dynamic` of a set not at all
@@ -30,11 +31,13 @@ mod rates;
 mod sets;
 mod statements;
 mod translations;
+mod unambiguous;
 
 use loopgate_facts::Untrusted;
 use serde_json::Value;
 
 use crate::Ruleset;
+use unambiguous::Unambiguous;
 
 /// The longest document that is read: 256 MiB.
 pub const MAX_DOCUMENT: usize = 256 << 20;
@@ -76,6 +79,16 @@ pub enum ParseError {
         /// The column, from 1.
         column: usize,
         /// What is wrong there.
+        problem: String,
+    },
+    /// An object has two members of one name: which of them counts is not said (RFC 8259, section 4).
+    #[error("line {line}, column {column}: {problem}")]
+    Twice {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// Which member.
         problem: String,
     },
     /// It is JSON, but not a listing of a ruleset.
@@ -132,7 +145,7 @@ pub fn parse(document: &[u8]) -> Result<Parsed, ParseError> {
     if document.len() > MAX_DOCUMENT {
         return Err(ParseError::TooLong { length: document.len() });
     }
-    let value: Value = serde_json::from_slice(document).map_err(|error| not_json(&error))?;
+    let Unambiguous(value) = serde_json::from_slice(document).map_err(|error| not_json(&error))?;
     let objects = value.get("nftables").and_then(Value::as_array).ok_or(ParseError::NotARuleset)?;
     document::read(objects)
 }
@@ -141,7 +154,13 @@ fn not_json(error: &serde_json::Error) -> ParseError {
     let (line, column) = (error.line(), error.column());
     let problem = error.to_string();
     let position = format!(" at line {line} column {column}");
-    ParseError::NotJson { line, column, problem: problem.strip_suffix(&position).unwrap_or(&problem).to_owned() }
+    let problem = problem.strip_suffix(&position).unwrap_or(&problem).to_owned();
+    // Only `Unambiguous` finds fault with what is JSON.
+    if error.is_data() {
+        ParseError::Twice { line, column, problem }
+    } else {
+        ParseError::NotJson { line, column, problem }
+    }
 }
 
 /// Why something cannot be lowered.

@@ -241,3 +241,18 @@ fn what_is_reported_of_connections_decides_nothing() {
     let set = json!([{ "mangle": { "key": { "ct": { "key": "event" } }, "value": map } }]);
     assert!(matches!(ops(&set).as_slice(), [Op::Unknown(_)]));
 }
+
+#[test]
+fn a_member_that_is_there_twice_is_refused_where_it_stands() {
+    let rule = r#"{"rule":{"family":"ip","table":"t","chain":"c","expr":[{"drop":null}],"expr":[]}}"#;
+    let set = r#"{"set":{"family":"ip","table":"t","name":"s","type":"ipv4_addr","elem":["10.0.0.1"],"elem":[]}}"#;
+    for (document, member) in [
+        (r#"{"nftables":[{}],"nftables":[]}"#.to_owned(), r#""nftables""#),
+        (format!("{{\"nftables\":[{rule}]}}"), r#""expr""#),
+        (format!("{{\"nftables\":[{set}]}}"), r#""elem""#),
+    ] {
+        let column = document.rfind(member).unwrap() + member.len();
+        let problem = format!("the member {member} is there twice");
+        assert_eq!(parse(document.as_bytes()), Err(ParseError::Twice { line: 1, column, problem }), "{document}");
+    }
+}

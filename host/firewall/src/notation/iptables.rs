@@ -12,10 +12,12 @@ mod tests;
 
 use loopgate_facts::Untrusted;
 
+use super::nft;
 use crate::Ruleset;
 use crate::rule::{Note, Op, Predicate, Test};
 use crate::ruleset::{Family, RuleId};
 use crate::xt::is_guarded;
+pub(crate) use tests_of::{address_under, protocol_name};
 
 /// A rule as `iptables -S` shows it, or as its file has it.
 pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
@@ -24,8 +26,8 @@ pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
         return text.clone();
     }
     let family = ruleset.table_of(id.chain).map_or(Family::Ip, |table| table.family);
-    let mut line = Line { ruleset, parts: Vec::new(), target: None };
-    line.ops(&rule.ops, family);
+    let mut line = Line { ruleset, family, parts: Vec::new(), target: None };
+    line.ops(&rule.ops);
     let chain = ruleset.chain(id.chain).map(|chain| chain.name.clone()).unwrap_or_default();
     line.join(&chain, rule.comment.as_ref()).into()
 }
@@ -53,31 +55,41 @@ impl Part {
     /// Whether another option can follow under the same `-m`.
     fn shares(&self, other: &Self) -> bool {
         let same = !self.extension.is_empty() && self.extension == other.extension && self.end == other.end;
-        same && self.option != other.option && self.extension != "multiport"
+        same && self.option != other.option && !TAKES_ONE.contains(&self.extension)
     }
 }
+
+/// Matches that take one option.
+const TAKES_ONE: [&str; 3] = ["multiport", "ttl", "hl"];
 
 /// The rank of what is no option of every rule.
 const BEHIND: u8 = u8::MAX;
 
 struct Line<'r> {
     ruleset: &'r Ruleset,
+    family: Family,
     parts: Vec<Part>,
     /// `-j` or `-g`.
     target: Option<String>,
 }
 
 impl Line<'_> {
-    fn ops(&mut self, ops: &[Op], family: Family) {
+    fn ops(&mut self, ops: &[Op]) {
         let protocol = protocol(ops);
         let mut rest = ops;
         while let Some((op, behind)) = rest.split_first() {
-            if let Some((test, behind)) = bytecode::test(rest, family) {
+            if let Some((test, behind)) = bytecode::test(rest, self.family) {
                 self.test(&test, protocol);
                 rest = behind;
                 continue;
             }
             let target = target::target(rest, self.ruleset).filter(|_| self.target.is_none());
+            let code = bytecode::unread(rest, self.family);
+            if !code.is_empty() {
+                self.native(code);
+                rest = rest.get(code.len()..).unwrap_or_default();
+                continue;
+            }
             rest = behind;
             if let Some(target) = target {
                 self.target = Some(target.words);
@@ -97,16 +109,26 @@ impl Line<'_> {
                     self.test(test, protocol);
                 }
             }
+            Op::Match { inverted, all } => {
+                let words = tests(*inverted, all, self.family, self.ruleset);
+                self.parts.push(Part::bare(format!("[{words}]")));
+            }
             Op::Rate(rate) => self.parts.push(Part::bare(tests_of::rate(&rate.text))),
             Op::Note(Note::Counter { .. }) => {}
             Op::Note(Note::Other(text)) => self.parts.push(Part::bare(tests_of::own_words(text))),
             Op::Unknown(unknown) => self.parts.push(Part::bare(tests_of::own_words(&unknown.construct))),
-            _ => self.parts.push(Part::bare(format!("[{op:?}]"))),
+            _ => self.native(std::slice::from_ref(op)),
         }
     }
 
+    /// Operations that iptables has no words for, in those of `nft`.
+    fn native(&mut self, ops: &[Op]) {
+        let words = nft::words(self.ruleset, self.family, ops, None);
+        self.parts.push(Part::bare(if words.starts_with('[') { words } else { format!("[{words}]") }));
+    }
+
     fn test(&mut self, test: &Test, protocol: Option<u8>) {
-        self.parts.push(tests_of::part(test, protocol, self.ruleset));
+        self.parts.push(tests_of::part(test, protocol, self.family, self.ruleset));
     }
 
     /// The options of every rule come first, then the comment, then the matches in their order.
@@ -126,6 +148,15 @@ impl Line<'_> {
         }
         text
     }
+}
+
+/// A match, in the words of iptables.
+pub(super) fn tests(inverted: bool, all: &[Test], family: Family, ruleset: &Ruleset) -> String {
+    let parts: Vec<_> = all.iter().map(|test| tests_of::part(test, None, family, ruleset)).collect();
+    let mut text = String::new();
+    push_matches(&mut text, &parts);
+    let text = text.trim_start();
+    if inverted { format!("not all of: {text}") } else { text.to_owned() }
 }
 
 /// Without the test that there is a connection, or an extension header: the match that asks more says so.

@@ -122,6 +122,28 @@ fn ports_that_are_shifted_or_prefixes_are_not_taken_for_a_plain_translation() {
     }
 }
 
+/// `struct nf_nat_range2`: what is not modelled is named as `iptables-save(8)` prints it.
+#[test]
+fn shifted_ports_are_named_as_iptables_prints_them() {
+    let shown = |flags: u32, address: [u8; 4], ports: [u16; 3]| {
+        let address = [&address[..], &[0; 12]].concat();
+        let ports: Vec<u8> = ports.iter().flat_map(|port| port.to_be_bytes()).collect();
+        let info = [&flags.to_ne_bytes()[..], &address, &address, &ports, &[0; 2]].concat();
+        match target_ops(&extension("DNAT", 2, Family::Ip, &info)).as_slice() {
+            [Op::Verdict(Verdict::Translate(translation))] => match &translation.target {
+                Target::Unknown(text) => text.as_str().to_owned(),
+                target => panic!("{target:?}"),
+            },
+            ops => panic!("{ops:?}"),
+        }
+    };
+    let (address, ports) = ([172, 17, 0, 2], [80, 81, 6000]);
+    assert_eq!(shown(0x23, address, ports), "DNAT --to-destination 172.17.0.2:80-81/6000");
+    assert_eq!(shown(0x22, address, ports), "DNAT --to-destination :80-81/6000");
+    assert_eq!(shown(0x43, address, [80, 80, 0]), "DNAT --to-destination 172.17.0.2:80 (flags 0x43)");
+    assert_eq!(shown(0x03, address, [81, 80, 0]), "DNAT --to-destination 172.17.0.2:81-80");
+}
+
 #[test]
 fn a_shifted_connection_mark_is_not_understood() {
     let connmark = |shift| {

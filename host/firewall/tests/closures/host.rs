@@ -56,6 +56,7 @@ impl Host {
             hardware: if index == 1 { Device::LOOPBACK } else { 1 },
             group: Some(0),
             addresses: Vec::new(),
+            bridged: false,
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),

@@ -27,6 +27,7 @@ pub(super) fn devices() -> Vec<Device> {
         hardware,
         group: Some(0),
         addresses: addresses.to_vec(),
+        bridged: false,
         bypasses: Vec::new(),
         ipv6: true,
         lower: Vec::new(),

@@ -68,6 +68,7 @@ pub(crate) fn devices(of: &[DeviceOf<'_>]) -> Vec<Device> {
         hardware,
         group: Some(0),
         addresses: addresses.iter().map(|entry| entry.parse::<Prefix>().unwrap().address()).collect(),
+        bridged: false,
         bypasses: Vec::new(),
         ipv6: true,
         lower: Vec::new(),

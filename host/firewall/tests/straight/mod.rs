@@ -79,6 +79,7 @@ impl Host {
             hardware: 1,
             group: Some(0),
             addresses: vec![own],
+            bridged: false,
             bypasses: Vec::new(),
             ipv6: true,
             lower: Vec::new(),

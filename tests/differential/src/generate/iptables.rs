@@ -1,5 +1,7 @@
 //! Tables in the format of `iptables-save(8)`, for `iptables-nft` and for `iptables-legacy`.
 
+mod header;
+
 use crate::generate::draw::{Draw, Version};
 use crate::generate::ip_sets::{self, IpSet};
 use crate::packet::Protocol;
@@ -93,7 +95,7 @@ struct Scope {
 
 type Match = fn(&mut Making<'_>, &Scope) -> Option<Part>;
 
-const MATCHES: [(u32, Match); 19] = [
+const MATCHES: [(u32, Match); 21] = [
     (40, source),
     (25, destination),
     (30, input_interface),
@@ -111,6 +113,8 @@ const MATCHES: [(u32, Match); 19] = [
     (5, limit),
     (6, comment),
     (4, mac),
+    (10, header::field),
+    (6, header::way),
     (4, unusual),
     (90, ip_set),
 ];
@@ -333,7 +337,7 @@ fn unusual(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
     let not = making.not(20);
     let tcp = scope.transport == Some(Protocol::Tcp);
     let port = making.draw.port();
-    let (key, text) = match making.draw.number(0..16) {
+    let (key, text) = match making.draw.number(0..13) {
         0 => {
             ("recent", format!("-m recent --name seen{} --rcheck --seconds 60 --hitcount 4", making.draw.number(0..3)))
         }
@@ -343,25 +347,21 @@ fn unusual(making: &mut Making<'_>, scope: &Scope) -> Option<Part> {
             "-m hashlimit --hashlimit-upto 10000/sec --hashlimit-burst 10000 --hashlimit-mode srcip --hashlimit-name h"
                 .into(),
         ),
-        3 => ("length", format!("-m length {not}--length 40:1500")),
-        4 if making.version == Version::V4 => ("ttl", "-m ttl --ttl-gt 1".into()),
-        4 => ("hl", "-m hl --hl-eq 64".into()),
-        5 => ("dscp", format!("-m dscp {not}--dscp 0")),
-        6 if making.place.chain == "PREROUTING" && making.place.table != "nat" => {
+        3 if making.place.chain == "PREROUTING" && making.place.table != "nat" => {
             ("rpfilter", format!("-m rpfilter {}", making.draw.pick(&["", "--loose", "--invert"])))
         }
-        7 if making.has_input() => ("devgroup", format!("-m devgroup {not}--src-group 0")),
-        8 if scope.transport.is_none() && making.version == Version::V4 => {
+        4 if making.has_input() => ("devgroup", format!("-m devgroup {not}--src-group 0")),
+        5 if scope.transport.is_none() && making.version == Version::V4 => {
             ("-p icmp", "-p icmp -m icmp --icmp-type echo-request".into())
         }
-        8 if scope.transport.is_none() => ("-p icmpv6", "-p ipv6-icmp -m icmp6 --icmpv6-type echo-request".into()),
-        9 if making.version == Version::V4 => ("-f", format!("{not}-f")),
-        10 if tcp => ("tcp-option", "--tcp-option 2".into()),
-        11 => ("statistic", "-m statistic --mode random --probability 0.5".into()),
-        12 => ("helper", "-m helper --helper ftp".into()),
-        13 => ("connbytes", "-m connbytes --connbytes 1000: --connbytes-dir both --connbytes-mode packets".into()),
-        14 if scope.transport.is_some() => ("--dport", format!("{not}--dport {port}:65535")),
-        15 if making.place.chain == "OUTPUT" => ("owner", format!("-m owner {not}--uid-owner 0")),
+        5 if scope.transport.is_none() => ("-p icmpv6", "-p ipv6-icmp -m icmp6 --icmpv6-type echo-request".into()),
+        6 if making.version == Version::V4 => ("-f", format!("{not}-f")),
+        7 if tcp => ("tcp-option", "--tcp-option 2".into()),
+        8 => ("statistic", "-m statistic --mode random --probability 0.5".into()),
+        9 => ("helper", "-m helper --helper ftp".into()),
+        10 => ("connbytes", "-m connbytes --connbytes 1000: --connbytes-dir both --connbytes-mode packets".into()),
+        11 if scope.transport.is_some() => ("--dport", format!("{not}--dport {port}:65535")),
+        12 if making.place.chain == "OUTPUT" => ("owner", format!("-m owner {not}--uid-owner 0")),
         _ => return None,
     };
     Some(Part::new(key, text))

@@ -14,11 +14,21 @@ use crate::linux::rtnetlink::{AF_INET, AF_INET6, short};
 const NETLINK_XFRM: isize = 6;
 
 pub(super) fn observe(bypasses: &mut Bypasses) {
-    match policies().and_then(|policies| Ok((policies, defaults()?))) {
-        Ok((policies, defaults)) => add(&policies, &defaults, bypasses),
+    match read() {
+        Ok((policies, defaults, keys)) => {
+            add(&policies, &defaults, bypasses);
+            bypasses.rules.ipsec = keys > 0 || !policies.is_empty();
+        }
         Err(NetlinkError::Open(error)) if is(&error, Errno::PROTONOSUPPORT) => {}
-        Err(error) => bypasses.refuse("IPsec policies", &error),
+        Err(error) => {
+            bypasses.rules.ipsec = true;
+            bypasses.refuse("IPsec policies", &error);
+        }
     }
+}
+
+fn read() -> Result<(Vec<Policy>, Vec<Hook>, u32), NetlinkError> {
+    Ok((policies()?, defaults()?, keys()?))
 }
 
 fn add(policies: &[Policy], defaults: &[Hook], bypasses: &mut Bypasses) {
@@ -137,6 +147,24 @@ fn prefix(version: IpVersion, bytes: &[u8], length: u8) -> Result<Option<Prefix>
     Ok(Some(prefix).filter(|_| length > 0))
 }
 
+/// How many security associations there are, each of which is a key to send or to receive with. They are counted, not
+/// read.
+fn keys() -> Result<u32, NetlinkError> {
+    const XFRM_MSG_NEWSADINFO: u16 = 34;
+    const XFRM_MSG_GETSADINFO: u16 = 35;
+    let (kind, body) = (XFRM_MSG_GETSADINFO, vec![0; FLAGS]);
+    let request = Request { protocol: NETLINK_XFRM, kind, answer: XFRM_MSG_NEWSADINFO, body };
+    count(&retry(|room| Session::open(NETLINK_XFRM, room)?.ask(&request))?)
+}
+
+/// Flags stand before the attributes of the question and of the answer.
+const FLAGS: usize = 4;
+
+fn count(answer: &[u8]) -> Result<u32, NetlinkError> {
+    const XFRMA_SAD_CNT: u16 = 1;
+    Ok(find(answer.get(FLAGS..).ok_or_else(short)?, XFRMA_SAD_CNT)?.ok_or_else(short)?.u32()?)
+}
+
 /// The ways that are blocked for what no policy selects (since Linux 5.15).
 fn defaults() -> Result<Vec<Hook>, NetlinkError> {
     const DEFAULT: usize = 3;
@@ -159,6 +187,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Keys without policies are enough for packets to come in protected (`__xfrm_policy_check`,
+    /// `net/xfrm/xfrm_policy.c`).
+    #[test]
+    fn keys_are_counted() {
+        let answer = [[0; 4], [8, 0, 1, 0], [7, 0, 0, 0], [12, 0, 2, 0], [0; 4], [0; 4]].concat();
+        assert_eq!(count(&answer).unwrap(), 7);
+        assert!(count(&answer[..4]).is_err() && count(&answer[..10]).is_err());
+    }
 
     proptest! {
         #[test]

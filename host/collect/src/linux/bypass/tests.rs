@@ -101,6 +101,31 @@ fn policies_of_ipsec_make_what_they_select_unknown() {
     });
 }
 
+/// `policy_mt` (`net/netfilter/xt_policy.c`), and `meta secpath` of nft.
+#[test]
+fn rules_about_ipsec_are_in_doubt_only_where_there_is_some() {
+    in_namespace("linux::bypass::tests::rules_about_ipsec_are_in_doubt_only_where_there_is_some", || {
+        veth();
+        let ((_one, by_iptables), (_two, by_nft)) = (listen(), listen());
+        let port = by_iptables.to_string();
+        let filter = ["-A", "INPUT", "-p", "tcp", "--dport", &port, "-m", "policy", "--dir", "in", "--pol", "none"];
+        run("iptables-nft", &[&filter[..], &["-j", "DROP"]].concat());
+        run("nft", &["add table inet t; add chain inet t c { type filter hook input priority 0; }"]);
+        run("nft", &[&format!("add rule inet t c tcp dport {by_nft} meta secpath missing drop")]);
+        let verdicts = || {
+            let facts = this_machine().collect();
+            [by_iptables, by_nft].map(|port| verdict(&facts, port, "one", "10.1.0.2"))
+        };
+        assert_eq!(verdicts(), [ReachVerdict::Blocked; 2]);
+        run("ip", &["xfrm", "policy", "add", "src", "10.9.0.0/24", "dst", "10.9.1.0/24", "dir", "in"]);
+        assert_eq!(verdicts(), [ReachVerdict::Blocked; 2]);
+        let protected = ["tmpl", "proto", "esp", "mode", "transport"];
+        let selector = ["xfrm", "policy", "add", "src", "10.9.2.0/24", "dst", "10.9.1.0/24", "dir", "in"];
+        run("ip", &[&selector[..], &protected].concat());
+        assert_eq!(verdicts(), [ReachVerdict::Unknown; 2]);
+    });
+}
+
 #[test]
 fn a_default_policy_that_blocks_makes_everything_unknown() {
     in_namespace("linux::bypass::tests::a_default_policy_that_blocks_makes_everything_unknown", || {
@@ -129,6 +154,33 @@ fn bridges_that_ask_netfilter_are_found_and_change_no_verdict_about_this_machine
         assert_eq!(verdict(&facts, port, "br0", "10.1.0.2"), ReachVerdict::Reachable);
         std::fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "0").unwrap();
         assert_eq!(found(&this_machine().collect()), Vec::<String>::new());
+        run("ip", &["link", "set", "br0", "type", "bridge", "nf_call_ip6tables", "1"]);
+        assert_eq!(found(&this_machine().collect()), ["bridge-netfilter br0: a setting of its own"]);
+    });
+}
+
+/// `physdev_mt` (`net/netfilter/xt_physdev.c`) knows the port of what came by a bridge, or by what lies on one.
+#[test]
+fn ports_of_bridges_are_in_doubt_only_where_they_are_known() {
+    in_namespace("linux::bypass::tests::ports_of_bridges_are_in_doubt_only_where_they_are_known", || {
+        veth();
+        run("ip", &["link", "add", "br0", "type", "bridge"]);
+        run("ip", &["link", "add", "link", "br0", "name", "over", "type", "macvlan"]);
+        for device in ["br0", "over"] {
+            run("ip", &["link", "set", device, "up"]);
+        }
+        let (_socket, port) = listen();
+        run("iptables-nft", &["-A", "INPUT", "-m", "physdev", "--physdev-is-in", "-j", "DROP"]);
+        let verdicts = |asks: &str| {
+            for name in ["iptables", "ip6tables"] {
+                std::fs::write(format!("/proc/sys/net/bridge/bridge-nf-call-{name}"), asks).unwrap();
+            }
+            let facts = this_machine().collect();
+            ["one", "br0", "over"].map(|device| verdict(&facts, port, device, "10.1.0.2"))
+        };
+        let (reachable, unknown) = (ReachVerdict::Reachable, ReachVerdict::Unknown);
+        assert_eq!(verdicts("1"), [reachable, unknown, unknown]);
+        assert_eq!(verdicts("0"), [reachable; 3]);
     });
 }
 

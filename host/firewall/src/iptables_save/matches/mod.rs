@@ -4,11 +4,13 @@
 
 mod basic;
 mod conntrack;
+mod header;
 mod opaque;
 mod packet;
 mod rates;
 pub(super) mod set;
 mod transport;
+mod way;
 
 use loopgate_facts::Untrusted;
 
@@ -19,8 +21,8 @@ pub(super) use basic::{BASIC, is_any_protocol};
 pub(super) use transport::TRANSPORT;
 
 /// All matches.
-pub(super) const TABLES: [&[Extension]; 6] =
-    [TRANSPORT, conntrack::CONNTRACK, packet::PACKET, rates::RATES, set::SET, opaque::OPAQUE];
+pub(super) const TABLES: [&[Extension]; 8] =
+    [TRANSPORT, conntrack::CONNTRACK, packet::PACKET, header::HEADER, way::WAY, rates::RATES, set::SET, opaque::OPAQUE];
 
 /// All options are tests, and all must hold.
 fn all(instance: &Instance<'_>) -> Option<Vec<Op>> {

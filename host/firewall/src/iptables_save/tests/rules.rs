@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::ip_set::IpSetId;
 use crate::rule::{
-    Effect, End, InterfaceEnd, IpSetChange, IpSetQuestion, IpSetReference, Note as Remark, Operand, Predicate, Rate,
-    Target, Test, Translation, Unknown, Verdict,
+    Comparison, Effect, End, InterfaceEnd, IpSetChange, IpSetQuestion, IpSetReference, Note as Remark, Operand,
+    Predicate, Rate, Target, Test, Translation, Unknown, Verdict,
 };
 
 fn matching(tests: Vec<(bool, Predicate)>) -> Op {
@@ -90,8 +90,71 @@ fn sets_are_named_with_what_is_asked() {
 
 #[test]
 fn matches_without_a_model_are_named() {
-    for rule in ["-m mac ! --mac-source 00:11:22:33:44:55", "-m length --length 40", "-m eui64"] {
+    for rule in ["-m mac ! --mac-source 00:11:22:33:44:55", "-m cpu --cpu 1", "-m eui64"] {
         assert_eq!(ops(rule), [matching(vec![(false, Predicate::Unknown(rule.into()))])]);
+    }
+}
+
+#[test]
+fn fields_of_the_header() {
+    let compared = |how, value| Predicate::TimeToLive { how, value };
+    let of_type = |value, mask| Predicate::TypeOfService { value, mask };
+    for (rule, inverted, predicate) in [
+        ("-m ttl --ttl-eq 3", false, compared(Comparison::Equal, 3)),
+        ("-m ttl ! --ttl 3", true, compared(Comparison::Equal, 3)),
+        ("-m ttl --ttl-lt 3", false, compared(Comparison::Less, 3)),
+        ("-m hl --hl-gt 255", false, compared(Comparison::Greater, 255)),
+        ("-m dscp ! --dscp 0x3f", true, Predicate::DifferentiatedServices(63)),
+        ("-m dscp --dscp-class ef", false, Predicate::DifferentiatedServices(46)),
+        ("-m tos --tos 0x10", false, of_type(0x10, 0xff)),
+        ("-m tos ! --tos 0x10/0x1f", true, of_type(0x10, 0x1f)),
+        ("-m tos --tos Minimize-Delay", false, of_type(0x10, 0x3f)),
+        ("-m length ! --length 40", true, Predicate::Length(40..=40)),
+        ("-m length --length :40", false, Predicate::Length(0..=40)),
+        ("-m length --length 40:", false, Predicate::Length(40..=65535)),
+    ] {
+        assert_eq!(ops(rule), [matching(vec![(inverted, predicate)])], "{rule}");
+    }
+    for odd in [
+        "-m ttl ! --ttl-lt 3",
+        "-m ttl --ttl-eq 256",
+        "-m ttl",
+        "-m ttl --ttl-lt 3 --ttl-gt 1",
+        "-m dscp --dscp 64",
+        "-m dscp --dscp-class XX",
+        "-m tos --tos 5/256",
+        "-m length --length 9:1",
+    ] {
+        assert_eq!(ops(odd), [unknown(odd, true)]);
+    }
+}
+
+#[test]
+fn ways_of_a_packet() {
+    let ipsec = |end, protected, more: &str| Predicate::Ipsec { end, protected, more: more.into() };
+    let port = |end, name: Option<&str>| Predicate::BridgePort { end, name: name.map(Into::into) };
+    let (input, output) = (InterfaceEnd::Input, InterfaceEnd::Output);
+    for (rule, tests) in [
+        ("-m policy --dir in --pol none", vec![(false, ipsec(input, false, ""))]),
+        (
+            "-m policy --dir out --pol ipsec --strict ! --reqid 5",
+            vec![(false, ipsec(output, true, "--strict ! --reqid 5"))],
+        ),
+        (
+            "-m physdev ! --physdev-in e0 --physdev-out e+",
+            vec![(true, port(input, Some("e0"))), (false, port(output, Some("e+")))],
+        ),
+        (
+            "-m physdev --physdev-is-in ! --physdev-is-out ! --physdev-is-bridged",
+            vec![(false, port(input, None)), (true, port(output, None)), (true, Predicate::Bridged)],
+        ),
+    ] {
+        assert_eq!(ops(rule), [matching(tests)], "{rule}");
+    }
+    for odd in
+        ["-m policy --dir in", "-m policy --pol none", "-m policy --dir up --pol none", "-m physdev --physdev-in"]
+    {
+        assert_eq!(ops(odd), [unknown(odd, true)]);
     }
 }
 

@@ -39,6 +39,30 @@ pub(super) fn test(ops: &[Op], family: Family) -> Option<(Test, &[Op])> {
     Some((Test { inverted: question.inverted, predicate }, rest))
 }
 
+/// The bytecode that operations begin with, up to a test that is recognised.
+pub(super) fn unread(ops: &[Op], family: Family) -> &[Op] {
+    let is_code = |op: &Op| {
+        use Op::{Combine, Compare, Immediate, Load, Lookup, Mask, Range, Shift, SwapBytes, Update};
+        matches!(
+            op,
+            Load { .. }
+                | Immediate { .. }
+                | Mask { .. }
+                | Shift { .. }
+                | SwapBytes { .. }
+                | Combine { .. }
+                | Compare { .. }
+                | Range { .. }
+                | Lookup { .. }
+                | Update { .. }
+        )
+    };
+    let ends = |at: &usize| {
+        ops.get(*at..).is_none_or(|rest| !rest.first().is_some_and(is_code) || test(rest, family).is_some())
+    };
+    ops.get(..(0..ops.len()).find(ends).unwrap_or(ops.len())).unwrap_or_default()
+}
+
 /// The protocol that operations begin with testing for.
 pub(super) fn protocol(ops: &[Op]) -> Option<u8> {
     match test(ops, Family::Ip)?.0 {

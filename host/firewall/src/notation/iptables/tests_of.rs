@@ -10,24 +10,47 @@ use super::{BEHIND, Part, quote};
 use crate::Ruleset;
 use crate::ip_set::{IpSet, IpSetId};
 use crate::iptables_save::names::{ADDRESS_TYPES, PACKET_TYPES, PROTOCOLS, STATES, STATUSES, TCP_FLAGS};
-use crate::rule::{Direction, End, InterfaceEnd, IpSetReference, Predicate, Test};
+use crate::rule::{Comparison, Direction, End, InterfaceEnd, IpSetReference, Predicate, Test};
+use crate::ruleset::Family;
 
 /// An option: the match that has it, its name, its value.
 type Words = (&'static str, &'static str, String);
 
 /// A test. `protocol` tells whose ports are meant.
-pub(super) fn part(test: &Test, protocol: Option<u8>, ruleset: &Ruleset) -> Part {
+pub(super) fn part(test: &Test, protocol: Option<u8>, family: Family, ruleset: &Ruleset) -> Part {
     if let Predicate::Unknown(text) = &test.predicate {
         return Part::bare(unknown(text, test.inverted));
     }
-    let words = words(&test.predicate, protocol, ruleset);
+    let words = words(&test.predicate, protocol, family, ruleset);
     let Some((extension, option, value)) = words.filter(|words| words.0 != "rpfilter") else {
-        return Part::bare(reverse_path(test).unwrap_or_else(|| format!("[{test:?}]")));
+        return Part::bare(reverse_path(test).unwrap_or_else(|| wordless(test)));
     };
     let not = if test.inverted { "! " } else { "" };
     let space = if value.is_empty() { "" } else { " " };
     let rank = if extension.is_empty() { rank(option) } else { BEHIND };
     Part { extension, option, rank, words: format!("{not}{option}{space}{value}"), end: end(&test.predicate) }
+}
+
+/// A test whose values iptables has no words for.
+fn wordless(test: &Test) -> String {
+    let what = match &test.predicate {
+        Predicate::Ports { .. } => "ports".to_owned(),
+        Predicate::TcpFlags { mask, set } => format!("TCP flags {set:#04x} of {mask:#04x}"),
+        Predicate::Icmp { protocol, kinds, codes } => {
+            let (kinds, codes) = ((kinds.start(), kinds.end()), (codes.start(), codes.end()));
+            format!("types {}-{} and codes {}-{} of protocol {protocol}", kinds.0, kinds.1, codes.0, codes.1)
+        }
+        Predicate::AddressType { end, types, .. } => {
+            format!("types {types:#x} of the {} address", by(*end, "source", "destination"))
+        }
+        Predicate::PacketType(kind) => format!("packet type {kind}"),
+        Predicate::ConntrackState(states) => format!("connection states {states:#x}"),
+        Predicate::ConntrackStatus(bits) => format!("connection status {bits:#x}"),
+        Predicate::HeaderPresent(name) => format!("header of {}", name.as_str()),
+        Predicate::TimeToLive { value, .. } => format!("time to live beside {value}"),
+        _ => "a test".to_owned(),
+    };
+    if test.inverted { format!("[not {what}]") } else { format!("[{what}]") }
 }
 
 /// What is said behind the options of a match: those of `addrtype` hold for both its types.
@@ -54,7 +77,7 @@ fn rank(option: &str) -> u8 {
     order.iter().position(|known| *known == option).and_then(|rank| u8::try_from(rank).ok()).unwrap_or(BEHIND)
 }
 
-fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Option<Words> {
+fn words(predicate: &Predicate, protocol: Option<u8>, family: Family, ruleset: &Ruleset) -> Option<Words> {
     Some(match predicate {
         Predicate::AddressMask { end, address, mask } => ("", by(*end, "-s", "-d"), masked(*address, *mask)),
         Predicate::AddressRange { end, range } => {
@@ -66,6 +89,13 @@ fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Opti
         Predicate::TcpOption(kind) => ("tcp", "--tcp-option", kind.to_string()),
         Predicate::Icmp { protocol, kinds, codes } => icmp(*protocol, kinds, codes)?,
         Predicate::Fragment => ("", "-f", String::new()),
+        Predicate::TimeToLive { how, value } => time_to_live(*how, *value, family)?,
+        Predicate::DifferentiatedServices(value) => ("dscp", "--dscp", format!("{value:#04x}")),
+        Predicate::TypeOfService { value, mask } => ("tos", "--tos", format!("{value:#04x}/{mask:#04x}")),
+        Predicate::Length(range) => ("length", "--length", port_range(range)),
+        Predicate::Ipsec { end, protected, more } => ("policy", "--dir", policy(*end, *protected, more)),
+        Predicate::BridgePort { end, name } => bridge_port(*end, name.as_ref()),
+        Predicate::Bridged => ("physdev", "--physdev-is-bridged", String::new()),
         Predicate::Interface { end, name, prefix } => {
             let option = if *end == InterfaceEnd::Input { "-i" } else { "-o" };
             let plus = if *prefix { "+" } else { "" };
@@ -87,6 +117,38 @@ fn words(predicate: &Predicate, protocol: Option<u8>, ruleset: &Ruleset) -> Opti
     })
 }
 
+fn time_to_live(how: Comparison, value: u8, family: Family) -> Option<Words> {
+    let options = match family {
+        Family::Ip6 => ["hl", "--hl-eq", "--hl-lt", "--hl-gt"],
+        _ => ["ttl", "--ttl-eq", "--ttl-lt", "--ttl-gt"],
+    };
+    let [extension, equal, less, greater] = options;
+    let option = match how {
+        Comparison::Equal => equal,
+        Comparison::Less => less,
+        Comparison::Greater => greater,
+        _ => return None,
+    };
+    Some((extension, option, value.to_string()))
+}
+
+fn policy(end: InterfaceEnd, protected: bool, more: &Untrusted) -> String {
+    let direction = if end == InterfaceEnd::Input { "in" } else { "out" };
+    let policy = if protected { "ipsec" } else { "none" };
+    let space = if more.as_str().is_empty() { "" } else { " " };
+    format!("{direction} --pol {policy}{space}{}", more.as_str())
+}
+
+fn bridge_port(end: InterfaceEnd, name: Option<&Untrusted>) -> Words {
+    let option = match (end, name) {
+        (InterfaceEnd::Input, Some(_)) => "--physdev-in",
+        (InterfaceEnd::Output, Some(_)) => "--physdev-out",
+        (InterfaceEnd::Input, None) => "--physdev-is-in",
+        (InterfaceEnd::Output, None) => "--physdev-is-out",
+    };
+    ("physdev", option, name.map(|name| quote(name.as_str())).unwrap_or_default())
+}
+
 fn of_connection(predicate: &Predicate) -> Option<Words> {
     let (option, value) = match predicate {
         Predicate::ConntrackMark { value, mask } => return Some(("connmark", "--mark", mark(*value, *mask))),
@@ -98,8 +160,8 @@ fn of_connection(predicate: &Predicate) -> Option<Words> {
         }
         Predicate::ConntrackProtocol(number) => ("--ctproto", number.to_string()),
         Predicate::ConntrackAddress { direction, end, address, mask } => {
-            let bare = if is_whole(*mask) { address.to_string() } else { masked(*address, *mask) };
-            (tuple(*direction, *end, ["--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst"]), bare)
+            let option = tuple(*direction, *end, ["--ctorigsrc", "--ctorigdst", "--ctreplsrc", "--ctrepldst"]);
+            (option, address_under(*address, *mask))
         }
         Predicate::ConntrackPort { direction, end, range } => {
             let options = ["--ctorigsrcport", "--ctorigdstport", "--ctreplsrcport", "--ctrepldstport"];
@@ -135,6 +197,11 @@ pub(super) fn masked(address: IpAddr, mask: IpAddr) -> String {
     if is_prefix { format!("{address}/{length}") } else { format!("{address}/{mask}") }
 }
 
+/// The same; the mask of a whole address is left out.
+pub(crate) fn address_under(address: IpAddr, mask: IpAddr) -> String {
+    if is_whole(mask) { address.to_string() } else { masked(address, mask) }
+}
+
 fn is_whole(mask: IpAddr) -> bool {
     match mask {
         IpAddr::V4(mask) => mask.to_bits() == u32::MAX,
@@ -142,7 +209,8 @@ fn is_whole(mask: IpAddr) -> bool {
     }
 }
 
-fn protocol_name(number: u8) -> String {
+/// A protocol by name, or by number where it has none.
+pub(crate) fn protocol_name(number: u8) -> String {
     name(number, PROTOCOLS).map_or_else(|| number.to_string(), str::to_owned)
 }
 

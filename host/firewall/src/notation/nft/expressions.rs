@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::values::{Form, hexadecimal};
 use crate::notation::names::{CONNTRACK, Field, HEADERS, Header, Kind, Layer, META, Network};
-use crate::rule::{ConntrackKey, Direction, End, Fib, FibResult, Load, PayloadBase};
+use crate::rule::{ConntrackKey, Direction, End, Fib, FibResult, Load, Meta, PayloadBase};
 
 /// `(value & mask) ^ xor`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,15 +53,25 @@ impl Expression {
 }
 
 /// What a load loads, in words that say nothing but that.
-pub(super) fn raw(load: &Load) -> String {
+pub(crate) fn raw(load: &Load) -> String {
     match load {
         Load::Payload { base, offset, length } => raw_payload(*base, *offset, *length),
         Load::Number { modulus, offset } => format!("numgen mod {modulus} offset {offset}"),
         Load::Opaque { name, .. } | Load::HeaderPresent(name) => name.as_str().to_owned(),
-        Load::Meta(meta) => named_meta(load).map_or_else(|| format!("meta {meta:?}"), |found| found.text),
-        Load::Conntrack { key, direction } => {
-            conntrack(*key, *direction).map_or_else(|| format!("ct {key:?}"), |found| found.text)
-        }
+        Load::Meta(meta) => named_meta(load).map_or_else(
+            || match meta {
+                Meta::Other(number) => format!("meta key {number}"),
+                _ => "meta key without a name".to_owned(),
+            },
+            |found| found.text,
+        ),
+        Load::Conntrack { key, direction } => conntrack(*key, *direction).map_or_else(
+            || match key {
+                ConntrackKey::Other(number) => format!("ct key {number}"),
+                _ => "ct key without a name".to_owned(),
+            },
+            |found| found.text,
+        ),
         Load::Fib(fib) => self::fib(*fib).text,
     }
 }

@@ -8,6 +8,7 @@ use super::elements;
 use super::expressions::{self, Expression, Mask, expression};
 use super::values::{self, Form, hexadecimal, mask_length, value};
 use super::{Cell, Content, Item, Writer};
+use crate::notation::iptables;
 use crate::notation::names::{Kind, Layer, Network, Shape};
 use crate::rule::{Comparison, Load, LookupResult, Meta, Op, Predicate, Register, SetUpdate, Test};
 use crate::ruleset::SetId;
@@ -180,14 +181,17 @@ impl<'r> Writer<'r> {
 
     /// A translation applies to packets of its family alone, which a test of all addresses of the family before it
     /// says.
-    pub(super) fn test_family(&mut self, inverted: bool, all: &[Test], op: &Op) {
+    pub(super) fn test_family(&mut self, inverted: bool, all: &[Test]) {
         let network = match all {
             [Test { inverted: false, predicate: Predicate::AddressRange { range, .. } }] if !inverted => {
                 family_of(range)
             }
             _ => None,
         };
-        let Some(network) = network else { return self.say(format!("[{op:?}]")) };
+        let Some(network) = network else {
+            let words = iptables::tests(inverted, all, self.context.family, self.ruleset);
+            return self.say(format!("[{words}]"));
+        };
         self.say(if network == Network::Ipv4 { "meta nfproto ipv4" } else { "meta nfproto ipv6" });
         if let Some(item) = self.items.len().checked_sub(1) {
             self.context.learn(&Load::Meta(Meta::NetworkFamily), Proof::Network(network), item);

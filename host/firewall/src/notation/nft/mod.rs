@@ -22,11 +22,12 @@ mod values;
 
 use loopgate_facts::Untrusted;
 
-use crate::rule::{Load, Op, REGISTERS, Register};
+use crate::rule::{Combination, Load, Op, REGISTERS, Register};
 use crate::ruleset::{Family, RuleId, Ruleset, SetId};
 
 use context::Context;
 use expressions::Mask;
+pub(crate) use expressions::raw as load;
 use values::Form;
 
 /// A rule as `nft list ruleset` prints it, in one line.
@@ -35,13 +36,18 @@ use values::Form;
 /// translation, the number of a queue.
 pub fn rule(ruleset: &Ruleset, id: RuleId) -> Untrusted {
     let Some((rule, table)) = ruleset.rule(id).zip(ruleset.table_of(id.chain)) else { return Untrusted::default() };
-    let mut writer = Writer::new(ruleset, table.family);
-    let mut rest = rule.ops.as_slice();
+    words(ruleset, table.family, &rule.ops, rule.comment.as_ref()).into()
+}
+
+/// Operations of a rule.
+pub(super) fn words(ruleset: &Ruleset, family: Family, ops: &[Op], comment: Option<&Untrusted>) -> String {
+    let mut writer = Writer::new(ruleset, family);
+    let mut rest = ops;
     while let [op, behind @ ..] = rest {
         let taken = writer.op(op, behind);
         rest = behind.get(taken..).unwrap_or_default();
     }
-    writer.finish(rule.comment.as_ref()).into()
+    writer.finish(comment)
 }
 
 /// Writes one rule.
@@ -98,7 +104,11 @@ impl<'r> Writer<'r> {
             Op::Shift { from, to, left, by, .. } => self.change(*from, *to, |cell| cell.shifts.push((*left, *by))),
             Op::SwapBytes { from, to, .. } => self.change(*from, *to, |cell| cell.swapped = !cell.swapped),
             Op::Combine { from, other, to, how, .. } => {
-                let how = format!("{how:?}").to_lowercase();
+                let how = match how {
+                    Combination::And => "and",
+                    Combination::Or => "or",
+                    Combination::Xor => "xor",
+                };
                 let text = format!("{} {how} {}", self.raw(*from), self.raw(*other));
                 self.take(*from);
                 self.take(*other);
@@ -108,7 +118,7 @@ impl<'r> Writer<'r> {
             Op::Range { register, inverted, from, to } => self.range(*register, *inverted, from, to),
             Op::Lookup { set, key, inverted, result } => self.lookup(*set, *key, *inverted, *result),
             Op::Update { .. } => self.update(op),
-            Op::Match { inverted, all } => self.test_family(*inverted, all, op),
+            Op::Match { inverted, all } => self.test_family(*inverted, all),
             Op::Rate(rate) => self.say(rate.text.as_str()),
             Op::Effect(effect) => self.effect(effect),
             Op::Verdict(verdict) => self.verdict(verdict),

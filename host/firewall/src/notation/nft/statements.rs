@@ -272,6 +272,8 @@ pub(super) fn verdict_word(ruleset: &Ruleset, verdict: &Verdict) -> String {
         Verdict::Queue { bypass: false } => "queue".to_owned(),
         Verdict::Stolen(how) => how.as_str().to_owned(),
         Verdict::Reject(how) => format!("reject with {}", how.as_str()),
-        Verdict::Translate(_) | Verdict::TransparentProxy { .. } => format!("[{verdict:?}]"),
+        // No map gives these.
+        Verdict::Translate(_) => "[an address translation]".to_owned(),
+        Verdict::TransparentProxy { .. } => "[a transparent proxy]".to_owned(),
     }
 }

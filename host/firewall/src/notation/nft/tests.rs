@@ -79,7 +79,7 @@ fn what_has_no_words_is_shown_in_brackets() {
     assert_eq!(shown(Family::Inet, vec![unknown]), "[expression \"osf\"]");
     // More bytes than the key has.
     assert_eq!(shown(Family::Inet, vec![meta(Meta::TransportProtocol), equal(&[6, 0])]), "[meta l4proto == 0x0600]");
-    assert_eq!(shown(Family::Inet, vec![meta(Meta::Other(99)), equal(&[6])]), "[meta Other(99) == 0x06]");
+    assert_eq!(shown(Family::Inet, vec![meta(Meta::Other(99)), equal(&[6])]), "[meta key 99 == 0x06]");
 }
 
 #[test]

@@ -3,12 +3,14 @@
 mod address;
 mod address_type;
 mod conntrack;
+mod header;
 mod mark;
 mod obscure;
 mod packet;
 mod ports;
 mod rate;
 pub(super) mod set;
+mod way;
 
 use loopgate_facts::Untrusted;
 
@@ -64,18 +66,18 @@ pub(super) const TABLE: &[Known<Op>] = &[
     known("frag", 0, 16, |_| Some(extension_header("-m frag"))).only(Family::Ip6),
     known("mac", 0, 12, obscure::mac),
     known("statistic", 0, 24, obscure::statistic),
-    known("length", 0, 6, obscure::length),
-    known("ttl", 0, 2, obscure::ttl).only(Family::Ip),
-    known("hl", 0, 2, obscure::hop_limit).only(Family::Ip6),
-    known("dscp", 0, 2, obscure::dscp),
-    known("tos", 1, 3, obscure::tos),
+    known("length", 0, 6, header::length),
+    known("ttl", 0, 2, header::time_to_live).only(Family::Ip),
+    known("hl", 0, 2, header::time_to_live).only(Family::Ip6),
+    known("dscp", 0, 2, header::differentiated_services),
+    known("tos", 1, 3, header::type_of_service),
     known("time", 0, 24, |_| Some(obscure("-m time", false))),
     known("cpu", 0, 8, obscure::cpu),
     known("helper", 0, 36, obscure::helper),
     known("owner", 1, 20, obscure::owner),
     known("devgroup", 0, 20, packet::device_group),
-    known("policy", 0, 308, obscure::policy),
-    known("physdev", 0, 66, obscure::bridge_port),
+    known("policy", 0, 308, way::policy),
+    known("physdev", 0, 66, way::bridge_port),
     known("string", 1, 160, obscure::string),
     known("socket", 1, 1, obscure::socket),
     known("socket", 2, 1, obscure::socket),

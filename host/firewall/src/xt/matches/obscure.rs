@@ -29,46 +29,6 @@ fn probability(value: u32) -> String {
     format!("{:.4}", f64::from(value) / f64::from(1_u32 << 31))
 }
 
-/// `struct xt_length_info` (`xt_length.h`).
-pub(super) fn length(structure: &mut Structure<'_>) -> Option<Op> {
-    let (from, to) = (structure.u16()?, structure.u16()?);
-    Some(obscure(format!("-m length --length {from}:{to}"), structure.flag()?))
-}
-
-/// `struct ipt_ttl_info` (`ipt_ttl.h`).
-pub(super) fn ttl(structure: &mut Structure<'_>) -> Option<Op> {
-    comparison(structure, "-m ttl --ttl")
-}
-
-/// `struct ip6t_hl_info` (`ip6t_hl.h`).
-pub(super) fn hop_limit(structure: &mut Structure<'_>) -> Option<Op> {
-    comparison(structure, "-m hl --hl")
-}
-
-fn comparison(structure: &mut Structure<'_>, option: &str) -> Option<Op> {
-    let (mode, value) = (structure.u8()?, structure.u8()?);
-    let (how, inverted) = match mode {
-        0 => ("eq", false),
-        1 => ("eq", true),
-        2 => ("lt", false),
-        3 => ("gt", false),
-        _ => return None,
-    };
-    Some(obscure(format!("{option}-{how} {value}"), inverted))
-}
-
-/// `struct xt_dscp_info` (`xt_dscp.h`).
-pub(super) fn dscp(structure: &mut Structure<'_>) -> Option<Op> {
-    let value = structure.u8()?;
-    Some(obscure(format!("-m dscp --dscp {value:#04x}"), structure.flag()?))
-}
-
-/// `struct xt_tos_match_info` (`xt_dscp.h`).
-pub(super) fn tos(structure: &mut Structure<'_>) -> Option<Op> {
-    let (mask, value) = (structure.u8()?, structure.u8()?);
-    Some(obscure(format!("-m tos --tos {value:#04x}/{mask:#04x}"), structure.flag()?))
-}
-
 /// `struct xt_cpu_info` (`xt_cpu.h`).
 pub(super) fn cpu(structure: &mut Structure<'_>) -> Option<Op> {
     let cpu = structure.u32()?;
@@ -97,31 +57,6 @@ pub(super) fn owner(structure: &mut Structure<'_>) -> Option<Op> {
     let tests =
         asked.map(|(flag, part)| test(Predicate::Unknown(format!("-m owner {part}").into()), inverted & flag != 0));
     Some(all(tests.collect()))
-}
-
-/// `struct xt_policy_info` (`xt_policy.h`).
-pub(super) fn policy(structure: &mut Structure<'_>) -> Option<Op> {
-    const ELEMENTS: usize = 4 * 76;
-    structure.skip(ELEMENTS)?;
-    let flags = structure.u16()?;
-    let direction = if flags & 1 == 0 { "out" } else { "in" };
-    let policy = if flags & 4 == 0 { "ipsec" } else { "none" };
-    Some(obscure(format!("-m policy --dir {direction} --pol {policy}"), false))
-}
-
-/// `struct xt_physdev_info` (`xt_physdev.h`).
-pub(super) fn bridge_port(structure: &mut Structure<'_>) -> Option<Op> {
-    const NAME: usize = 16;
-    let input = structure.text(NAME)?;
-    structure.skip(NAME)?;
-    let output = structure.text(NAME)?;
-    let named = [(" --physdev-in ", input), (" --physdev-out ", output)];
-    let mut text = "-m physdev".to_owned();
-    for (option, name) in named.iter().filter(|(_, name)| *name != Untrusted::default()) {
-        text += option;
-        text += name.as_str();
-    }
-    Some(obscure(text, false))
 }
 
 /// `struct xt_string_info` (`xt_string.h`).

@@ -62,5 +62,5 @@ pub(super) const TABLE: &[Known<Vec<Op>>] = &[
     known("DSCP", 0, 1, write::traffic_class),
     known("TOS", 1, 2, write::traffic_class),
     known("TTL", 0, 2, |_| Some(write::ttl())).only(Family::Ip),
-    known("HL", 0, 2, |_| Some(write::other("ip6 hoplimit"))).only(Family::Ip6),
+    known("HL", 0, 2, |_| Some(write::hop_limit())).only(Family::Ip6),
 ];

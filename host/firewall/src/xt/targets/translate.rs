@@ -9,6 +9,8 @@ use crate::rule::{End, Op, Operand, Target, Translation, Verdict};
 // Flags of `NF_NAT_RANGE_*`.
 const ADDRESSES: u32 = 1 << 0;
 const PORTS: u32 = 1 << 1;
+/// Ports are shifted: the first of the range stands for the base.
+const SHIFTED: u32 = 1 << 5;
 /// How a port or an address is chosen from the range: at random, or the same for the same peer.
 const CHOICE: u32 = 1 << 2 | 1 << 3 | 1 << 4;
 
@@ -17,6 +19,8 @@ struct Range {
     flags: u32,
     addresses: (IpAddr, IpAddr),
     ports: (u16, u16),
+    /// Of what port the first of the range stands for.
+    base: Option<u16>,
 }
 
 /// `struct nf_nat_ipv4_multi_range_compat`.
@@ -26,14 +30,20 @@ fn compatible(structure: &mut Structure<'_>) -> Option<Range> {
     }
     let flags = structure.u32()?;
     let addresses = (structure.ipv4()?, structure.ipv4()?);
-    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?) })
+    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?), base: None })
 }
 
-/// `struct nf_nat_range`; `struct nf_nat_range2` has one more field behind it, which [`Range::is_plain`] rules out.
+/// `struct nf_nat_range`.
 fn range(structure: &mut Structure<'_>) -> Option<Range> {
     let flags = structure.u32()?;
     let addresses = (structure.address()?, structure.address()?);
-    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?) })
+    Some(Range { flags, addresses, ports: (structure.be16()?, structure.be16()?), base: None })
+}
+
+/// `struct nf_nat_range2`, which has one field more.
+fn range_with_base(structure: &mut Structure<'_>) -> Option<Range> {
+    let range = range(structure)?;
+    Some(Range { base: Some(structure.be16()?), ..range })
 }
 
 impl Range {
@@ -56,10 +66,52 @@ impl Range {
         let translation = if self.is_plain() {
             Translation { end, target, ports }
         } else {
-            let text = format!("a translation with the flags {:#x}", self.flags);
-            Translation { end, target: Target::Unknown(text.into()), ports: None }
+            Translation { end, target: Target::Unknown(self.words(end, &target).into()), ports: None }
         };
         vec![Op::Verdict(Verdict::Translate(translation))]
+    }
+}
+
+impl Range {
+    /// As `iptables-save(8)` has it, and the flags that it does not know.
+    fn words(&self, end: End, target: &Target) -> String {
+        let option = match (target, end) {
+            (Target::Redirect, _) => "REDIRECT --to-ports ",
+            (Target::Masquerade, _) => "MASQUERADE --to-ports ",
+            (_, End::Destination) => "DNAT --to-destination ",
+            (_, End::Source) => "SNAT --to-source ",
+        };
+        let (address, port) = (self.addresses_in_words(), self.ports_in_words());
+        let to = match (address.contains(':'), address.is_empty() || port.is_empty()) {
+            (true, false) => format!("[{address}]:{port}"),
+            (false, false) => format!("{address}:{port}"),
+            _ if address.is_empty() && option.contains("--to-ports") => port,
+            _ if address.is_empty() => format!(":{port}"),
+            _ => address,
+        };
+        let known = ADDRESSES | PORTS | CHOICE | SHIFTED;
+        let more = if self.flags & !known == 0 { String::new() } else { format!(" (flags {:#x})", self.flags) };
+        format!("{option}{to}{more}")
+    }
+
+    fn addresses_in_words(&self) -> String {
+        match self.addresses {
+            _ if self.flags & ADDRESSES == 0 => String::new(),
+            (low, high) if low == high => low.to_string(),
+            (low, high) => format!("{low}-{high}"),
+        }
+    }
+
+    fn ports_in_words(&self) -> String {
+        let ports = match self.ports {
+            _ if self.flags & PORTS == 0 => return String::new(),
+            (low, high) if low == high => low.to_string(),
+            (low, high) => format!("{low}-{high}"),
+        };
+        match self.base {
+            Some(base) if self.flags & SHIFTED != 0 => format!("{ports}/{base}"),
+            _ => ports,
+        }
     }
 }
 
@@ -76,7 +128,7 @@ pub(super) fn destination_1(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
 }
 
 pub(super) fn destination_2(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
-    destination_1(structure)
+    Some(to_addresses(&range_with_base(structure)?, End::Destination))
 }
 
 pub(super) fn source_0(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
@@ -88,7 +140,7 @@ pub(super) fn source_1(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
 }
 
 pub(super) fn source_2(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
-    source_1(structure)
+    Some(to_addresses(&range_with_base(structure)?, End::Source))
 }
 
 pub(super) fn redirect_ipv4(structure: &mut Structure<'_>) -> Option<Vec<Op>> {

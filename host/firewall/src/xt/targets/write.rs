@@ -26,3 +26,8 @@ pub(super) fn traffic_class(structure: &mut Structure<'_>) -> Option<Vec<Op>> {
 pub(super) fn ttl() -> Vec<Op> {
     write(Some((PayloadBase::Network, 8, 1)), "ip ttl")
 }
+
+/// `struct ip6t_HL_info`.
+pub(super) fn hop_limit() -> Vec<Op> {
+    write(Some((PayloadBase::Network, 7, 1)), "ip6 hoplimit")
+}

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use loopgate_firewall::rule::{
-    Direction, Effect, End, InterfaceEnd, Note, Op, Operand, PayloadBase, Predicate, Rate, Target, Test, Translation,
-    Unknown, Verdict,
+    Comparison, Direction, Effect, End, InterfaceEnd, Note, Op, Operand, PayloadBase, Predicate, Rate, Target, Test,
+    Translation, Unknown, Verdict,
 };
 
 /// A rule: where it stands, its words, and the operations that its matches and its target come to.
@@ -58,6 +58,18 @@ fn ip(text: &str) -> IpAddr {
 
 fn obscure(text: &str) -> Predicate {
     Predicate::Unknown(text.into())
+}
+
+fn time_to_live(how: Comparison, value: u8) -> Predicate {
+    Predicate::TimeToLive { how, value }
+}
+
+fn ipsec(end: InterfaceEnd, protected: bool, more: &str) -> Predicate {
+    Predicate::Ipsec { end, protected, more: more.into() }
+}
+
+fn port(end: InterfaceEnd, name: Option<&str>) -> Predicate {
+    Predicate::BridgePort { end, name: name.map(Into::into) }
 }
 
 fn usually(usually: bool, text: &str) -> Vec<Op> {
@@ -236,9 +248,10 @@ fn obscures() -> Vec<Case> {
             "-m rpfilter --accept-local",
             all(&[yes(Predicate::ReversePath { loose: false, mark: false, accept_local: true })]),
         ),
-        input("-m length ! --length 1:9", all(&[not(obscure("-m length --length 1:9"))])),
-        input("-m dscp --dscp 10", all(&[yes(obscure("-m dscp --dscp 0x0a"))])),
-        input("-m tos ! --tos 0x10", all(&[not(obscure("-m tos --tos 0x10/0xff"))])),
+        input("-m length ! --length 1:9", all(&[not(Predicate::Length(1..=9))])),
+        input("-m dscp --dscp 10", all(&[yes(Predicate::DifferentiatedServices(10))])),
+        input("-m tos ! --tos 0x10", all(&[not(Predicate::TypeOfService { value: 0x10, mask: 0xff })])),
+        input("-m tos --tos Minimize-Cost", all(&[yes(Predicate::TypeOfService { value: 2, mask: 0x3f })])),
         input("-m time --timestart 10:00", all(&[yes(obscure("-m time"))])),
         input(
             "-m statistic --mode random --probability 0.25",
@@ -261,8 +274,30 @@ fn obscures() -> Vec<Case> {
             "-m devgroup ! --src-group 0x1/0x3",
             all(&[not(Predicate::InterfaceGroup { end: InterfaceEnd::Input, group: 1, mask: 3 })]),
         ),
-        input("-m policy --dir in --pol none", all(&[yes(obscure("-m policy --dir in --pol none"))])),
-        input("-m physdev --physdev-in e0", all(&[yes(obscure("-m physdev --physdev-in e0"))])),
+        input("-m policy --dir in --pol none", all(&[yes(ipsec(InterfaceEnd::Input, false, ""))])),
+        case(
+            "filter",
+            "FORWARD",
+            "-m policy --dir out --pol ipsec --reqid 1 ! --spi 0x10 --proto esp --mode tunnel",
+            all(&[yes(ipsec(InterfaceEnd::Output, true, "--reqid 1 ! --spi 0x10 --proto esp --mode tunnel"))]),
+        ),
+        input(
+            "-m policy --dir in --pol ipsec --strict --proto esp --next --proto ah --mode transport",
+            all(&[yes(ipsec(InterfaceEnd::Input, true, "--strict --proto esp --next --proto ah --mode transport"))]),
+        ),
+        input("-m physdev --physdev-in e0", all(&[yes(port(InterfaceEnd::Input, Some("e0")))])),
+        case(
+            "filter",
+            "FORWARD",
+            "-m physdev ! --physdev-is-in ! --physdev-in e+ --physdev-is-out --physdev-out e1 --physdev-is-bridged",
+            all(&[
+                not(port(InterfaceEnd::Input, None)),
+                not(port(InterfaceEnd::Input, Some("e+"))),
+                yes(port(InterfaceEnd::Output, None)),
+                yes(port(InterfaceEnd::Output, Some("e1"))),
+                yes(Predicate::Bridged),
+            ]),
+        ),
         input("-m socket --transparent", all(&[yes(obscure("-m socket --transparent"))])),
     ]
 }
@@ -366,8 +401,16 @@ pub(super) fn ipv4() -> Vec<Case> {
         input("-p icmp --icmp-type echo-request", all(&[yes(icmp(8..=8, 0..=255))])),
         input("-p icmp ! --icmp-type 3/4", all(&[not(icmp(3..=3, 4..=4))])),
         input("-p icmp --icmp-type any", all(&[yes(icmp(0..=255, 0..=255))])),
-        input("-m ttl --ttl-lt 5", all(&[yes(obscure("-m ttl --ttl-lt 5"))])),
-        input("-m ttl ! --ttl-eq 5", all(&[not(obscure("-m ttl --ttl-eq 5"))])),
+        input("-m ttl --ttl-lt 5", all(&[yes(time_to_live(Comparison::Less, 5))])),
+        input("-m ttl ! --ttl-eq 5", all(&[not(time_to_live(Comparison::Equal, 5))])),
+        input(
+            "-m policy --dir in --pol ipsec --mode tunnel ! --tunnel-dst 10.0.0.0/8 --tunnel-src 1.2.3.4",
+            all(&[yes(ipsec(
+                InterfaceEnd::Input,
+                true,
+                "--mode tunnel ! --tunnel-dst 10.0.0.0/8 --tunnel-src 1.2.3.4",
+            ))]),
+        ),
         input("-j REJECT", reject("icmp-port-unreachable")),
         input("-j REJECT --reject-with icmp-net-unreachable", reject("icmp-net-unreachable")),
         input("-j REJECT --reject-with icmp-host-unreachable", reject("icmp-host-unreachable")),
@@ -474,7 +517,12 @@ pub(super) fn ipv6() -> Vec<Case> {
         input("-m hbh --hbh-len 8", header("-m hbh")),
         input("-m dst ! --dst-len 8", header("-m dst")),
         input("-m frag --fragid 5", header("-m frag")),
-        input("-m hl --hl-gt 5", all(&[yes(obscure("-m hl --hl-gt 5"))])),
+        input("-m hl --hl-gt 5", all(&[yes(time_to_live(Comparison::Greater, 5))])),
+        input(
+            "-m policy --dir in --pol ipsec --mode tunnel --tunnel-src fd00::/8",
+            all(&[yes(ipsec(InterfaceEnd::Input, true, "--mode tunnel --tunnel-src fd00::/8"))]),
+        ),
+        case("mangle", "INPUT", "-j HL --hl-set 64", writes(Some((PayloadBase::Network, 7, 1)), "ip6 hoplimit")),
         input("-j REJECT", reject("icmp6-port-unreachable")),
         input("-j REJECT --reject-with icmp6-no-route", reject("icmp6-no-route")),
         input("-j REJECT --reject-with icmp6-adm-prohibited", reject("icmp6-adm-prohibited")),
@@ -502,7 +550,6 @@ pub(super) fn ipv6() -> Vec<Case> {
         ),
         case("mangle", "PREROUTING", "-p tcp -j TPROXY --on-port 3128 --tproxy-mark 0x1/0x3", proxy(None, 3128)),
         case("mangle", "INPUT", "-j DSCP --set-dscp 10", writes(Some((PayloadBase::Network, 0, 2)), "ip6 dscp")),
-        case("mangle", "INPUT", "-j HL --hl-set 64", writes(None, "ip6 hoplimit")),
     ]);
     cases
 }
