@@ -103,8 +103,8 @@ impl Devices {
         self.links.iter().find(|link| link.name == self.loopback()).map_or(USUAL, |link| link.index)
     }
 
-    /// The index of the interface that a policy rule names, 0 where it is not there. `None` for a VRF: its rules concern
-    /// what comes in by its ports too.
+    /// The index of the interface that a policy rule names, 0 where it is not there. `None` for a VRF: its rules
+    /// concern what comes in by its ports too.
     pub(super) fn rule_index(&self, name: &[u8]) -> Option<u32> {
         match self.links.iter().find(|link| link.name == name) {
             Some(link) if has_kind(link, "vrf") => None,

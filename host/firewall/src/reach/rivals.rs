@@ -2,8 +2,8 @@
 //!
 //! The kernel looks among the sockets that are bound to the very address first, and only then among those on all
 //! addresses (`__inet_lookup_listener`, `net/ipv4/inet_hashtables.c`; `__udp4_lib_lookup`, `net/ipv4/udp.c`). Of these
-//! the highest score counts (`compute_score`): a socket of IPv4 has more than one of both versions, one that is bound to
-//! the device more than one that is not.
+//! the highest score counts (`compute_score`): a socket of IPv4 has more than one of both versions, one that is bound
+//! to the device more than one that is not.
 //!
 //! With `SO_REUSEPORT`, which nothing tells, the first that matches ends the search whatever its score. What was bound
 //! last comes first, but sockets of IPv6 with `SO_REUSEPORT` come last (`__inet_hash`, `udp_lib_get_port`). Two sockets
