@@ -436,7 +436,7 @@ pub(super) fn ipv4() -> Vec<Case> {
             "-p tcp --dport 5000:5010 -j DNAT --to-destination 10.0.0.1:80-90/5000",
             [
                 all(&[yes(ports(&[Destination], &[5000..=5010]))]),
-                translate(Destination, Target::Unknown("a translation with the flags 0x23".into()), None),
+                translate(Destination, Target::Unknown("DNAT --to-destination 10.0.0.1:80-90/5000".into()), None),
             ]
             .concat(),
         )
