@@ -456,7 +456,7 @@ pub enum Predicate {
     },
     /// The length of the packet in bytes, with its IP header (`length`).
     Length(RangeInclusive<u16>),
-    /// How IPsec protects the packet (`policy`).
+    /// How `IPsec` protects the packet (`policy`).
     Ipsec {
         /// As it came in, or as it leaves.
         end: InterfaceEnd,

@@ -5,10 +5,10 @@
 //! | XDP programs | rtnetlink, `IFLA_XDP` | everything that comes in by the interface |
 //! | traffic control | rtnetlink, filters that act | the same |
 //! | programs of `tcx` and `sk_lookup`, at netfilter hooks | `bpf(2)` | the same; everything; what gets to the hook |
-//! | `IPsec` policies | `NETLINK_XFRM` | what their selectors match |
+//! | `IPsec` policies, keys | `NETLINK_XFRM` | what selectors match, rules that ask for protection |
 //! | IP virtual server | `/proc/net/ip_vs` | what is sent to its services |
 //! | transparent sockets | `sock_diag` | what does not reach them, where a rule uses `tproxy` |
-//! | bridges that ask netfilter | `/proc/sys/net/bridge` | what they send back out, see `KernelRouting` |
+//! | bridges that ask netfilter | `/proc/sys/net/bridge`, rtnetlink | what they send back out, see `KernelRouting` |
 //!
 //! What has addresses and ports of its own becomes rules of unknown effect, at the hook where it takes packets, so that
 //! only the packets that it can concern are unknown.

@@ -75,7 +75,7 @@ impl View<'_, '_> {
         }
     }
 
-    /// Whether the packet came in protected by IPsec, or leaves so (`policy_mt`, `net/netfilter/xt_policy.c`). Only who
+    /// Whether the packet came in protected by `IPsec`, or leaves so (`policy_mt`, `net/netfilter/xt_policy.c`). Only who
     /// has a key sends protected packets; what leaves is up to the policies.
     pub(super) fn protection(&self, end: InterfaceEnd) -> Condition {
         match end {

@@ -116,7 +116,7 @@ pub struct Limited {
 }
 
 /// A rule that sent some senders elsewhere than others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Narrowing {
     /// Those that it took, or may have.
     pub taken: Region,
@@ -183,6 +183,13 @@ impl Journal {
     pub(super) fn step(&mut self, step: impl FnOnce() -> Step) {
         if let Some(steps) = &mut self.steps {
             steps.push(step());
+        }
+    }
+
+    /// Notes that a rule sent some senders elsewhere. A chain that is called again and again says it once.
+    pub(super) fn narrow(&mut self, narrowing: Narrowing) {
+        if self.narrowings.last() != Some(&narrowing) {
+            self.narrowings.push(narrowing);
         }
     }
 

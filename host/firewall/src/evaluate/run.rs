@@ -128,7 +128,9 @@ impl Runner<'_, '_> {
         let next = || exits.next.iter().filter(|flow| !flow.is_decided());
         if next().next().is_some() {
             let rest = next().map(|flow| flow.region.clone()).reduce(|sum, region| sum.union(&region));
-            self.journal.narrowings.extend(rest.map(|rest| Narrowing { taken, rest, rule }));
+            if let Some(rest) = rest {
+                self.journal.narrow(Narrowing { taken, rest, rule });
+            }
         }
     }
 }

@@ -127,7 +127,11 @@ pub(super) fn tests(given: &[Given<'_>]) -> Option<Vec<Test>> {
     if !are_sound(given) {
         return None;
     }
-    given.iter().filter(|given| given.option.test.is_some()).map(Given::test).collect()
+    let tests: Option<Vec<_>> = given.iter().filter(|given| given.option.test.is_some()).map(Given::test).collect();
+    tests.map(|mut tests| {
+        tests.shrink_to_fit();
+        tests
+    })
 }
 
 /// No option comes twice, and only options are inverted that can be.

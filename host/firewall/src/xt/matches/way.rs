@@ -1,4 +1,4 @@
-//! How the packet came and how it leaves: protected by IPsec (`xt_policy.h`), by a port of a bridge (`xt_physdev.h`).
+//! How the packet came and how it leaves: protected by `IPsec` (`xt_policy.h`), by a port of a bridge (`xt_physdev.h`).
 
 use std::fmt::Write;
 

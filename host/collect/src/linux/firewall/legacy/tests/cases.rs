@@ -68,6 +68,12 @@ fn ipsec(end: InterfaceEnd, protected: bool, more: &str) -> Predicate {
     Predicate::Ipsec { end, protected, more: more.into() }
 }
 
+/// What is asked of the tunnel is named as it was written.
+fn tunnel(words: &'static str) -> Case {
+    let more = words.strip_prefix("-m policy --dir in --pol ipsec ").unwrap();
+    input(words, all(&[yes(ipsec(InterfaceEnd::Input, true, more))]))
+}
+
 fn port(end: InterfaceEnd, name: Option<&str>) -> Predicate {
     Predicate::BridgePort { end, name: name.map(Into::into) }
 }
@@ -403,14 +409,7 @@ pub(super) fn ipv4() -> Vec<Case> {
         input("-p icmp --icmp-type any", all(&[yes(icmp(0..=255, 0..=255))])),
         input("-m ttl --ttl-lt 5", all(&[yes(time_to_live(Comparison::Less, 5))])),
         input("-m ttl ! --ttl-eq 5", all(&[not(time_to_live(Comparison::Equal, 5))])),
-        input(
-            "-m policy --dir in --pol ipsec --mode tunnel ! --tunnel-dst 10.0.0.0/8 --tunnel-src 1.2.3.4",
-            all(&[yes(ipsec(
-                InterfaceEnd::Input,
-                true,
-                "--mode tunnel ! --tunnel-dst 10.0.0.0/8 --tunnel-src 1.2.3.4",
-            ))]),
-        ),
+        tunnel("-m policy --dir in --pol ipsec --mode tunnel ! --tunnel-dst 10.0.0.0/8 --tunnel-src 1.2.3.4"),
         input("-j REJECT", reject("icmp-port-unreachable")),
         input("-j REJECT --reject-with icmp-net-unreachable", reject("icmp-net-unreachable")),
         input("-j REJECT --reject-with icmp-host-unreachable", reject("icmp-host-unreachable")),
@@ -437,7 +436,7 @@ pub(super) fn ipv4() -> Vec<Case> {
             "-p tcp --dport 5000:5010 -j DNAT --to-destination 10.0.0.1:80-90/5000",
             [
                 all(&[yes(ports(&[Destination], &[5000..=5010]))]),
-                translate(Destination, Target::Unknown("a translation with the flags 0x23".into()), None),
+                translate(Destination, Target::Unknown("DNAT --to-destination 10.0.0.1:80-90/5000".into()), None),
             ]
             .concat(),
         )
@@ -518,10 +517,7 @@ pub(super) fn ipv6() -> Vec<Case> {
         input("-m dst ! --dst-len 8", header("-m dst")),
         input("-m frag --fragid 5", header("-m frag")),
         input("-m hl --hl-gt 5", all(&[yes(time_to_live(Comparison::Greater, 5))])),
-        input(
-            "-m policy --dir in --pol ipsec --mode tunnel --tunnel-src fd00::/8",
-            all(&[yes(ipsec(InterfaceEnd::Input, true, "--mode tunnel --tunnel-src fd00::/8"))]),
-        ),
+        tunnel("-m policy --dir in --pol ipsec --mode tunnel --tunnel-src fd00::/8"),
         case("mangle", "INPUT", "-j HL --hl-set 64", writes(Some((PayloadBase::Network, 7, 1)), "ip6 hoplimit")),
         input("-j REJECT", reject("icmp6-port-unreachable")),
         input("-j REJECT --reject-with icmp6-no-route", reject("icmp6-no-route")),
