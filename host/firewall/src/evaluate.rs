@@ -16,6 +16,7 @@
 //! | `journal`, `answer` | evidence, and what it comes to |
 //! | `shadow` | rules that packets never come to, because one before them decides |
 //! | `ports` | which ports have one answer |
+//! | `pieces` | which destination addresses no rule tells apart |
 
 mod answer;
 mod compute;
@@ -31,6 +32,7 @@ mod lookup;
 mod machine;
 mod packet;
 mod path;
+mod pieces;
 mod ports;
 mod registers;
 mod run;
@@ -43,16 +45,18 @@ mod way_back;
 
 use std::collections::BTreeSet;
 
-use loopgate_facts::Untrusted;
+use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::{PortSet, Region};
+use crate::routing::{FibAnswer, FibQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing};
 use crate::ruleset::RuleId;
 
 pub use answer::{Answer, Judged, Obstacle};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
+pub use pieces::{Pieces, Purpose, keeps_addresses, looks_at_interfaces, pieces, translates_from_outside};
 pub use ports::PortClasses;
 pub use shadow::{Earlier, Ruling, Shadows};
 
@@ -136,15 +140,28 @@ impl<'m> Evaluator<'m> {
         if by_port || self.lookups.gave_up() { classes.each_by_itself() } else { classes }
     }
 
+    /// Which ports of the question's destination are translated before routing, whatever becomes of the others.
+    pub fn translated_ports(&mut self, question: &Question) -> PortClasses {
+        let routing = Nowhere(self.machine.routing);
+        let machine = Machine { routing: &routing, ..self.machine };
+        let asked = Asked { every_port: true, ..Asked::default() };
+        PortClasses::of(&self.answer_on(machine, question, Journal::default(), asked))
+    }
+
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
         self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
     }
 
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
+        self.answer_on(self.machine, question, journal, asked)
+    }
+
+    fn answer_on(&mut self, machine: Machine<'_>, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, hooks, lookups, indexes } = self;
-        let mut journey = Journey { machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
+        let Self { hooks, lookups, indexes, .. } = self;
+        let mut journey =
+            Journey { machine: &machine, hooks, lookups, indexes, journal, run: 0, without: asked.without };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
@@ -157,6 +174,27 @@ impl<'m> Evaluator<'m> {
             },
         }
         Answer::new(region, journey.journal)
+    }
+}
+
+/// Routing by which nothing goes on that came in.
+struct Nowhere<'a>(&'a dyn Routing);
+
+impl Routing for Nowhere<'_> {
+    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        vec![(question.sources.clone(), InputRoute::Blocked(BlockReason::NotRouted))]
+    }
+
+    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+        self.0.output(question)
+    }
+
+    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
+        self.0.fib(question)
+    }
+
+    fn depends_on_ports(&self, version: IpVersion) -> bool {
+        self.0.depends_on_ports(version)
     }
 }
 
