@@ -18,7 +18,7 @@ use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Endpoint, Question};
 
 pub use answers::Answers;
-pub use destinations::Addresses;
+pub use destinations::{Addresses, Local};
 pub use published::{Publications, Unfollowed, published};
 pub use record::{decision, records, reference};
 pub use summary::summarise;
@@ -47,9 +47,13 @@ pub fn of_socket(
     let mut ways = Ways::default();
     for (destination, taken) in addresses.of(listener, others) {
         // An address of another link is no way to all addresses.
-        let carry = |interface: &&Interface| !listener.address.is_unspecified() || is_on_link(destination, interface);
+        let carry = |interface: &&Interface| {
+            let comes = interface.kind != InterfaceKind::Loopback || addresses.is_own(destination);
+            !listener.address.is_unspecified() || comes && is_on_link(destination, interface)
+        };
         for interface in interfaces.iter().filter(carry) {
-            ways.add(interface, destination, at(answers, listener, (destination, taken), interface));
+            let unclear = addresses.unclear(destination);
+            ways.add(interface, destination, at(answers, listener, (destination, taken, unclear), interface));
         }
     }
     ways.regions(listener.port)
@@ -58,7 +62,7 @@ pub fn of_socket(
 fn at(
     answers: &mut Answers<'_, '_>,
     listener: &Listener,
-    (destination, taken): (IpAddr, bool),
+    (destination, taken, unclear): (IpAddr, bool, Option<&Untrusted>),
     interface: &Interface,
 ) -> Outcome {
     let whole = AddressSet::all(IpVersion::of(destination));
@@ -83,6 +87,9 @@ fn at(
     }
     if taken {
         return [blank(ReachVerdict::Blocked, Some(BlockReason::Elsewhere))].into();
+    }
+    if let Some(why) = unclear {
+        return [Reachability { unknown_because: vec![why.clone()], ..blank(ReachVerdict::Unknown, None) }].into();
     }
     if is_group(destination) {
         let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
