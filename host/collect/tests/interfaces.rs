@@ -11,9 +11,13 @@
 )]
 
 use std::fs;
+use std::net::{TcpListener, UdpSocket};
 
 use loopgate_collect::{Collector, this_machine};
-use loopgate_facts::{Area, Facts, Interface, InterfaceKind, InterfaceSettings, ProbeOutcome, ProbeStep, RpFilter};
+use loopgate_facts::{
+    Area, Facts, Interface, InterfaceKind, InterfaceSettings, ProbeOutcome, ProbeStep, ReachVerdict, Reachability,
+    RpFilter,
+};
 use loopgate_test_support::{in_namespace, run};
 use serde_json::Value;
 
@@ -148,6 +152,33 @@ fn prefixes_that_are_delivered_locally_are_found_in_every_table() {
             facts.local_routes.iter().map(|route| (route.destination.to_string(), route.table)).collect();
         let expected = [("0.0.0.0/0", 1000), ("203.0.113.0/24", 255), ("2001:db8::/64", 255)];
         assert_eq!(found, expected.map(|(prefix, table)| (prefix.to_owned(), table)));
+    });
+}
+
+/// The address of all routers of a link is local where the machine forwards (RFC 4291, 2.6.1).
+#[test]
+fn datagrams_to_an_anycast_address_are_delivered() {
+    in_namespace("datagrams_to_an_anycast_address_are_delivered", || {
+        set("ipv6/conf/all/forwarding", "1");
+        veth("one", "two");
+        for name in ["one", "two"] {
+            run("ip", &["link", "set", name, "up"]);
+        }
+        run("ip", &["address", "add", "fd01::1/64", "dev", "one", "nodad"]);
+        let (datagrams, stream) = (UdpSocket::bind("[::]:0").unwrap(), TcpListener::bind("[::]:0").unwrap());
+        let facts = this_machine().collect();
+        let verdicts = |port| {
+            let listener = facts.listeners.iter().find(|listener| listener.port == port).unwrap();
+            let to_all = |region: &&Reachability| region.destinations.contains(&"fd01::".parse().unwrap());
+            let by_one = |region: &&Reachability| region.interfaces.iter().any(|name| name.as_str() == "one");
+            let regions = listener.reachability.iter().filter(to_all).filter(by_one);
+            regions.map(|region| region.verdict).collect::<Vec<_>>()
+        };
+        let of_datagrams = verdicts(datagrams.local_addr().unwrap().port());
+        assert!(of_datagrams.contains(&ReachVerdict::Reachable), "{of_datagrams:?}");
+        assert!(!of_datagrams.contains(&ReachVerdict::Unknown), "{of_datagrams:?}");
+        // TCP does not answer to it.
+        assert_eq!(verdicts(stream.local_addr().unwrap().port()), []);
     });
 }
 

@@ -19,6 +19,7 @@
 //! | `journal`, `answer` | evidence, and what it comes to |
 //! | `shadow` | rules that packets never come to, because one before them decides |
 //! | `ports` | which ports have one answer |
+//! | `pieces` | which destination addresses no rule tells apart |
 
 mod answer;
 mod beneath;
@@ -37,6 +38,7 @@ mod lookup;
 mod machine;
 mod packet;
 mod path;
+mod pieces;
 mod ports;
 mod registers;
 mod responder;
@@ -54,12 +56,16 @@ use loopgate_facts::{BlockReason, Untrusted};
 
 use crate::address_set::{AddressSet, IpVersion};
 use crate::region::{PortSet, Region};
+use crate::routing::{
+    FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
+};
 use crate::ruleset::RuleId;
 
 pub use answer::{Answer, Judged, Obstacle};
 pub use journal::{Acceptance, Decider, Doubt, End, Fate, Limited, Narrowing, Step};
 pub use machine::{Device, Machine};
 pub use packet::Endpoint;
+pub use pieces::{Pieces, Purpose, keeps_addresses, looks_at_interfaces, pieces, translates_from_outside};
 pub use ports::PortClasses;
 pub use responder::Responder;
 pub use shadow::{Earlier, Ruling, Shadows};
@@ -157,16 +163,29 @@ impl<'m> Evaluator<'m> {
         if by_port || self.lookups.gave_up() { classes.each_by_itself() } else { classes }
     }
 
+    /// Which ports of the question's destination are translated before routing, whatever becomes of the others.
+    pub fn translated_ports(&mut self, question: &Question) -> PortClasses {
+        let routing = Nowhere(self.machine.routing);
+        let machine = Machine { routing: &routing, ..self.machine };
+        let asked = Asked { every_port: true, ..Asked::default() };
+        PortClasses::of(&self.answer_on(machine, question, Journal::default(), asked))
+    }
+
     /// Answers a question, and keeps every step of the way.
     pub fn trace(&mut self, question: &Question) -> Answer {
         self.answer(question, Journal { steps: Some(Vec::new()), ..Journal::default() }, Asked::default())
     }
 
     fn answer(&mut self, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
+        self.answer_on(self.machine, question, journal, asked)
+    }
+
+    fn answer_on(&mut self, machine: Machine<'_>, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
-        let Self { machine, beneath, hooks, lookups, indexes, learned } = self;
+        let Self { beneath, hooks, lookups, indexes, learned, .. } = self;
         let (responder, without) = (question.responder, asked.without);
-        let mut journey = Journey { machine, hooks, lookups, indexes, learned, journal, run: 0, without, responder };
+        let mut journey =
+            Journey { machine: &machine, hooks, lookups, indexes, learned, journal, run: 0, without, responder };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
@@ -180,6 +199,35 @@ impl<'m> Evaluator<'m> {
             },
         }
         Answer::new(region, journey.journal)
+    }
+}
+
+/// Routing by which nothing goes on that came in.
+struct Nowhere<'a>(&'a dyn Routing);
+
+impl Routing for Nowhere<'_> {
+    fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        vec![(question.sources.clone(), InputRoute::Blocked(BlockReason::NotRouted))]
+    }
+
+    fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
+        self.0.forward(question)
+    }
+
+    fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
+        self.0.output(question)
+    }
+
+    fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
+        self.0.fib(question)
+    }
+
+    fn depends_on_ports(&self, version: IpVersion) -> bool {
+        self.0.depends_on_ports(version)
+    }
+
+    fn answers_with_marks(&self) -> bool {
+        self.0.answers_with_marks()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Endpoint, Question, Responder};
 
 pub use answers::Answers;
-pub use destinations::Addresses;
+pub use destinations::{Addresses, Local};
 pub use published::{Publications, Unfollowed, published};
 pub use record::{decision, records, reference};
 pub use summary::summarise;
@@ -54,7 +54,11 @@ pub fn of_socket(
     let responder = responder(listener, interfaces);
     for destination in addresses.of(listener) {
         // An address of another link is no way to all addresses.
-        let carry = |at: &&Entrance<'_>| !listener.address.is_unspecified() || is_on_link(destination, at.interface);
+        let carry = |at: &&Entrance<'_>| {
+            let comes = at.interface.kind != InterfaceKind::Loopback || addresses.is_own(destination);
+            !listener.address.is_unspecified() || comes && is_on_link(destination, at.interface)
+        };
+        let unclear = addresses.unclear(destination);
         for entrance in entrances.iter().filter(carry) {
             let share = if takes_from(listener, destination, entrance) {
                 Ok(share(listener, &rivals, destination, entrance))
@@ -64,7 +68,7 @@ pub fn of_socket(
             ways.add(
                 entrance.interface,
                 destination,
-                at(answers, (listener, responder), (destination, share), entrance),
+                at(answers, (listener, responder), (destination, share, unclear), entrance),
             );
         }
     }
@@ -80,7 +84,7 @@ pub fn responder(listener: &Listener, interfaces: &[Interface]) -> Responder {
 fn at(
     answers: &mut Answers<'_, '_>,
     (listener, responder): (&Listener, Responder),
-    (destination, share): (IpAddr, Result<Share, BlockReason>),
+    (destination, share, apart): (IpAddr, Result<Share, BlockReason>, Option<&Untrusted>),
     entrance: &Entrance<'_>,
 ) -> Outcome {
     const UNCLEAR: &str = "another socket on this port may get the packets, which the order of binding decides";
@@ -92,8 +96,8 @@ fn at(
         Ok(Share::Unclear) => Some(UNCLEAR.into()),
         Ok(Share::All) => None,
     };
-    if is_group(destination) {
-        let because: Untrusted = "packets to groups and broadcast addresses are not followed".into();
+    let group = || is_group(destination).then(|| "packets to groups and broadcast addresses are not followed".into());
+    if let Some(because) = apart.cloned().or_else(group) {
         let unknown_because = vec![because];
         return [Reachability { unknown_because, ..blank(destination, ReachVerdict::Unknown, None) }].into();
     }

@@ -361,7 +361,7 @@ pub struct Fib {
 }
 
 /// What a question to the routing table gives (`nft_fib_result`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FibResult {
     /// The index of the interface, 0 for none: four bytes.
     Interface,

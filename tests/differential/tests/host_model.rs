@@ -74,6 +74,26 @@ scenarios! {
         ],
     }
 
+    a_rule_for_one_address_of_a_local_route_lets_in_to_that_address {
+        ip: "route add local 203.0.113.0/24 dev lo",
+        nft: "table inet t { chain c { type filter hook input priority 0; policy drop; ip daddr 203.0.113.7 accept; }; }",
+        listen: &[Listen::on("0.0.0.0:9000")],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "203.0.113.7:9000", true),
+            Packet("eth0", "10.9.0.2", "203.0.113.1:9000", false),
+        ],
+    }
+
+    a_rule_for_one_loopback_address_lets_in_to_that_address {
+        settings: &[("ipv4/conf/eth0/route_localnet", 1)],
+        nft: "table inet t { chain c { type filter hook input priority 0; policy drop; ip daddr 127.0.0.9 accept; }; }",
+        listen: &[Listen::on("0.0.0.0:9000")],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "127.0.0.9:9000", true),
+            Packet("eth0", "10.9.0.2", "127.0.0.1:9000", false),
+        ],
+    }
+
     strict_reverse_path_filtering_refuses_what_came_another_way {
         settings: &[("ipv4/conf/eth0/rp_filter", 1)],
         listen: &[Listen::on("10.9.0.1:9000")],

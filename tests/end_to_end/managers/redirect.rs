@@ -30,6 +30,22 @@ fn a_redirected_port_is_named_with_the_listener_behind_it() {
 }
 
 #[test]
+fn a_port_is_published_on_an_address_that_nobody_carries() {
+    in_namespace("managers::redirect::a_port_is_published_on_an_address_that_nobody_carries", || {
+        let _peer = peer();
+        let _listener = listen_at("0.0.0.0:8080".parse().unwrap());
+        for (tool, address) in [("iptables-nft", "198.51.100.7"), ("iptables-legacy", "198.51.100.8")] {
+            let rule = ["-t", "nat", "-A", "PREROUTING", "-d", address, "-p", "tcp", "--dport", "80"];
+            program(tool, &[&rule[..], &["-j", "REDIRECT", "--to-ports", "8080"]].concat());
+        }
+        let facts = facts();
+        let published = facts.listeners.iter().filter(|listener| listener.origin == Origin::PublishedPort);
+        let at: BTreeSet<_> = published.map(|listener| (listener.address.to_string(), listener.port)).collect();
+        assert_eq!(at, [("198.51.100.7".to_owned(), 80), ("198.51.100.8".to_owned(), 80)].into());
+    });
+}
+
+#[test]
 fn each_of_many_ports_with_rules_of_their_own_is_published() {
     in_namespace("managers::redirect::each_of_many_ports_with_rules_of_their_own_is_published", || {
         let _peer = peer();

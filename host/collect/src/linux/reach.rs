@@ -6,7 +6,7 @@ use std::path::Path;
 use loopgate_facts::{Area, BlockReason, Facts, ReachVerdict, Reachability};
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::{Addresses, Answers, Publications, Unfollowed, of_socket, published, summarise};
+use loopgate_firewall::reach::{Addresses, Answers, Local, Publications, Unfollowed, of_socket, published, summarise};
 use loopgate_firewall::rule::{Op, Verdict};
 
 use super::LinuxCollector;
@@ -40,7 +40,7 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
     let evaluated = devices.evaluated(&facts.bypasses);
     let machine = Machine { ruleset: rules.ruleset(), devices: &evaluated, routing };
     let mut evaluator = Evaluator::new(machine);
-    let addresses = Addresses::new(&facts.interfaces, &facts.local_routes);
+    let addresses = addresses(&machine, facts, routing);
     let sockets = facts.listeners.clone();
     let proxies = hands_over(machine.ruleset);
     let mut answers = Answers::new(&mut evaluator);
@@ -57,6 +57,12 @@ fn join(facts: &mut Facts, devices: &Devices, rules: &Rules, routing: &KernelRou
     }
     summarise(&mut evaluator, &facts.interfaces, &facts.listeners, &mut facts.firewall);
     facts.routing = routing.facts(devices);
+}
+
+fn addresses(machine: &Machine<'_>, facts: &Facts, routing: &KernelRouting) -> Addresses {
+    let (cuts, anycast) = (routing.cuts_of_local_prefixes(&facts.local_routes), routing.anycast());
+    let (interfaces, routes) = (&facts.interfaces, &facts.local_routes);
+    Addresses::new(machine, &Local { interfaces, routes, cuts: &cuts, anycast: &anycast })
 }
 
 fn report(Unfollowed { rule, because }: Unfollowed, gaps: &mut Gaps) {
@@ -150,12 +156,16 @@ impl Inquiry {
 
     /// The addresses that packets can be sent to.
     pub fn addresses(&self) -> Addresses {
-        Addresses::new(&self.facts.interfaces, &self.facts.local_routes)
+        addresses(&self.machine(), &self.facts, &self.routing)
     }
 
     /// Answers questions about it.
     pub fn evaluator(&self) -> Evaluator<'_> {
-        Evaluator::new(Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &self.routing })
+        Evaluator::new(self.machine())
+    }
+
+    fn machine(&self) -> Machine<'_> {
+        Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &self.routing }
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-use loopgate_facts::{BlockReason, Bypass, Interface, RoutingAnswer, RpFilter, Untrusted};
+use loopgate_facts::{BlockReason, Bypass, Interface, LocalRoute, RoutingAnswer, RpFilter, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
@@ -39,6 +39,8 @@ pub(super) use tests::wire;
 pub(super) use cuts::kinds;
 
 const TCP: u8 = 6;
+const UDP: u8 = 17;
+const UDPLITE: u8 = 136;
 
 /// Why it is not known by which interface a packet leaves.
 const SPLIT: &str = "a route shares packets among several interfaces";
@@ -137,6 +139,18 @@ impl KernelRouting {
         facts::facts(&self.memory.lock().unwrap_or_else(PoisonError::into_inner).input, devices)
     }
 
+    /// Where routing may tell addresses apart within prefixes that are delivered locally: at the routes of the same
+    /// tables, and at what policy rules ask for.
+    pub(super) fn cuts_of_local_prefixes(&self, prefixes: &[LocalRoute]) -> Vec<AddressSet> {
+        let tables: Vec<_> = prefixes.iter().map(|route| route.table).collect();
+        self.tables.prefixes_of(&tables)
+    }
+
+    /// Addresses of IPv6 that every machine on a link may answer to (RFC 4291, 2.6), as far as this one does.
+    pub(super) fn anycast(&self) -> Vec<IpAddr> {
+        self.tables.anycast()
+    }
+
     fn ask(&self, request: &RouteRequest) -> Reply {
         self.asker.lock().unwrap_or_else(PoisonError::into_inner).ask(request)
     }
@@ -222,6 +236,11 @@ impl KernelRouting {
         };
         match self.ask(&request) {
             Reply::Route { kind: kinds::LOCAL, .. } => InputRoute::Local,
+            // TCP takes no connection to such an address (`tcp_v6_conn_request`, `net/ipv6/tcp_ipv6.c`).
+            Reply::Route { kind: kinds::ANYCAST, .. } if key.protocol == TCP => {
+                InputRoute::Blocked(BlockReason::Martian)
+            }
+            Reply::Route { kind: kinds::ANYCAST, .. } if [UDP, UDPLITE].contains(&key.protocol) => InputRoute::Local,
             Reply::Route { kind: kinds::UNICAST, interface: Some(interface), .. } => {
                 self.forward(&key, &request, interface)
             }
@@ -415,7 +434,12 @@ impl Routing for KernelRouting {
             Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
         let by_port = self.tables.asks_of(version, packets, &[Selector::Protocol, Selector::DestinationPort]).is_some();
-        let (protocol, port) = if by_port { (question.protocol, question.port) } else { (0, 0) };
+        let by_protocol = by_port || self.tables.is_anycast(question.destination);
+        let (protocol, port) = match (by_protocol, by_port) {
+            (_, true) => (question.protocol, question.port),
+            (true, false) => (question.protocol, 0),
+            (false, false) => (0, 0),
+        };
         let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
         let pieces = || match self.tables.input_cuts(version) {
             Some(cuts) => cuts.pieces(|source| self.input_of(key, source)),

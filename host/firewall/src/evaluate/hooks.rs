@@ -73,7 +73,7 @@ fn sees(family: Family, version: IpVersion, hook: Hook) -> bool {
 }
 
 /// The base chains at a hook, lowest priority first, and of those with equal priority the last registered first.
-fn chains(ruleset: &Ruleset, version: IpVersion, hook: Hook) -> Vec<(&Base, ChainId)> {
+pub(super) fn chains(ruleset: &Ruleset, version: IpVersion, hook: Hook) -> Vec<(&Base, ChainId)> {
     let at_hook = |chain: &Chain| {
         let table = ruleset.table(chain.table)?;
         let active = !table.dormant && sees(table.family, version, hook);

@@ -54,7 +54,7 @@ impl View<'_, '_> {
         let wanted = if question.return_nomatch && *exceptions { Effect::Except } else { Effect::Match };
         // From the last layer to the first, each overrules those behind it.
         let overrule = |below: Condition, (layer, position): (&Layer, u16)| {
-            let here = match lookups.find(Place::IpSet(id.clone(), position), &layer.values, version, &key) {
+            let here = match lookups.find(&Place::IpSet(id.clone(), position), &layer.values, version, &key) {
                 None => Condition::unknown(version),
                 Some(found) => found.anything.clone(),
             };

@@ -109,7 +109,7 @@ fn meta(key: Meta, state: &State, place: &Place<'_>, ipsec: bool) -> Loaded {
 }
 
 /// `ETH_P_IP`, `ETH_P_IPV6`.
-fn ethertype(version: IpVersion) -> u16 {
+pub(super) fn ethertype(version: IpVersion) -> u16 {
     match version {
         IpVersion::V4 => 0x0800,
         IpVersion::V6 => 0x86dd,

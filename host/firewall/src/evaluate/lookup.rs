@@ -54,6 +54,8 @@ pub(super) enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     indexes: HashMap<Place, Arc<Index>>,
+    /// By what elements have besides one field, which begins at a position.
+    others: HashMap<(Place, usize), Arc<Others>>,
     found: HashMap<(Place, IpVersion, Vec<Symbol>), Arc<Found>>,
     /// Something was taken for unknown that could be said of a packet of which more is known.
     gave_up: bool,
@@ -61,7 +63,7 @@ pub(super) struct Lookups {
 
 impl Lookups {
     /// What a key finds. `None` where the set is not known well enough to say.
-    pub(super) fn find(&mut self, place: Place, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<Found>> {
+    pub(super) fn find(&mut self, place: &Place, set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Arc<Found>> {
         if set.incomplete.is_some() {
             return None;
         }
@@ -70,11 +72,14 @@ impl Lookups {
             let hit = index.find(set, &key).map(|element| hit(version, element));
             return Some(Arc::new(Found::new(hit.into_iter().collect())));
         }
-        let memo = (place, version, key.to_vec());
+        let memo = (place.clone(), version, key.to_vec());
         if let Some(found) = self.found.get(&memo) {
             return Some(found.clone());
         }
-        let Some(found) = search(set, version, key) else {
+        let Some(found) = search(set, version, key, |open| {
+            let others = self.others.entry((place.clone(), open.field.start));
+            others.or_insert_with(|| Arc::new(Others::of(set, &open.field))).clone()
+        }) else {
             self.give_up();
             return None;
         };
@@ -153,7 +158,7 @@ fn covers(set: &Set, element: &Element, key: &[u8]) -> bool {
 }
 
 /// Where the fields of a key are: each begins at a multiple of four bytes.
-fn fields(set: &Set) -> impl Iterator<Item = Range<usize>> + '_ {
+pub(super) fn fields(set: &Set) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     set.fields.iter().map(move |&length| {
         let field = start..start + length as usize;
@@ -166,9 +171,14 @@ fn fields(set: &Set) -> impl Iterator<Item = Range<usize>> + '_ {
 const MAX_COMPARED: usize = 4096;
 
 /// Compares every element, and joins those with the same data.
-fn search(set: &Set, version: IpVersion, key: &[Symbol]) -> Option<Vec<Hit>> {
+fn search(
+    set: &Set,
+    version: IpVersion,
+    key: &[Symbol],
+    others: impl FnOnce(&Open) -> Arc<Others>,
+) -> Option<Vec<Hit>> {
     if let Some(open) = Open::of(set, version, key) {
-        return Some(open.search(set, version, key));
+        return Some(open.search(set, version, key, &others(&open)));
     }
     let candidates: Vec<_> =
         set.elements.iter().filter(|element| may_be(set, element, key)).take(MAX_COMPARED + 1).collect();
@@ -217,6 +227,52 @@ fn compare(set: &Set, version: IpVersion, key: &[Symbol], element: &Element) -> 
     }
 }
 
+/// The elements of a set by what they have besides one field: a question about each of thousands of addresses, with
+/// every port, meets few of thousands of elements.
+#[derive(Debug)]
+struct Others {
+    exact: HashMap<Box<[u8]>, Vec<usize>>,
+    ranges: Vec<usize>,
+}
+
+impl Others {
+    fn of(set: &Set, field: &Range<usize>) -> Self {
+        let mut others = Self { exact: HashMap::new(), ranges: Vec::new() };
+        for (position, element) in set.elements.iter().enumerate() {
+            match &element.key {
+                Key::Exact(key) => others.exact.entry(without(key, field)).or_default().push(position),
+                Key::Range(from, to) if without(from, field) == without(to, field) => {
+                    others.exact.entry(without(from, field)).or_default().push(position);
+                }
+                Key::Range(..) => others.ranges.push(position),
+                Key::CatchAll => {}
+            }
+        }
+        others
+    }
+
+    /// The elements that a key may be of which all but the field is known, in order.
+    fn of_key<'s>(
+        &self,
+        set: &'s Set,
+        field: &Range<usize>,
+        key: &[Symbol],
+    ) -> impl Iterator<Item = &'s Element> + use<'s> {
+        let outside = key.iter().enumerate().filter(|(position, _)| !field.contains(position));
+        let known: Option<Box<[u8]>> = outside.map(|(_, symbol)| symbol.value()).collect();
+        let exact = known.and_then(|known| self.exact.get(&known));
+        let mut positions: Vec<usize> = exact.into_iter().flatten().chain(&self.ranges).copied().collect();
+        positions.sort_unstable();
+        positions.into_iter().filter_map(|position| set.elements.get(position))
+    }
+}
+
+/// A key without one field.
+fn without(key: &[u8], field: &Range<usize>) -> Box<[u8]> {
+    let outside = key.iter().enumerate().filter(|(position, _)| !field.contains(position));
+    outside.map(|(_, byte)| *byte).collect()
+}
+
 /// The only field of a key that is not known: a whole address or a whole port.
 struct Open {
     field: Range<usize>,
@@ -235,10 +291,10 @@ impl Open {
         others.into_iter().all(|(_, symbol)| symbol.value().is_some()).then_some(open)
     }
 
-    fn search(&self, set: &Set, version: IpVersion, key: &[Symbol]) -> Vec<Hit> {
+    fn search(&self, set: &Set, version: IpVersion, key: &[Symbol], others: &Others) -> Vec<Hit> {
         let mut groups: HashMap<(Option<&Data>, bool), usize> = HashMap::new();
         let mut found: Vec<(&Element, Vec<RangeInclusive<u128>>)> = Vec::new();
-        for element in set.elements.iter().filter(|element| may_be(set, element, key)) {
+        for element in others.of_key(set, &self.field, key).filter(|element| may_be(set, element, key)) {
             let Some(range) = self.range(element) else { continue };
             let group = *groups.entry((element.data.as_ref(), element.limited)).or_insert(found.len());
             match found.get_mut(group) {
@@ -274,14 +330,14 @@ impl Open {
     }
 }
 
-fn is_whole(symbols: &[Symbol], variable: Variable, length: usize) -> bool {
+pub(super) fn is_whole(symbols: &[Symbol], variable: Variable, length: usize) -> bool {
     let whole = |(index, symbol): (usize, &Symbol)| {
         *symbol == Symbol::variable(variable, u8::try_from(index).unwrap_or(u8::MAX))
     };
     symbols.len() == length && symbols.iter().enumerate().all(whole)
 }
 
-fn number(bytes: &[u8]) -> u128 {
+pub(super) fn number(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u128::from(byte))
 }
 

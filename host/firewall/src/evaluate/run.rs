@@ -360,7 +360,7 @@ impl Run<'_, '_, '_> {
         let found = if thread.flow.state.touched.contains(&id) {
             None
         } else {
-            self.runner.lookups.find(super::lookup::Place::Table(id), set, version, &symbols)
+            self.runner.lookups.find(&super::lookup::Place::Table(id), set, version, &symbols)
         };
         let Some(found) = found else { return self.lookup_unknown(&set.name, result, thread) };
         let opaque = thread.opaque.clone();

@@ -228,12 +228,12 @@ impl Order {
     }
 
     /// Less or equal.
-    fn not_greater(self) -> Condition {
+    pub(super) fn not_greater(self) -> Condition {
         self.greater.not()
     }
 
     /// Greater or equal.
-    fn not_less(self) -> Condition {
+    pub(super) fn not_less(self) -> Condition {
         self.less.not()
     }
 

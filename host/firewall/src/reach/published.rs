@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use loopgate_facts::{
-    Interface, InterfaceKind, Listener, ListenerId, Origin, Protocol, Published, ReachVerdict, Reachability,
-    RuleReference, Scope, Untrusted,
+    Interface, InterfaceKind, Listener, ListenerId, Origin, Prefix, Protocol, Published, ReachVerdict, Reachability,
+    RuleReference, Scope, Sources, Untrusted,
 };
 
 use crate::Ruleset;
-use crate::address_set::{AddressSet, IpVersion};
-use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Question, Responder};
+use crate::address_set::{AddressSet, IpVersion, number};
+use crate::evaluate::{
+    Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Purpose, Question, Responder, keeps_addresses,
+    looks_at_interfaces, pieces, translates_from_outside,
+};
 use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
 use crate::ruleset::{Chain, Family};
 
+use super::destinations::representative;
 use super::entrance::{Entrance, entrances};
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
@@ -25,15 +31,81 @@ const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 /// The most ports of one range that each become a listener; a note on the last says how far the range goes.
 const MAX_PORTS_OF_RANGE: usize = 256;
 
+/// The most ports of addresses of the machine that are followed to where they lead. Rules that ask for a bit of the port
+/// translate half of all there are.
+const MAX_FOLLOWED: usize = 32_768;
+
+/// The same of addresses that are not those of the machine.
+const MAX_FOLLOWED_OF_OTHERS: usize = 8192;
+
+/// The most pieces of foreign addresses that are asked about, of one IP version.
+const MAX_PIECES: usize = 1024;
+
+/// The most prefixes that a note names of the addresses that one stands for.
+const MAX_NAMED: usize = 8;
+
+/// An address that packets are sent to.
+#[derive(Clone, Debug)]
+struct Destination {
+    address: IpAddr,
+    /// No interface carries it: the addresses that no rule tells apart from it, itself included.
+    stands_for: Option<AddressSet>,
+}
+
+impl Destination {
+    /// Whether it stands for more than itself.
+    fn is_wide(&self) -> bool {
+        self.stands_for.as_ref().is_some_and(|set| *set != AddressSet::single(self.address))
+    }
+
+    /// How many ports of a range each become a listener. Whoever translates whole addresses may do so with thousands.
+    fn most_of(&self, range: &RangeInclusive<u16>) -> usize {
+        if self.stands_for.is_some() && range.len() > MAX_PORTS_OF_RANGE { 1 } else { MAX_PORTS_OF_RANGE }
+    }
+
+    /// Whether packets to it come in by an interface. A link-local address that nobody carries is on every link.
+    fn is_on(&self, interface: &Interface) -> bool {
+        match self.stands_for {
+            None => is_on_link(self.address, interface),
+            Some(_) => interface.kind != InterfaceKind::Loopback || self.address.is_loopback(),
+        }
+    }
+
+    /// Which addresses it stands for, where it is not for itself.
+    fn note(&self) -> Option<Untrusted> {
+        let Sources { listed, excluded, unlisted } = self.stands_for.as_ref().filter(|_| self.is_wide())?.listed();
+        let named = |prefixes: &[Prefix], unlisted: u64| {
+            let names = prefixes.iter().take(MAX_NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            match prefixes.len().saturating_sub(MAX_NAMED) as u64 + unlisted {
+                0 => names,
+                more => format!("{names} and {more} more"),
+            }
+        };
+        let without = if excluded.is_empty() { String::new() } else { format!(" without {}", named(excluded, 0)) };
+        Some(format!("{} stands for every address in {}{without}", self.address, named(listed, *unlisted)).into())
+    }
+}
+
 /// Where a published port leads, for one address that packets are sent to.
 #[derive(Debug)]
 struct Lead<'i> {
-    destination: IpAddr,
+    destination: Destination,
     target: SocketAddr,
     interface: Option<u32>,
     rule: Option<Decider>,
     /// What becomes of packets, by interface.
     outcomes: Vec<(Entrance<'i>, Outcome)>,
+}
+
+impl Lead<'_> {
+    /// Whether another address leads the same way.
+    fn is_same(&self, other: &Self) -> bool {
+        let ways = |lead: &Self| lead.outcomes.iter().map(|(entrance, _)| entrance.interface.index).collect::<Vec<_>>();
+        let outcomes = || self.outcomes.iter().zip(&other.outcomes);
+        (self.target, self.interface, self.rule) == (other.target, other.interface, other.rule)
+            && ways(self) == ways(other)
+            && outcomes().all(|((_, mine), (_, theirs))| mine == theirs)
+    }
 }
 
 /// What address translation publishes.
@@ -62,12 +134,18 @@ pub fn published(
     listeners: &[Listener],
 ) -> Publications {
     let ruleset = answers.evaluator().machine().ruleset;
-    let mut search = Search { answers, entrances: Vec::new(), leads: BTreeMap::new(), obstacles: Vec::new() };
-    let versions = versions_translated(ruleset);
-    for protocol in PROTOCOLS {
-        search.entrances = entrances(interfaces, protocol, ruleset);
-        for destination in addresses.iter().filter(|address| versions.contains(&IpVersion::of(*address))) {
-            search.at(protocol, destination);
+    let entrances = PROTOCOLS.map(|protocol| (protocol, entrances(interfaces, protocol, ruleset)));
+    let (leads, alike, obstacles) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut search =
+        Search { answers, interfaces, entrances, leads, alike, followed: 0, followed_of_others: 0, obstacles };
+    for version in versions_translated(ruleset) {
+        let own = addresses.own().filter(|address| IpVersion::of(*address) == version);
+        let own: Vec<_> = own.map(|address| Destination { address, stands_for: None }).collect();
+        let foreign = search.foreign(version, addresses);
+        for destination in own.into_iter().chain(foreign) {
+            for protocol in PROTOCOLS {
+                search.at(protocol, &destination);
+            }
         }
     }
     let Search { answers, leads, obstacles, .. } = search;
@@ -112,33 +190,82 @@ fn versions_translated(ruleset: &Ruleset) -> Vec<IpVersion> {
 /// Looks for published ports.
 struct Search<'a, 'e, 'm, 'i> {
     answers: &'a mut Answers<'e, 'm>,
-    entrances: Vec<Entrance<'i>>,
+    interfaces: &'i [Interface],
+    entrances: [(Protocol, Vec<Entrance<'i>>); PROTOCOLS.len()],
     leads: BTreeMap<(Protocol, u16), Vec<Lead<'i>>>,
+    /// IP versions for which one interface stands for the others before routing.
+    alike: Vec<IpVersion>,
+    /// How many ports of its own addresses were followed to where they lead.
+    followed: usize,
+    /// The same of addresses that are not its own.
+    followed_of_others: usize,
     obstacles: Vec<Obstacle>,
 }
 
 impl<'i> Search<'_, '_, '_, 'i> {
+    /// Addresses that are not those of the machine, one for each piece that no rule tells apart: a neighbour can send
+    /// packets to any address through this machine, and translation comes before routing.
+    fn foreign(&mut self, version: IpVersion, addresses: &Addresses) -> Vec<Destination> {
+        let machine = *self.answers.evaluator().machine();
+        if !translates_from_outside(machine.ruleset, version) {
+            return Vec::new();
+        }
+        if !looks_at_interfaces(&machine, version) {
+            self.alike.push(version);
+        }
+        let own = addresses.own().filter(|address| IpVersion::of(*address) == version).map(number);
+        let foreign = AddressSet::from_ranges(version, own.map(|number| number..=number)).complement();
+        let networks = if keeps_addresses(machine.ruleset, version) { networks(self.interfaces) } else { Vec::new() };
+        let found = pieces(&machine, Purpose::Translated, &foreign, &networks, MAX_PIECES);
+        let too_many = || format!("rules tell more than {MAX_PIECES} destinations apart").into();
+        let doubts = found.doubt.into_iter().chain((!found.rest.is_empty()).then(too_many));
+        self.note(doubts.map(|because| Obstacle { rule: None, because }));
+        let destination =
+            |piece: AddressSet| Some(Destination { address: representative(&piece)?, stands_for: Some(piece) });
+        found.each.into_iter().filter_map(destination).collect()
+    }
+
+    /// The interfaces that packets of a protocol can come in by.
+    fn entrances(&self, protocol: Protocol) -> Vec<Entrance<'i>> {
+        let of_protocol = self.entrances.iter().filter(|(known, _)| *known == protocol);
+        of_protocol.flat_map(|(_, entrances)| entrances.iter().copied()).collect()
+    }
+
     /// Looks among the ports of an address.
-    fn at(&mut self, protocol: Protocol, destination: IpAddr) {
+    fn at(&mut self, protocol: Protocol, destination: &Destination) {
         for (port, note) in self.translated_ports(protocol, destination) {
-            let found = self.follow(protocol, Endpoint { address: destination, port }, note.as_ref());
+            let (followed, most, whose) = match destination.stands_for {
+                None => (&mut self.followed, MAX_FOLLOWED, "this machine"),
+                Some(_) => (&mut self.followed_of_others, MAX_FOLLOWED_OF_OTHERS, "others"),
+            };
+            *followed += 1;
+            if *followed > most {
+                let because = format!("rules translate more than {most} ports of addresses of {whose}").into();
+                return self.note([Obstacle { rule: None, because }].into_iter());
+            }
+            let found = self.follow(protocol, destination, port, note.as_ref());
             self.leads.entry((protocol, port)).or_default().extend(found);
         }
     }
 
     /// The ports of an address that some packets from outside are translated on.
-    fn translated_ports(&mut self, protocol: Protocol, destination: IpAddr) -> BTreeMap<u16, Option<Untrusted>> {
+    fn translated_ports(&mut self, protocol: Protocol, destination: &Destination) -> BTreeMap<u16, Option<Untrusted>> {
         let mut found = BTreeMap::new();
-        let carry =
-            |interface: &&Interface| interface.kind != InterfaceKind::Loopback && is_on_link(destination, interface);
-        let interfaces: Vec<_> = self.entrances.iter().map(|entrance| entrance.interface).filter(carry).collect();
-        for interface in interfaces {
-            let question = question(interface, protocol, Endpoint { address: destination, port: 0 });
-            let ports = self.answers.ports(&question);
+        let carry = |interface: &&Interface| interface.kind != InterfaceKind::Loopback && destination.is_on(interface);
+        let is_alike = destination.stands_for.is_some() && self.alike.contains(&IpVersion::of(destination.address));
+        let entrances = self.entrances(protocol);
+        let most = if is_alike { 1 } else { entrances.len() };
+        for interface in entrances.iter().map(|entrance| entrance.interface).filter(carry).take(most) {
+            let question = question(interface, protocol, Endpoint { address: destination.address, port: 0 });
+            let ports = match destination.stands_for {
+                None => self.answers.ports(&question),
+                // How it would be routed is nobody's question.
+                Some(_) => Rc::new(self.answers.evaluator().translated_ports(&question)),
+            };
             self.note(ports.obstacles().iter().cloned());
             for range in ports.translated().iter().flat_map(PortSet::ranges) {
                 let (first, last) = (*range.start(), *range.end());
-                let mut ports = range.filter(|port| *port != 0).take(MAX_PORTS_OF_RANGE).peekable();
+                let mut ports = range.clone().filter(|port| *port != 0).take(destination.most_of(&range)).peekable();
                 while let Some(port) = ports.next() {
                     let cut = ports.peek().is_none() && port < last;
                     let note = cut.then(|| format!("ports {first} to {last} are translated in the same way").into());
@@ -150,13 +277,20 @@ impl<'i> Search<'_, '_, '_, 'i> {
     }
 
     /// Asks about a port for every interface, for each endpoint that it leads to.
-    fn follow(&mut self, protocol: Protocol, destination: Endpoint, note: Option<&Untrusted>) -> Vec<Lead<'i>> {
+    fn follow(
+        &mut self,
+        protocol: Protocol,
+        destination: &Destination,
+        port: u16,
+        note: Option<&Untrusted>,
+    ) -> Vec<Lead<'i>> {
+        let endpoint = Endpoint { address: destination.address, port };
+        let entrances = self.entrances(protocol);
         let evaluator = self.answers.evaluator();
-        let answers: Vec<_> = self
-            .entrances
-            .iter()
-            .filter(|entrance| is_on_link(destination.address, entrance.interface))
-            .map(|entrance| (*entrance, question(entrance.interface, protocol, destination)))
+        let answers: Vec<_> = entrances
+            .into_iter()
+            .filter(|entrance| destination.is_on(entrance.interface))
+            .map(|entrance| (entrance, question(entrance.interface, protocol, endpoint)))
             .map(|(entrance, question)| (entrance, evaluator.ask(&question), question))
             .collect();
         let ends = || answers.iter().flat_map(|(_, answer, _)| answer.ends());
@@ -173,7 +307,7 @@ impl<'i> Search<'_, '_, '_, 'i> {
                 (*entrance, entrance.exception().iter().fold(outcome, doubted))
             });
             Lead {
-                destination: destination.address,
+                destination: destination.clone(),
                 target: SocketAddr::new(target.address, target.port),
                 interface: answers.iter().find_map(|(_, answer, _)| leaves_by(answer, target)),
                 rule: answers.iter().find_map(|(_, answer, _)| translator(answer, target)),
@@ -194,6 +328,12 @@ impl<'i> Search<'_, '_, '_, 'i> {
             }
         }
     }
+}
+
+/// The networks of interfaces, which routing tells apart.
+fn networks(interfaces: &[Interface]) -> Vec<AddressSet> {
+    let entries = interfaces.iter().flat_map(|interface| &interface.addresses);
+    entries.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok()).map(AddressSet::prefix).collect()
 }
 
 fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) -> Question {
@@ -273,14 +413,42 @@ fn listeners_of(
     addresses: &Addresses,
     listeners: &[Listener],
 ) -> Vec<Draft> {
-    let is_ipv4 = leads.first().is_some_and(|lead| lead.destination.is_ipv4());
-    let leads_from: BTreeSet<_> = leads.iter().map(|lead| lead.destination).collect();
-    let mut of_version = addresses.iter().filter(|address| address.is_ipv4() == is_ipv4 && is_usual(*address));
-    if leads.len() > 1 && of_version.all(|address| leads_from.contains(&address)) {
+    let is_ipv4 = leads.first().is_some_and(|lead| lead.destination.address.is_ipv4());
+    let (own, foreign): (Vec<_>, Vec<_>) = leads.into_iter().partition(|lead| lead.destination.stands_for.is_none());
+    let leads_from: BTreeSet<_> = own.iter().map(|lead| lead.destination.address).collect();
+    let mut of_version = addresses.own().filter(|address| address.is_ipv4() == is_ipv4 && is_usual(*address));
+    let is_everywhere = own.len() > 1 && of_version.all(|address| leads_from.contains(&address));
+    let leads: Vec<_> = own.into_iter().chain(joined(foreign)).collect();
+    if is_everywhere {
         let any = if is_ipv4 { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         return draft(protocol, port, any, leads, listeners).into_iter().collect();
     }
-    leads.into_iter().filter_map(|lead| draft(protocol, port, lead.destination, vec![lead], listeners)).collect()
+    leads
+        .into_iter()
+        .filter_map(|lead| draft(protocol, port, lead.destination.address, vec![lead], listeners))
+        .collect()
+}
+
+/// Where a piece of more than one address leads as others do, one address stands for all of them.
+fn joined(leads: Vec<Lead<'_>>) -> Vec<Lead<'_>> {
+    let mut groups: Vec<Vec<Lead<'_>>> = Vec::new();
+    for lead in leads {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|known| known.is_same(&lead))) {
+            Some(group) => group.push(lead),
+            None => groups.push(vec![lead]),
+        }
+    }
+    groups.into_iter().flat_map(one_for_all).collect()
+}
+
+fn one_for_all(mut group: Vec<Lead<'_>>) -> Vec<Lead<'_>> {
+    let Some(widest) = group.iter().position(|lead| lead.destination.is_wide()) else { return group };
+    let mut lead = group.swap_remove(widest);
+    let sets = group.iter().filter_map(|other| other.destination.stands_for.as_ref());
+    let all = lead.destination.stands_for.iter().chain(sets).cloned().reduce(|sum, set| sum.union(&set));
+    let address = all.as_ref().and_then(representative).unwrap_or(lead.destination.address);
+    lead.destination = Destination { address, stands_for: all };
+    vec![lead]
 }
 
 /// Rules for all addresses often leave out those that nobody routes.
@@ -332,11 +500,21 @@ fn behind<'l>(
 fn regions(port: u16, leads: Vec<Lead<'_>>) -> Vec<Reachability> {
     let mut ways = Ways::default();
     for Lead { destination, outcomes, .. } in leads {
+        let note = destination.note();
         for (entrance, outcome) in outcomes {
-            ways.add(entrance.interface, destination, outcome);
+            ways.add(entrance.interface, destination.address, noted(outcome, note.as_ref()));
         }
     }
     ways.regions(port)
+}
+
+fn noted(outcome: Outcome, note: Option<&Untrusted>) -> Outcome {
+    let Some(note) = note else { return outcome };
+    let with = |region: &Reachability| Reachability {
+        notes: region.notes.iter().chain([note]).cloned().collect(),
+        ..region.clone()
+    };
+    outcome.iter().map(with).collect()
 }
 
 impl Draft {

@@ -1,13 +1,13 @@
 //! A machine that packets come to from everywhere.
 
 use loopgate_facts::{
-    BlockReason, Firewall, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, Prefix, Protocol,
-    Scope, Socket,
+    BlockReason, Firewall, Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, Listener, LocalRoute, Prefix,
+    Protocol, Scope, Socket,
 };
 use loopgate_firewall::Ruleset;
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::{Addresses, Answers, Publications, published, summarise};
+use loopgate_firewall::reach::{Addresses, Answers, Local, Publications, published, summarise};
 use loopgate_firewall::routing::{
     FibAnswer, FibQuestion, ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute, Routing,
 };
@@ -25,6 +25,15 @@ pub(crate) const DEVICES: [DeviceOf<'static>; 3] = [
 pub(crate) struct Host([AddressSet; 2]);
 
 impl Host {
+    /// Prefixes are its own too.
+    pub(crate) fn with_local(self, routes: &[LocalRoute]) -> Self {
+        let of = |own: AddressSet| {
+            let prefixes = routes.iter().map(|route| AddressSet::prefix(route.destination));
+            prefixes.fold(own, |sum, prefix| sum.union(&prefix))
+        };
+        Self(self.0.map(of))
+    }
+
     fn own(&self, version: IpVersion) -> &AddressSet {
         let [v4, v6] = &self.0;
         if version == IpVersion::V4 { v4 } else { v6 }
@@ -124,7 +133,7 @@ pub(crate) fn publications_on(
     routing: &Host,
 ) -> Publications {
     let mut evaluator = Evaluator::new(Machine { ruleset, devices, routing });
-    let addresses = Addresses::new(interfaces, &[]);
+    let addresses = Addresses::new(evaluator.machine(), &Local { interfaces, ..Local::default() });
     published(&mut Answers::new(&mut evaluator), interfaces, &addresses, &[])
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
 
+mod foreign;
 mod machine;
 mod published;
 mod shadowed;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use loopgate_facts::{BlockReason, Interface, InterfaceKind, Listener, Protocol, ReachVerdict};
 use loopgate_firewall::evaluate::{Device, Evaluator, Machine};
-use loopgate_firewall::reach::{Addresses, Answers, of_socket};
+use loopgate_firewall::reach::{Addresses, Answers, Local, of_socket};
 use loopgate_firewall::{Ruleset, nft_json};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ impl Bridged {
         let routing = host(&[LO, ETH0, ETH1, BR0]);
         let machine = Machine { ruleset: &self.ruleset, devices: &self.devices, routing: &routing };
         let mut evaluator = Evaluator::new(machine);
-        let addresses = Addresses::new(&self.interfaces, &[]);
+        let addresses = Addresses::new(&machine, &Local { interfaces: &self.interfaces, ..Local::default() });
         let mut answers = Answers::new(&mut evaluator);
         let regions = of_socket(&mut answers, listeners.first().unwrap(), listeners, &self.interfaces, &addresses);
         let address: IpAddr = address.parse().unwrap();

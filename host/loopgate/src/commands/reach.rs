@@ -51,7 +51,9 @@ pub(super) fn run(arguments: &Reach) -> Result<(), Error> {
 fn ways(arguments: &Reach, inquiry: &Inquiry) -> Result<Vec<Way>, Error> {
     let interfaces = interfaces(arguments, &inquiry.facts().interfaces)?;
     let addresses = inquiry.addresses();
-    let destinations: Vec<_> = arguments.on.map_or_else(|| addresses.iter().collect(), |address| vec![address]);
+    let destinations: Vec<_> = arguments
+        .on
+        .map_or_else(|| addresses.of_protocol(arguments.service.protocol).collect(), |address| vec![address]);
     let mut evaluator = inquiry.evaluator();
     let listeners = listeners(arguments, inquiry);
     let mut ways = Vec::new();

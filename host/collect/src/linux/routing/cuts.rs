@@ -8,6 +8,7 @@ use loopgate_facts::{Prefix, Untrusted};
 use loopgate_firewall::address_set::{AddressSet, IpVersion};
 
 use super::ask::hops;
+use super::is_link_local;
 use super::objects::Objects;
 use super::rules::{Packets, Rule, Selector, rules};
 use super::tunnels::{RTA_ENCAP_TYPE, Tunnel, tunnel, tunnels_of_hops};
@@ -130,6 +131,27 @@ impl Tables {
         let contains = |route: &Route| AddressSet::prefix(route.destination).contains(address);
         self.carried.iter().any(|(_, carried)| *carried == address)
             || self.routes.iter().any(|route| route.kind == kinds::LOCAL && contains(route))
+    }
+
+    /// What routes of some tables and policy rules ask for.
+    pub(super) fn prefixes_of(&self, tables: &[u32]) -> Vec<AddressSet> {
+        let routes = self.routes.iter().filter(|route| tables.contains(&route.table)).map(|route| route.destination);
+        let rules = self.rules.iter().flat_map(|rule| rule.prefixes.iter().copied());
+        routes.chain(rules).map(AddressSet::prefix).collect()
+    }
+
+    /// Addresses that are delivered locally and belong to nobody alone.
+    pub(super) fn anycast(&self) -> Vec<IpAddr> {
+        let anycast = self.routes.iter().filter(|route| route.kind == kinds::ANYCAST && route.table == LOCAL_TABLE);
+        let singles = anycast.filter(|route| route.destination.length() == 128);
+        let addresses = singles.map(|route| route.destination.address());
+        let usual = addresses.filter(|address| !is_link_local(*address));
+        usual.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn is_anycast(&self, address: IpAddr) -> bool {
+        let is_of = |route: &Route| route.kind == kinds::ANYCAST && route.destination.address() == address;
+        address.is_ipv6() && self.routes.iter().any(is_of)
     }
 
     pub(super) fn carries(&self, interface: u32, address: IpAddr) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loopgate_facts::{Interface, Listener, Protocol, ReachVerdict, Socket};
 use loopgate_firewall::Ruleset;
-use loopgate_firewall::reach::{Addresses, Answers, of_socket};
+use loopgate_firewall::reach::{Addresses, Answers, Local, of_socket};
 use loopgate_test_support::in_namespace;
 use socket2::{Domain, Type};
 
@@ -61,7 +61,8 @@ fn receiver(sockets: &[socket2::Socket], destination: IpAddr) -> usize {
 fn verdicts(pair: [Sharing; 2], interfaces: &[Interface], destination: IpAddr) -> [ReachVerdict; 2] {
     let (surroundings, ruleset) = (Surroundings::this_machine().unwrap(), Ruleset::default());
     let mut evaluator = surroundings.evaluator(&ruleset);
-    let (mut answers, addresses) = (Answers::new(&mut evaluator), Addresses::new(interfaces, &[]));
+    let addresses = Addresses::new(evaluator.machine(), &Local { interfaces, ..Local::default() });
+    let mut answers = Answers::new(&mut evaluator);
     let listeners = pair.map(listener);
     listeners.each_ref().map(|listener| {
         let regions = of_socket(&mut answers, listener, &listeners, interfaces, &addresses);
