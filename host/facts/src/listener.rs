@@ -93,14 +93,22 @@ impl Listener {
         }
     }
 
-    /// The id that follows from the other fields.
+    /// The id that follows from the other fields. A port that is published to several targets has
+    /// [`Listener::id_of_target`] instead.
     pub fn expected_id(&self) -> ListenerId {
-        let id =
-            ListenerId::new(self.protocol, self.address, self.port, self.zone.as_ref(), self.bound_interface.as_ref());
         match self.origin {
-            Origin::Socket => id,
-            Origin::PublishedPort => id.published(),
+            Origin::Socket => self.endpoint(),
+            Origin::PublishedPort => self.endpoint().published(),
         }
+    }
+
+    /// The id that tells it from the others where a port is published to several targets.
+    pub fn id_of_target(&self) -> Option<ListenerId> {
+        self.published.as_ref().map(|published| self.endpoint().published_to(published.target))
+    }
+
+    fn endpoint(&self) -> ListenerId {
+        ListenerId::new(self.protocol, self.address, self.port, self.zone.as_ref(), self.bound_interface.as_ref())
     }
 
     pub(crate) fn normalise(&mut self) {
@@ -148,6 +156,12 @@ impl ListenerId {
     #[must_use]
     pub fn published(&self) -> Self {
         Self(format!("{}/published", self.0.as_str()).into())
+    }
+
+    /// The name of one of several targets of such a port, each of which is a listener.
+    #[must_use]
+    pub fn published_to(&self, target: SocketAddr) -> Self {
+        Self(format!("{}/published/{target}", self.0.as_str()).into())
     }
 
     /// The name as text that still has to be escaped.
@@ -281,5 +295,8 @@ mod tests {
         assert_eq!(id("0.0.0.0", None, Some(&eth0)), "tcp/0.0.0.0:80%eth0");
         let published = ListenerId::new(Protocol::Tcp, IpAddr::from([0; 4]), 80, None, None).published();
         assert_eq!(published.text().as_str(), "tcp/0.0.0.0:80/published");
+        let target = SocketAddr::from(([10, 0, 0, 2], 8080));
+        let one_of_many = ListenerId::new(Protocol::Tcp, IpAddr::from([0; 4]), 80, None, None).published_to(target);
+        assert_eq!(one_of_many.text().as_str(), "tcp/0.0.0.0:80/published/10.0.0.2:8080");
     }
 }

@@ -247,7 +247,7 @@ fn check_addresses(position: usize, interface: &Interface, found: &mut Vec<Incon
 fn check_listener(index: usize, listener: &Listener, found: &mut Vec<Inconsistency>) {
     let Listener { address, port, .. } = listener;
     let expected = listener.expected_id();
-    if expected != listener.id {
+    if expected != listener.id && listener.id_of_target().as_ref() != Some(&listener.id) {
         let (id, expected) = (listener.id.text(), expected.text().escaped().to_string());
         found.push(Inconsistency::ListenerId { index, found: id.escaped().to_string(), expected });
     }

@@ -656,8 +656,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Whether it writes something that decides where the packet goes, or whether it is taken there: addresses, ports, or
-    /// what the receiver checks. What is written is not followed.
+    /// Whether it writes something that decides where the packet goes, or whether it is taken there: addresses, ports,
+    /// or what the receiver checks. What is written is not followed.
     pub(crate) fn decides_delivery(&self, version: IpVersion) -> bool {
         match self {
             // `tcp_v4_rcv` and `ip_rcv_core` take nothing that was meant for others.

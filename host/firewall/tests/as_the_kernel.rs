@@ -523,7 +523,8 @@ fn marks_that_are_set_by_chance_do_not_take_for_ever() {
     expect(&save, (ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), &Outcome::Unknown);
 }
 
-/// `xt_hl.c`, `xt_dscp.c` and `xt_length.c` of `net/netfilter`: ordinary packets have one value, and senders choose others.
+/// `xt_hl.c`, `xt_dscp.c` and `xt_length.c` of `net/netfilter`: ordinary packets have one value, and senders choose
+/// others.
 #[test]
 fn fields_of_the_header_are_those_of_ordinary_packets() {
     let (syn, datagram) = ((ETH0, TCP, "192.0.2.1", "10.9.0.1:80"), (ETH0, UDP, "192.0.2.1", "10.9.0.1:80"));

@@ -167,8 +167,8 @@ impl Devices {
         upper.index == master && !has_kind(upper, "vrf") || of_switch()
     }
 
-    /// Whether netfilter sees by which port of a bridge packets of a device came: it is a bridge that asks netfilter, or
-    /// its packets were those of one, which a VLAN, a `macvlan` or a VRF hands on as they are.
+    /// Whether netfilter sees by which port of a bridge packets of a device came: it is a bridge that asks netfilter,
+    /// or its packets were those of one, which a VLAN, a `macvlan` or a VRF hands on as they are.
     fn is_bridged(&self, link: &Link, bypasses: &[Bypass], depth: usize) -> bool {
         let is_kind = |kinds: &[&str]| link.kind.as_ref().is_some_and(|kind| kinds.contains(&kind.as_str()));
         let lies = is_kind(&["vlan", "macvlan", "macvtap", "ipvlan"]);

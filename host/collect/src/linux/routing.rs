@@ -304,9 +304,9 @@ impl KernelRouting {
         }
         let version = IpVersion::of(destination);
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
-        // A route may depend on the source, which has to be an address of this machine to ask with. A socket of IPv6 that is
-        // bound to an interface has no other, and a question only where it has no source (`ip6_route_output_flags_noref`,
-        // `net/ipv6/route.c`).
+        // A route may depend on the source, which has to be an address of this machine to ask with. A socket of IPv6
+        // that is bound to an interface has no other, and a question only where it has no source
+        // (`ip6_route_output_flags_noref`, `net/ipv6/route.c`).
         let strict = version == IpVersion::V6 && key.interface.is_some() && !is_link_local(destination);
         if strict && self.tables.asks_for(version, &[Selector::Source]).is_some() {
             return OutputRoute::Unknown(Selector::Source.reason());
@@ -463,9 +463,12 @@ impl Routing for KernelRouting {
         let protocol = if by_protocol { protocol } else { 0 };
         let pieces = || match self.tables.all_cuts(version) {
             // Nothing is sent on to a group or to all of a link (`ip_route_input_slow`).
-            Some(cuts) => cuts.pieces(|destination| match self.is_for_many(destination) {
-                true => InputRoute::Local,
-                false => self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source),
+            Some(cuts) => cuts.pieces(|destination| {
+                if self.is_for_many(destination) {
+                    InputRoute::Local
+                } else {
+                    self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source)
+                }
             }),
             None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
         };

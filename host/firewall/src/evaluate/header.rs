@@ -75,8 +75,8 @@ impl View<'_, '_> {
         }
     }
 
-    /// Whether the packet came in protected by `IPsec`, or leaves so (`policy_mt`, `net/netfilter/xt_policy.c`). Only who
-    /// has a key sends protected packets; what leaves is up to the policies.
+    /// Whether the packet came in protected by `IPsec`, or leaves so (`policy_mt`, `net/netfilter/xt_policy.c`). Only
+    /// who has a key sends protected packets; what leaves is up to the policies.
     pub(super) fn protection(&self, end: InterfaceEnd) -> Condition {
         match end {
             _ if !self.machine.ruleset.ipsec => Condition::Known(false),
@@ -85,8 +85,8 @@ impl View<'_, '_> {
         }
     }
 
-    /// `physdev_mt` (`net/netfilter/xt_physdev.c`): of a packet that came in by no port of a bridge each option says no,
-    /// and inverted yes. Ports by which packets leave are known only of those.
+    /// `physdev_mt` (`net/netfilter/xt_physdev.c`): of a packet that came in by no port of a bridge each option says
+    /// no, and inverted yes. Ports by which packets leave are known only of those.
     pub(super) fn bridging(&self) -> Condition {
         match self.place.input {
             Some(input) if input.bridged => Condition::unknown(self.version()),

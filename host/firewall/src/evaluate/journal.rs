@@ -40,6 +40,7 @@ pub enum Fate {
 }
 
 /// The end of the way for packets from some senders.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the packets")]
 #[derive(Clone, Debug)]
 pub struct End {
     /// From whom.

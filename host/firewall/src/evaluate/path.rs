@@ -76,8 +76,8 @@ impl<'m> Journey<'_, 'm> {
         }
     }
 
-    /// The addresses that programs of this machine can send from: those of its devices, those of loopback, and those that
-    /// a route calls local.
+    /// The addresses that programs of this machine can send from: those of its devices, those of loopback, and those
+    /// that a route calls local.
     fn own(&self, version: IpVersion) -> Region {
         let of_version = |address: &&IpAddr| IpVersion::of(**address) == version;
         let addresses = self.machine.devices.iter().flat_map(|device| &device.addresses).filter(of_version);

@@ -15,8 +15,8 @@ use super::shadow::Earlier;
 /// can ask for more than the kernel itself would finish.
 const MAX_RULES_RUN: u64 = 50_000_000;
 
-/// The most kinds of packets that are followed beside each other: rules that mark packets by chance can double them with
-/// each rule.
+/// The most kinds of packets that are followed beside each other: rules that mark packets by chance can double them
+/// with each rule.
 const MAX_STATES: usize = 512;
 
 /// The deepest that chains call each other: a file can hold a loop, which the kernel refuses.

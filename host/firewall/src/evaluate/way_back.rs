@@ -94,8 +94,8 @@ impl<'m> Journey<'_, 'm> {
         answered
     }
 
-    /// A program can choose by which interface its datagrams leave (`IP_PKTINFO`, `ip(7)`), as servers do that answer by
-    /// the one they were asked by. Whether it does is not known.
+    /// A program can choose by which interface its datagrams leave (`IP_PKTINFO`, `ip(7)`), as servers do that answer
+    /// by the one they were asked by. Whether it does is not known.
     fn choose_another_way(&mut self, input: &'m Device, flow: &Flow, answered: &Flows) {
         if flow.state.protocol != UDP || self.responder.interface.is_some() {
             return;
@@ -184,8 +184,8 @@ impl<'m> Journey<'_, 'm> {
         }
     }
 
-    /// The answer of a container or another machine comes in by the interface that the packet left by, and is routed as any
-    /// packet is that comes in.
+    /// The answer of a container or another machine comes in by the interface that the packet left by, and is routed as
+    /// any packet is that comes in.
     fn answer_from_elsewhere(&mut self, interface: u32, flow: &Flow) -> Flows {
         let endpoint = flow.state.endpoint.address;
         let Some(from) = self.machine.device(interface) else {

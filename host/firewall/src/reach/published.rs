@@ -1,6 +1,6 @@
 //! Ports that address translation publishes: they have no socket of their own at the address that packets are sent to.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -31,8 +31,8 @@ const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 /// The most ports of one range that each become a listener; a note on the last says how far the range goes.
 const MAX_PORTS_OF_RANGE: usize = 256;
 
-/// The most ports of addresses of the machine that are followed to where they lead. Rules that ask for a bit of the port
-/// translate half of all there are.
+/// The most ports of addresses of the machine that are followed to where they lead. Rules that ask for a bit of the
+/// port translate half of all there are.
 const MAX_FOLLOWED: usize = 32_768;
 
 /// The same of addresses that are not those of the machine.
@@ -154,9 +154,22 @@ pub fn published(
     });
     let evaluator = answers.evaluator();
     Publications {
-        listeners: drafts.map(|draft| draft.finish(evaluator)).collect(),
+        listeners: told_apart(drafts.map(|draft| draft.finish(evaluator)).collect()),
         obstacles: unfollowed(evaluator.machine().ruleset, &obstacles),
     }
+}
+
+/// Several targets of one port are listeners with a name each.
+fn told_apart(mut listeners: Vec<Listener>) -> Vec<Listener> {
+    let mut seen = HashMap::new();
+    for listener in &listeners {
+        *seen.entry(listener.id.clone()).or_insert(0) += 1;
+    }
+    for listener in &mut listeners {
+        let is_one_of_many = seen.get(&listener.id).is_some_and(|times| *times > 1);
+        listener.id = listener.id_of_target().filter(|_| is_one_of_many).unwrap_or_else(|| listener.id.clone());
+    }
+    listeners
 }
 
 fn unfollowed(ruleset: &Ruleset, obstacles: &[Obstacle]) -> Vec<Unfollowed> {

@@ -95,6 +95,8 @@ const BY_CHANCE: [&str; 2] = [
 fn targets_chosen_by_chance_are_reached_by_who_reaches_each() {
     let found = publications(&iptables(&BY_CHANCE, &[]), &DEVICES);
     assert_eq!(targets(&found), [(80, "10.77.0.8:80".to_owned()), (80, "10.77.0.9:80".to_owned())]);
+    let ids: Vec<_> = found.listeners.iter().map(|listener| listener.id.text().as_str()).collect();
+    assert_eq!(ids, ["tcp/0.0.0.0:80/published/10.77.0.8:80", "tcp/0.0.0.0:80/published/10.77.0.9:80"]);
     assert!(verdicts(&found).contains(&ReachVerdict::Reachable));
     assert!(!verdicts(&found).contains(&ReachVerdict::Unknown), "{:?}", found.listeners);
 }

@@ -68,8 +68,8 @@ fn ways(arguments: &Reach, inquiry: &Inquiry) -> Result<Vec<Way>, Error> {
     Ok(ways)
 }
 
-/// How what listens there answers packets that come in by an interface: as any socket does, unless all sockets there answer
-/// in one other way.
+/// How what listens there answers packets that come in by an interface: as any socket does, unless all sockets there
+/// answer in one other way.
 fn answering(listeners: &[&Listener], interface: &Interface, all: &[Interface]) -> Responder {
     let takes = |listener: &&&Listener| listener.interface().is_none_or(|name| *name == interface.name);
     let mut responders = listeners.iter().filter(takes).map(|listener| responder(listener, all));
