@@ -28,7 +28,7 @@ use super::netlink::NetlinkError;
 use super::root::Root;
 use super::settings;
 use ask::{Asker, Refusal, Reply, RouteRequest};
-use cuts::Tables;
+use cuts::{Cuts, Tables};
 use rules::{Packets, Selector};
 
 #[cfg(test)]
@@ -57,6 +57,8 @@ pub(super) struct KernelRouting {
     bridges: Vec<u32>,
     /// `net.ipv4.tcp_fwmark_accept`, which holds for IPv6 too.
     answers_with_marks: bool,
+    /// Where any answer can change, for IPv4 and IPv6; `None` where the tables are too large.
+    cuts: [Option<Cuts>; 2],
     asker: Mutex<Asker>,
     memory: Mutex<Memory>,
 }
@@ -122,8 +124,10 @@ struct FibKey {
 impl KernelRouting {
     /// Reads what cuts sets of addresses: the routing tables and policy rules.
     pub(super) fn new(devices: &Devices, interfaces: &[Interface], root: &Root) -> Result<Self, NetlinkError> {
+        let tables = Tables::read(devices, validates_sources(interfaces))?;
         Ok(Self {
-            tables: Tables::read(devices, validates_sources(interfaces))?,
+            cuts: [IpVersion::V4, IpVersion::V6].map(|version| tables.all_cuts(version)),
+            tables,
             forced: devices.force_forwarding().collect(),
             forwards_ipv6: interfaces.iter().find_map(|interface| interface.settings.ipv6_forwarding),
             loopback: devices.loopback_index(),
@@ -149,6 +153,17 @@ impl KernelRouting {
     /// Addresses of IPv6 that every machine on a link may answer to (RFC 4291, 2.6), as far as this one does.
     pub(super) fn anycast(&self) -> Vec<IpAddr> {
         self.tables.anycast()
+    }
+
+    fn all_cuts(&self, version: IpVersion) -> Option<&Cuts> {
+        let [v4, v6] = &self.cuts;
+        if version == IpVersion::V4 { v4.as_ref() } else { v6.as_ref() }
+    }
+
+    /// The address that stands for one that no route and no rule tells apart from it: of many containers behind a bridge
+    /// one is asked about.
+    fn alike(&self, address: IpAddr) -> IpAddr {
+        self.all_cuts(IpVersion::of(address)).map_or(address, |cuts| cuts.representative(address))
     }
 
     fn ask(&self, request: &RouteRequest) -> Reply {
@@ -433,6 +448,7 @@ impl Routing for KernelRouting {
             Ok(mark) => mark,
             Err(why) => return vec![(question.sources.clone(), InputRoute::Unknown(why))],
         };
+        let destination = self.alike(question.destination);
         let by_port = self.tables.asks_of(version, packets, &[Selector::Protocol, Selector::DestinationPort]).is_some();
         let by_protocol = by_port || self.tables.is_anycast(question.destination);
         let (protocol, port) = match (by_protocol, by_port) {
@@ -440,10 +456,15 @@ impl Routing for KernelRouting {
             (true, false) => (question.protocol, 0),
             (false, false) => (0, 0),
         };
-        let key = InputKey { interface: question.interface, destination: question.destination, mark, protocol, port };
-        let pieces = || match self.tables.input_cuts(version) {
-            Some(cuts) => cuts.pieces(|source| self.input_of(key, source)),
-            None => vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))],
+        let key = InputKey { interface: question.interface, destination, mark, protocol, port };
+        let ask = |cuts: &Cuts| cuts.pieces(|source| self.input_of(key, source));
+        let pieces = || match self.all_cuts(version) {
+            Some(cuts) => ask(cuts),
+            None => self
+                .tables
+                .input_cuts(version)
+                .as_ref()
+                .map_or_else(|| vec![(AddressSet::all(version), InputRoute::Unknown(self.tables.too_large()))], ask),
         };
         within(recall(&self.memory, |memory| &mut memory.input, key, pieces), question.sources)
     }
@@ -458,10 +479,11 @@ impl Routing for KernelRouting {
             Ok(mark) => mark,
             Err(why) => return vec![(question.destinations.clone(), InputRoute::Unknown(why))],
         };
-        let ForwardQuestion { interface, source, protocol, .. } = *question;
+        let ForwardQuestion { interface, protocol, .. } = *question;
+        let source = self.alike(question.source);
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         let protocol = if by_protocol { protocol } else { 0 };
-        let pieces = || match self.tables.all_cuts(version) {
+        let pieces = || match self.all_cuts(version) {
             // Nothing is sent on to a group or to all of a link (`ip_route_input_slow`).
             Some(cuts) => cuts.pieces(|destination| {
                 if self.is_for_many(destination) {
@@ -490,7 +512,7 @@ impl Routing for KernelRouting {
         };
         let OutputQuestion { source, bound_interface: interface, protocol, .. } = *question;
         let key = OutputKey { source, interface, mark, protocol };
-        let pieces = || match self.tables.all_cuts(version) {
+        let pieces = || match self.all_cuts(version) {
             Some(cuts) => cuts.pieces(|destination| self.output_of(key, destination)),
             None => vec![(AddressSet::all(version), OutputRoute::Unknown(self.tables.too_large()))],
         };
@@ -508,7 +530,7 @@ impl Routing for KernelRouting {
             Err(why) => return vec![(question.addresses.clone(), FibAnswer::Unknown(why))],
         };
         let key = FibKey { version, interface: question.interface, mark, kind };
-        let pieces = || match self.tables.all_cuts(version) {
+        let pieces = || match self.all_cuts(version) {
             Some(cuts) => cuts.pieces(|address| self.fib_of(key, address)),
             None => vec![(AddressSet::all(version), FibAnswer::Unknown(self.tables.too_large()))],
         };

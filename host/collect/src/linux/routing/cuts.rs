@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Bound;
 
 use loopgate_facts::{Prefix, Untrusted};
-use loopgate_firewall::address_set::{AddressSet, IpVersion};
+use loopgate_firewall::address_set::{AddressSet, IpVersion, number};
 
 use super::ask::hops;
 use super::is_link_local;
@@ -198,13 +199,13 @@ impl Tables {
         }
     }
 
-    /// Where answers about packets that come in can change with their source. Without source validation and policy
-    /// rules only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
+    /// Where answers about packets that come in can change with their source, where the tables are too large for
+    /// [`Tables::all_cuts`]. Without source validation and policy rules only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
     pub(super) fn input_cuts(&self, version: IpVersion) -> Option<Cuts> {
         let special = self.rules.iter().any(|rule| !rule.selectors.is_empty());
         let by_routes = version == IpVersion::V4 && (self.validates || special);
         let matters = |route: &&Route| by_routes || !is_plain(route.kind) || route.source.is_some();
-        self.all_cuts(version).or_else(|| self.cuts(version, matters))
+        self.cuts(version, matters)
     }
 
     /// Where any answer can change.
@@ -280,12 +281,25 @@ impl Cuts {
         }
     }
 
+    /// The address of a piece that is asked about.
+    fn middle(&self, start: u128, end: u128) -> IpAddr {
+        self.version.address(start + (end - start) / 2)
+    }
+
+    /// The address that is asked about for the piece that one is in.
+    pub(super) fn representative(&self, address: IpAddr) -> IpAddr {
+        let at = number(address);
+        let start = self.starts.range(..=at).next_back().copied().unwrap_or_default();
+        let next = self.starts.range((Bound::Excluded(at), Bound::Unbounded)).next();
+        self.middle(start, next.map_or(self.version.last(), |next| next - 1))
+    }
+
     /// Asks about one address of each piece, and joins those with one answer.
     pub(super) fn pieces<A: PartialEq>(&self, ask: impl Fn(IpAddr) -> A) -> Vec<(AddressSet, A)> {
         let ends = self.starts.iter().skip(1).map(|start| start - 1).chain([self.version.last()]);
         let mut found: Vec<(Vec<std::ops::RangeInclusive<u128>>, A)> = Vec::new();
         for (start, end) in self.starts.iter().copied().zip(ends) {
-            let answer = ask(self.version.address(start + (end - start) / 2));
+            let answer = ask(self.middle(start, end));
             match found.iter_mut().find(|(_, known)| *known == answer) {
                 Some((ranges, _)) => ranges.push(start..=end),
                 None => found.push((vec![start..=end], answer)),
