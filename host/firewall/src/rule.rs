@@ -655,6 +655,22 @@ pub enum Effect {
     },
 }
 
+impl Meta {
+    /// Whether it gives the name of an interface or of its driver: as many bytes as the longest has (`IFNAMSIZ`).
+    pub(crate) fn is_name(self) -> bool {
+        matches!(
+            self,
+            Self::InputInterfaceName
+                | Self::OutputInterfaceName
+                | Self::InputInterfaceKind
+                | Self::OutputInterfaceKind
+                | Self::BridgeInputPort
+                | Self::BridgeOutputPort
+                | Self::SlaveInterfaceName
+        )
+    }
+}
+
 impl Effect {
     /// Whether it writes something that decides where the packet goes, or whether it is taken there: addresses, ports,
     /// or what the receiver checks. What is written is not followed.

@@ -484,9 +484,9 @@ impl Routing for KernelRouting {
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         let protocol = if by_protocol { protocol } else { 0 };
         let pieces = || match self.all_cuts(version) {
-            // Nothing is sent on to a group or to all of a link (`ip_route_input_slow`).
+            // Nothing is sent on to a group, to all of a link (`ip_route_input_slow`), or to an anycast address of its own.
             Some(cuts) => cuts.pieces(|destination| {
-                if self.is_for_many(destination) {
+                if self.is_for_many(destination) || self.tables.is_anycast(destination) {
                     InputRoute::Local
                 } else {
                     self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source)

@@ -324,18 +324,7 @@ fn equality(part: &Part, how: Comparison, right: &Value) -> Option<Vec<Op>> {
 fn is_name(part: &Part) -> bool {
     !part.form.literal
         && part.form.kind.shape() == Shape::Text
-        && matches!(
-            part.load,
-            Load::Meta(
-                Meta::InputInterfaceName
-                    | Meta::OutputInterfaceName
-                    | Meta::InputInterfaceKind
-                    | Meta::OutputInterfaceKind
-                    | Meta::BridgeInputPort
-                    | Meta::BridgeOutputPort
-                    | Meta::SlaveInterfaceName
-            )
-        )
+        && matches!(&part.load, Load::Meta(key) if key.is_name())
 }
 
 fn compare_name(part: &Part, how: Comparison, name: &str) -> Option<Vec<Op>> {

@@ -430,20 +430,15 @@ fn is_of_version(key: ConntrackKey, version: IpVersion) -> bool {
     }
 }
 
+/// `IFNAMSIZ`.
+const NAME: usize = 16;
+
 /// How many bytes a load writes, or fewer: what stays of an older value cuts in vain.
 fn length(what: &Load) -> usize {
     match what {
         Load::Payload { length, .. } | Load::Opaque { length, .. } => (*length as usize).min(LONGEST),
-        Load::Meta(
-            Meta::InputInterfaceName
-            | Meta::OutputInterfaceName
-            | Meta::InputInterfaceKind
-            | Meta::OutputInterfaceKind
-            | Meta::BridgeInputPort
-            | Meta::BridgeOutputPort
-            | Meta::SlaveInterfaceName,
-        )
-        | Load::Fib(Fib { result: FibResult::InterfaceName, .. }) => 16,
+        Load::Meta(key) if key.is_name() => NAME,
+        Load::Fib(Fib { result: FibResult::InterfaceName, .. }) => NAME,
         _ => 4,
     }
 }
