@@ -374,6 +374,28 @@ scenarios! {
         ],
     }
 
+    a_mark_that_leads_to_this_machine_can_be_taken_back {
+        ip: "rule add fwmark 8 lookup 108\nroute add local default dev lo table 108",
+        nft: "table ip t { chain o { type route hook output priority -150; tcp sport 9000 meta mark set 0; }; }",
+        listen: &[Listen { mark: 8, ..Listen::on("0.0.0.0:9000") }, Listen { mark: 8, ..Listen::on("0.0.0.0:9001") }],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9000", true),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:9001", false),
+        ],
+    }
+
+    a_redirection_leads_to_what_its_socket_answers {
+        nft: "table ip nat { chain p { type nat hook prerouting priority -100; tcp dport 8000-8003 redirect to :9000; \
+              tcp dport 8004 redirect to :9001; tcp dport 8005 redirect to :9002; }; }\n\
+              table inet t { chain o { type filter hook output priority 0; meta mark != 5 tcp flags syn drop; }; }",
+        listen: &[Listen { mark: 5, ..Listen::on("0.0.0.0:9000") }, Listen::on("0.0.0.0:9001")],
+        packets: &[
+            Packet("eth0", "10.9.0.2", "10.9.0.1:8002", true),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:8004", false),
+            Packet("eth0", "10.9.0.2", "10.9.0.1:8005", false),
+        ],
+    }
+
     /// Only chains of that type route again.
     a_mark_that_a_filter_sets_routes_nothing_again {
         ip: "rule add fwmark 6 lookup 106\nroute add unreachable default table 106",

@@ -41,6 +41,11 @@ impl Frame {
     }
 }
 
+/// How much work a rule is with so many kinds of packets, in rules: each is held against the others.
+fn effort(states: usize) -> u64 {
+    (states * states / 8).max(1) as u64
+}
+
 /// Whether one of the comparisons that a rule begins with fails whoever the sender is. What comes before it changes
 /// nothing, so the rule does not match.
 fn fails_at_once(rule: &Rule, flow: &Flow) -> bool {
@@ -71,7 +76,7 @@ impl Runner<'_, '_> {
             let rule = self.rules(frame.chain).get(frame.position);
             match rule {
                 Some(rule) if !frame.flows.is_empty() => {
-                    *run += 1;
+                    *run += effort(frame.flows.len());
                     if *run > MAX_RULES_RUN || stack.len() > MAX_DEPTH || frame.flows.len() > MAX_STATES {
                         self.give_up(frame, stack);
                         return accepted;

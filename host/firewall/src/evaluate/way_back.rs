@@ -3,6 +3,7 @@
 use loopgate_facts::BlockReason;
 
 use crate::address_set::{AddressSet, IpVersion};
+use crate::region::Region;
 use crate::routing::{ForwardQuestion, InputQuestion, InputRoute, OutputQuestion, OutputRoute};
 use crate::ruleset::Hook;
 
@@ -51,11 +52,52 @@ impl<'m> Journey<'_, 'm> {
         if let Some(device) = output.and_then(|index| self.machine.device(index)) {
             return self.answer_comes_back(device, flow);
         }
-        let reply = Flows::one(Flow::new(flow.state.reply(), flow.region.clone()));
+        let reply = self.stays_here(flow);
         let place = |hook| Place { hook, input: None, output: Some(loopback) };
         let flows = self.hook(place(Hook::Output), reply);
         let flows = self.out(place(Hook::Postrouting), flows);
         reply_arrives(self, loopback, flows)
+    }
+
+    /// An answer of a socket to this machine itself, which a mark can route elsewhere.
+    fn stays_here(&mut self, flow: &Flow) -> Flows {
+        let mark = self.mark_of_answer(&flow.state);
+        let reply = Flow::new(State { mark, ..flow.state.reply() }, flow.region.clone());
+        if mark == Some(0) {
+            return Flows::one(reply);
+        }
+        let mut staying = Flows::default();
+        for (region, route) in self.routes_of_answer(None, mark, &reply) {
+            let reply = reply.with_region(region);
+            match route {
+                OutputRoute::Leaves { interface }
+                    if self.machine.loopback().is_some_and(|lo| lo.index == interface) =>
+                {
+                    staying.add(reply);
+                }
+                OutputRoute::Leaves { .. } | OutputRoute::None => {
+                    self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted));
+                }
+                OutputRoute::Unknown(why) => self.end(reply, Fate::Unknown(why)),
+            }
+        }
+        staying
+    }
+
+    fn routes_of_answer(&self, interface: Option<u32>, mark: Option<u32>, reply: &Flow) -> Vec<(Region, OutputRoute)> {
+        let destinations = reply.region.addresses();
+        if destinations.is_empty() {
+            return Vec::new();
+        }
+        let question = OutputQuestion {
+            source: reply.state.endpoint.address,
+            bound_interface: interface,
+            destinations: &destinations,
+            mark,
+            protocol: reply.state.protocol,
+        };
+        let routes = self.output(&question).into_iter();
+        routes.map(|(addresses, route)| (reply.region.within(&addresses), route)).collect()
     }
 
     /// An answer from elsewhere to an address of this machine, which has to be let in as any other packet is.
@@ -136,6 +178,13 @@ impl<'m> Journey<'_, 'm> {
     }
 
     fn out_by(&mut self, device: &'m Device, flows: Flows) -> Flows {
+        // To an address of this machine, whoever used it outside: the answer stays here.
+        if device.is_loopback() {
+            for flow in flows {
+                self.end(flow, Fate::Blocked(BlockReason::AnswerNotRouted));
+            }
+            return Flows::default();
+        }
         self.out(Place { hook: Hook::Postrouting, input: None, output: Some(device) }, flows)
     }
 
@@ -149,20 +198,9 @@ impl<'m> Journey<'_, 'm> {
 
     /// The devices that answers of this machine leave by.
     fn leaving(&mut self, interface: Option<u32>, mark: Option<u32>, reply: &Flow) -> Vec<(&'m Device, Flows)> {
-        let destinations = reply.region.addresses();
-        if destinations.is_empty() {
-            return Vec::new();
-        }
-        let question = OutputQuestion {
-            source: reply.state.endpoint.address,
-            bound_interface: interface,
-            destinations: &destinations,
-            mark,
-            protocol: reply.state.protocol,
-        };
         let mut leaving = Vec::new();
-        for (addresses, route) in self.output(&question) {
-            let reply = reply.with_region(reply.region.within(&addresses));
+        for (region, route) in self.routes_of_answer(interface, mark, reply) {
+            let reply = reply.with_region(region);
             match route {
                 OutputRoute::Leaves { interface } => self.leaves_by(interface, reply, &mut leaving),
                 OutputRoute::None => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
@@ -174,8 +212,6 @@ impl<'m> Journey<'_, 'm> {
 
     fn leaves_by(&mut self, interface: u32, reply: Flow, leaving: &mut Vec<(&'m Device, Flows)>) {
         match self.machine.device(interface) {
-            // To an address of this machine, whoever used it outside: the answer stays here.
-            Some(device) if device.is_loopback() => self.end(reply, Fate::Blocked(BlockReason::AnswerNotRouted)),
             Some(device) => match leaving.iter_mut().find(|(known, _)| known.index == interface) {
                 Some((_, flows)) => flows.add(reply),
                 None => leaving.push((device, Flows::one(reply))),

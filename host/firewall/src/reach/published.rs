@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use loopgate_facts::{
-    Interface, InterfaceKind, Listener, ListenerId, Origin, Prefix, Protocol, Published, ReachVerdict, Reachability,
-    RuleReference, Scope, Sources, Untrusted,
+    BlockReason, Interface, InterfaceKind, Listener, ListenerId, Origin, Prefix, Protocol, Published, ReachVerdict,
+    Reachability, RuleReference, Scope, Sources, Untrusted,
 };
 
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion, number};
 use crate::evaluate::{
-    Answer, Decider, Endpoint, Evaluator, Fate, Judged, Obstacle, Purpose, Question, Responder, keeps_addresses,
-    looks_at_interfaces, pieces, translates_from_outside,
+    Answer, Decider, End as WayEnd, Endpoint, Evaluator, Fate, Judged, Obstacle, Purpose, Question, Responder,
+    keeps_addresses, looks_at_interfaces, pieces, translates_from_outside,
 };
 use crate::region::PortSet;
 use crate::rule::{End, Op, Verdict};
@@ -24,7 +24,7 @@ use super::destinations::representative;
 use super::entrance::{Entrance, entrances};
 use super::record::outcome;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, doubted, is_on_link, protocol_number, reference, takes, takes_from};
+use super::{Addresses, Answers, doubted, is_on_link, protocol_number, reference, responder, takes, takes_from};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -136,8 +136,17 @@ pub fn published(
     let ruleset = answers.evaluator().machine().ruleset;
     let entrances = PROTOCOLS.map(|protocol| (protocol, entrances(interfaces, protocol, ruleset)));
     let (leads, alike, obstacles) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut search =
-        Search { answers, interfaces, entrances, leads, alike, followed: 0, followed_of_others: 0, obstacles };
+    let mut search = Search {
+        answers,
+        interfaces,
+        listeners,
+        entrances,
+        leads,
+        alike,
+        followed: 0,
+        followed_of_others: 0,
+        obstacles,
+    };
     for version in versions_translated(ruleset) {
         let own = addresses.own().filter(|address| IpVersion::of(*address) == version);
         let own: Vec<_> = own.map(|address| Destination { address, stands_for: None }).collect();
@@ -204,6 +213,7 @@ fn versions_translated(ruleset: &Ruleset) -> Vec<IpVersion> {
 struct Search<'a, 'e, 'm, 'i> {
     answers: &'a mut Answers<'e, 'm>,
     interfaces: &'i [Interface],
+    listeners: &'i [Listener],
     entrances: [(Protocol, Vec<Entrance<'i>>); PROTOCOLS.len()],
     leads: BTreeMap<(Protocol, u16), Vec<Lead<'i>>>,
     /// IP versions for which one interface stands for the others before routing.
@@ -308,28 +318,67 @@ impl<'i> Search<'_, '_, '_, 'i> {
             .collect();
         let ends = || answers.iter().flat_map(|(_, answer, _)| answer.ends());
         let targets: BTreeSet<Endpoint> = ends().filter_map(|end| end.translated).collect();
-        let ruleset = evaluator.machine().ruleset;
-        let lead = |target: Endpoint| {
-            let leading = answers.iter().filter(|(_, answer, _)| leads(answer, target));
-            let outcomes = leading.map(|(entrance, answer, question)| {
-                let mut regions = outcome(ruleset, question, judge(answer, target, &targets));
-                for region in &mut regions {
-                    region.notes.extend(note.cloned());
-                }
-                let outcome = Outcome::from(regions);
-                (*entrance, entrance.exception().iter().fold(outcome, doubted))
-            });
-            Lead {
+        let mut found = Vec::new();
+        for target in targets.iter().copied() {
+            let mut outcomes = Vec::new();
+            for (entrance, answer, question) in answers.iter().filter(|(_, answer, _)| leads(answer, target)) {
+                let outcome = self.outcome((entrance, protocol), question, answer, (target, &targets));
+                let outcome = entrance.exception().iter().fold(noted(outcome, note), doubted);
+                outcomes.push((*entrance, outcome));
+            }
+            found.push(Lead {
                 destination: destination.clone(),
                 target: SocketAddr::new(target.address, target.port),
                 interface: answers.iter().find_map(|(_, answer, _)| leaves_by(answer, target)),
                 rule: answers.iter().find_map(|(_, answer, _)| translator(answer, target)),
-                outcomes: outcomes.collect(),
-            }
-        };
-        let found = targets.iter().copied().map(lead).collect();
+                outcomes,
+            });
+        }
         for (_, answer, _) in &answers {
             self.note(answer.obstacles());
+        }
+        found
+    }
+
+    /// What becomes of packets that are translated to a target. Where that is of this machine, a socket has to take and to
+    /// answer them.
+    fn outcome(
+        &mut self,
+        (entrance, protocol): (&Entrance<'i>, Protocol),
+        question: &Question,
+        answer: &Answer,
+        (target, targets): (Endpoint, &BTreeSet<Endpoint>),
+    ) -> Outcome {
+        const DIFFER: &str = "which of several sockets behind it answers";
+        let comes_here = |end: &WayEnd| end.arrived && !end.forwarded || matches!(end.fate, Fate::Delivered(_));
+        let is_here = answer.ends().iter().any(|end| end.translated == Some(target) && comes_here(end));
+        let responders = if is_here { self.responders(entrance, protocol, target) } else { vec![Responder::default()] };
+        let evaluator = self.answers.evaluator();
+        let ruleset = evaluator.machine().ruleset;
+        let mut outcomes = responders.into_iter().map(|responder| -> Outcome {
+            let judged = if responder == question.responder {
+                judge(answer, target, targets)
+            } else {
+                judge(&evaluator.ask(&Question { responder, ..question.clone() }), target, targets)
+            };
+            outcome(ruleset, question, judged).into()
+        });
+        let Some(first) = outcomes.next() else {
+            return nobody_listens(&outcome(ruleset, question, judge(answer, target, targets)));
+        };
+        if outcomes.all(|other| other == first) { first } else { doubted(first, &DIFFER.into()) }
+    }
+
+    /// How the sockets answer that take packets to an endpoint of this machine.
+    fn responders(&self, entrance: &Entrance<'i>, protocol: Protocol, target: Endpoint) -> Vec<Responder> {
+        let gets = |listener: &&Listener| {
+            listener.protocol == protocol && takes(listener, target) && takes_from(listener, target.address, entrance)
+        };
+        let mut found = Vec::new();
+        for responder in self.listeners.iter().filter(gets).map(|listener| responder(listener, self.interfaces)) {
+            if !found.contains(&responder) {
+                found.push(responder);
+            }
         }
         found
     }
@@ -341,6 +390,20 @@ impl<'i> Search<'_, '_, '_, 'i> {
             }
         }
     }
+}
+
+/// What arrives and is answered by no socket.
+fn nobody_listens(outcome: &[Reachability]) -> Outcome {
+    let refused = outcome.iter().cloned().map(|region| match region.verdict {
+        ReachVerdict::Reachable => Reachability {
+            verdict: ReachVerdict::Blocked,
+            reason: Some(BlockReason::Elsewhere),
+            notes: vec!["nothing listens where it leads".into()],
+            ..region
+        },
+        _ => region,
+    });
+    refused.collect()
 }
 
 /// The networks of interfaces, which routing tells apart.
