@@ -57,6 +57,9 @@ impl<'m> Journey<'_, 'm> {
     /// From this machine to itself.
     pub(super) fn here(&mut self, loopback: &'m Device, flow: &Flow) {
         let own = self.own(flow.region.version());
+        if !own.contains(flow.state.endpoint.address, 0) {
+            return self.elsewhere(flow);
+        }
         self.end(flow.with_region(flow.region.difference(&own)), Fate::Blocked(BlockReason::Martian));
         let flows = Flows::one(flow.with_region(flow.region.intersection(&own)));
         let place = Place { hook: Hook::Output, input: None, output: Some(loopback) };
@@ -73,6 +76,26 @@ impl<'m> Journey<'_, 'm> {
                     self.answer(loopback, Arrived { flow, output: Some(device.index) });
                 }
             }
+        }
+    }
+
+    /// Packets of this machine to an address of others, which leave by another device if at all.
+    fn elsewhere(&mut self, flow: &Flow) {
+        for (source, flow) in by_own_source(flow) {
+            let question = OutputQuestion {
+                source,
+                bound_interface: None,
+                destinations: &AddressSet::single(flow.state.endpoint.address),
+                mark: Some(0),
+                protocol: flow.state.protocol,
+            };
+            let fate = match self.output(&question).into_iter().next() {
+                Some((_, OutputRoute::Leaves { .. } | OutputRoute::Unknown(_))) => {
+                    Fate::Unknown("what this machine sends to others is not followed".into())
+                }
+                Some((_, OutputRoute::None)) | None => Fate::Blocked(BlockReason::NotRouted),
+            };
+            self.end(flow, fate);
         }
     }
 

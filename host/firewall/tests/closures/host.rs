@@ -55,7 +55,7 @@ impl Host {
             name: name.into(),
             hardware: if index == 1 { Device::LOOPBACK } else { 1 },
             group: Some(0),
-            addresses: Vec::new(),
+            addresses: if index == 2 { vec![IpAddr::from([10, 9, 0, 1])] } else { Vec::new() },
             bridged: false,
             bypasses: Vec::new(),
             ipv6: true,
