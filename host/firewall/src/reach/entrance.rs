@@ -33,7 +33,13 @@ const IN_VRF: &str = "whether sockets that are bound to no device take packets f
 /// The interfaces that packets of a protocol can come in by.
 pub(super) fn entrances<'f>(interfaces: &'f [Interface], protocol: Protocol, ruleset: &Ruleset) -> Vec<Entrance<'f>> {
     let routes = routes_frames(ruleset);
-    interfaces.iter().filter_map(|interface| entrance(interface, interfaces, protocol, routes)).collect()
+    let working = interfaces.iter().filter(|interface| is_working(interface));
+    working.filter_map(|interface| entrance(interface, interfaces, protocol, routes)).collect()
+}
+
+/// Whether packets come in by an interface at all: none do by one that is down. This machine itself is always asked.
+fn is_working(interface: &Interface) -> bool {
+    interface.up || interface.kind == InterfaceKind::Loopback
 }
 
 fn entrance<'f>(
@@ -53,9 +59,9 @@ fn entrance<'f>(
     but_for.map(|but_for| Entrance { but_for: Some(but_for), ..whole })
 }
 
-/// Whether an interface is a port whose packets come in by its master instead.
-pub(super) fn is_port(interface: &Interface, interfaces: &[Interface]) -> bool {
-    master(interface, interfaces).is_some_and(takes_all)
+/// Whether packets come in by an interface as its own: it is up, and no port whose packets come in by its master instead.
+pub(super) fn is_way_in(interface: &Interface, interfaces: &[Interface]) -> bool {
+    is_working(interface) && !master(interface, interfaces).is_some_and(takes_all)
 }
 
 fn master<'f>(interface: &Interface, interfaces: &'f [Interface]) -> Option<&'f Interface> {

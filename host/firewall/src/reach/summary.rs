@@ -15,7 +15,7 @@ use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Questi
 use crate::region::PortSet;
 use crate::ruleset::{self, Backend, Chain, DeviceName, Family, Policy};
 
-use super::entrance::{Entrance, is_port};
+use super::entrance::{Entrance, is_way_in};
 use super::record::outcome;
 use super::ways::Ways;
 use super::{decision, protocol_number, reference, shadowed};
@@ -34,12 +34,12 @@ pub fn summarise(
     let sweeps: Vec<_> =
         outside().flat_map(|interface| sweeps(evaluator, Entrance::whole(interface, interfaces), listeners)).collect();
     let unused = PROTOCOLS.map(|protocol| (protocol, unused_port(protocol, &sweeps, listeners)));
-    let ways: Vec<_> = sweeps.iter().filter(|sweep| !is_port(sweep.interface, interfaces)).collect();
+    let ways: Vec<_> = sweeps.iter().filter(|sweep| is_way_in(sweep.interface, interfaces)).collect();
     firewall.base_chains = base_chains(evaluator.machine().ruleset);
     if let Some(lo) = interfaces.iter().find(|interface| interface.kind == InterfaceKind::Loopback) {
         firewall.loopback = loopback(evaluator, lo, unused);
     }
-    let ways_in = outside().filter(|interface| !is_port(interface, interfaces));
+    let ways_in = outside().filter(|interface| is_way_in(interface, interfaces));
     firewall.spoofed_loopback = ways_in.flat_map(|interface| spoofed(evaluator, interface, unused)).collect();
     firewall.default_input =
         unused.iter().map(|(protocol, port)| default_input(evaluator, *protocol, *port, &ways)).collect();

@@ -78,7 +78,11 @@ fn answering(listeners: &[&Listener], interface: &Interface, all: &[Interface]) 
 }
 
 fn interfaces<'a>(arguments: &Reach, all: &'a [Interface]) -> Result<Vec<&'a Interface>, Error> {
-    let Some(name) = &arguments.interface else { return Ok(all.iter().collect()) };
+    let Some(name) = &arguments.interface else {
+        // Nothing comes in by one that is down; who asks about it by name wants to know what would.
+        let is_asked = |interface: &&Interface| interface.up || interface.kind == InterfaceKind::Loopback;
+        return Ok(all.iter().filter(is_asked).collect());
+    };
     let found: Vec<_> = all.iter().filter(|interface| interface.name.as_str() == name).collect();
     if found.is_empty() {
         let known: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
