@@ -41,10 +41,16 @@ impl Frame {
     }
 }
 
-/// How much work a rule is with so many kinds of packets, in rules: each is held against the others.
-fn effort(states: usize) -> u64 {
-    (states * states / 8).max(1) as u64
+/// How much work a rule is, in simple rules: each kind of packets is held against the others, and senders who are told apart
+/// into many parts are held against each part.
+fn effort(flows: &Flows) -> u64 {
+    let states = flows.len();
+    let parts: usize = flows.iter().map(|flow| flow.region.parts().len().saturating_sub(USUAL_PARTS)).sum();
+    ((states * states / 8).max(1) + 32 * parts) as u64
 }
+
+/// So many parts of senders are no effort worth counting.
+const USUAL_PARTS: usize = 256;
 
 /// Whether one of the comparisons that a rule begins with fails whoever the sender is. What comes before it changes
 /// nothing, so the rule does not match.
@@ -76,7 +82,7 @@ impl Runner<'_, '_> {
             let rule = self.rules(frame.chain).get(frame.position);
             match rule {
                 Some(rule) if !frame.flows.is_empty() => {
-                    *run += effort(frame.flows.len());
+                    *run += effort(&frame.flows);
                     if *run > MAX_RULES_RUN || stack.len() > MAX_DEPTH || frame.flows.len() > MAX_STATES {
                         self.give_up(frame, stack);
                         return accepted;
