@@ -134,16 +134,20 @@ fn blank(destination: IpAddr, verdict: ReachVerdict, reason: Option<BlockReason>
 
 /// What becomes of packets of which it is not known that ordinary ones come this way, or to this socket.
 fn doubted(outcome: Outcome, because: &Untrusted) -> Outcome {
+    where_reachable(outcome, |region| Reachability {
+        verdict: ReachVerdict::Unknown,
+        unknown_because: vec![because.clone()],
+        ..region
+    })
+}
+
+/// An outcome with other regions in place of those that are reachable.
+fn where_reachable(outcome: Outcome, instead: impl Fn(Reachability) -> Reachability) -> Outcome {
     if outcome.iter().all(|region| region.verdict != ReachVerdict::Reachable) {
         return outcome;
     }
-    let doubted = outcome.iter().cloned().map(|region| match region.verdict {
-        ReachVerdict::Reachable => {
-            Reachability { verdict: ReachVerdict::Unknown, unknown_because: vec![because.clone()], ..region }
-        }
-        _ => region,
-    });
-    doubted.collect()
+    let regions = outcome.iter().cloned();
+    regions.map(|region| if region.verdict == ReachVerdict::Reachable { instead(region) } else { region }).collect()
 }
 
 /// Whether the socket gets what is delivered to an endpoint.

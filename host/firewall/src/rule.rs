@@ -808,6 +808,14 @@ impl Op {
 }
 
 impl Verdict {
+    /// The chain that it leads to.
+    pub(crate) fn called(&self) -> Option<ChainId> {
+        match self {
+            Self::Jump(chain) | Self::Goto(chain) => Some(*chain),
+            _ => None,
+        }
+    }
+
     /// Moves the position of the chain that it leads to on.
     pub(crate) fn move_references(&mut self, chains: u32) {
         if let Self::Jump(chain) | Self::Goto(chain) = self {

@@ -10,7 +10,7 @@ use loopgate_facts::Untrusted;
 
 use crate::address_set::IpVersion;
 use crate::ip_set::{IpSetId, IpSets, Members};
-use crate::rule::{Effect, Op, Predicate, Unknown, Verdict};
+use crate::rule::{Effect, LookupResult, Op, Predicate, Unknown, Verdict};
 
 /// Everything that filters and translates packets in one network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +67,31 @@ impl Ruleset {
     /// A rule.
     pub fn rule(&self, id: RuleId) -> Option<&Rule> {
         self.chain(id.chain)?.rules.get(id.position as usize)
+    }
+
+    /// Some chains, and those that their rules lead to, however far.
+    pub(crate) fn reached(&self, from: impl IntoIterator<Item = ChainId>) -> BTreeSet<ChainId> {
+        let mut open: Vec<ChainId> = from.into_iter().collect();
+        let (mut found, mut maps) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(chain) = open.pop() {
+            if !found.insert(chain) {
+                continue;
+            }
+            for op in self.chain(chain).into_iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops) {
+                match op {
+                    Op::Verdict(verdict) => open.extend(verdict.called()),
+                    Op::Lookup { set, result: LookupResult::Verdict, .. } if maps.insert(*set) => {
+                        let elements = self.set(*set).into_iter().flat_map(|set| &set.elements);
+                        open.extend(elements.filter_map(|element| match &element.data {
+                            Some(Data::Verdict(verdict)) => verdict.called(),
+                            _ => None,
+                        }));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found
     }
 
     /// The table that a chain belongs to.

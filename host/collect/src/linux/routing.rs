@@ -160,8 +160,8 @@ impl KernelRouting {
         if version == IpVersion::V4 { v4.as_ref() } else { v6.as_ref() }
     }
 
-    /// The address that stands for one that no route and no rule tells apart from it: of many containers behind a bridge
-    /// one is asked about.
+    /// The address that stands for one that no route and no rule tells apart from it: of many containers behind a
+    /// bridge one is asked about.
     fn alike(&self, address: IpAddr) -> IpAddr {
         self.all_cuts(IpVersion::of(address)).map_or(address, |cuts| cuts.representative(address))
     }
@@ -304,12 +304,13 @@ impl KernelRouting {
             && matches!(self.ask(&request()), Reply::Route { interface, .. } if interface == Some(key.interface))
     }
 
-    fn is_for_many(&self, address: IpAddr) -> bool {
+    /// Whether packets to an address go no further, although it is nobody's alone.
+    fn stays_here(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => {
                 matches!(self.tables.address_type(address, None), kinds::BROADCAST | kinds::MULTICAST)
             }
-            IpAddr::V6(address) => address.is_multicast(),
+            IpAddr::V6(v6) => v6.is_multicast() || self.tables.is_anycast(address),
         }
     }
 
@@ -451,11 +452,8 @@ impl Routing for KernelRouting {
         let destination = self.alike(question.destination);
         let by_port = self.tables.asks_of(version, packets, &[Selector::Protocol, Selector::DestinationPort]).is_some();
         let by_protocol = by_port || self.tables.is_anycast(question.destination);
-        let (protocol, port) = match (by_protocol, by_port) {
-            (_, true) => (question.protocol, question.port),
-            (true, false) => (question.protocol, 0),
-            (false, false) => (0, 0),
-        };
+        let protocol = if by_protocol { question.protocol } else { 0 };
+        let port = if by_port { question.port } else { 0 };
         let key = InputKey { interface: question.interface, destination, mark, protocol, port };
         let ask = |cuts: &Cuts| cuts.pieces(|source| self.input_of(key, source));
         let pieces = || match self.all_cuts(version) {
@@ -484,9 +482,10 @@ impl Routing for KernelRouting {
         let by_protocol = self.tables.asks_for(version, &[Selector::Protocol]).is_some();
         let protocol = if by_protocol { protocol } else { 0 };
         let pieces = || match self.all_cuts(version) {
-            // Nothing is sent on to a group, to all of a link (`ip_route_input_slow`), or to an anycast address of its own.
+            // Nothing is sent on to a group, to all of a link (`ip_route_input_slow`), or to an anycast address of its
+            // own.
             Some(cuts) => cuts.pieces(|destination| {
-                if self.is_for_many(destination) || self.tables.is_anycast(destination) {
+                if self.stays_here(destination) {
                     InputRoute::Local
                 } else {
                     self.input_of(InputKey { interface, destination, mark, protocol, port: 0 }, source)

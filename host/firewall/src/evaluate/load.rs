@@ -125,7 +125,7 @@ pub(super) fn network_family(version: IpVersion) -> u8 {
 }
 
 /// `IFNAMSIZ`.
-const NAME_LENGTH: usize = 16;
+pub(super) const NAME_LENGTH: usize = 16;
 
 /// The name as the kernel compares it: padded with zeros, all zeros without a device (`nft_meta_store_ifname`).
 pub(super) fn name(device: Option<&Device>) -> [u8; NAME_LENGTH] {

@@ -82,21 +82,26 @@ impl<'m> Journey<'_, 'm> {
     /// Packets of this machine to an address of others, which leave by another device if at all.
     fn elsewhere(&mut self, flow: &Flow) {
         for (source, flow) in by_own_source(flow) {
-            let question = OutputQuestion {
-                source,
-                bound_interface: None,
-                destinations: &AddressSet::single(flow.state.endpoint.address),
-                mark: Some(0),
-                protocol: flow.state.protocol,
-            };
-            let fate = match self.output(&question).into_iter().next() {
-                Some((_, OutputRoute::Leaves { .. } | OutputRoute::Unknown(_))) => {
+            let fate = match self.way_out(source, &flow) {
+                OutputRoute::Leaves { .. } | OutputRoute::Unknown(_) => {
                     Fate::Unknown("what this machine sends to others is not followed".into())
                 }
-                Some((_, OutputRoute::None)) | None => Fate::Blocked(BlockReason::NotRouted),
+                OutputRoute::None => Fate::Blocked(BlockReason::NotRouted),
             };
             self.end(flow, fate);
         }
+    }
+
+    /// By which way packets of this machine leave.
+    fn way_out(&self, source: IpAddr, flow: &Flow) -> OutputRoute {
+        let question = OutputQuestion {
+            source,
+            bound_interface: None,
+            destinations: &AddressSet::single(flow.state.endpoint.address),
+            mark: flow.state.mark,
+            protocol: flow.state.protocol,
+        };
+        self.output(&question).into_iter().next().map_or(OutputRoute::None, |(_, route)| route)
     }
 
     /// The addresses that programs of this machine can send from: those of its devices, those of loopback, and those
@@ -132,15 +137,7 @@ impl<'m> Journey<'_, 'm> {
                 continue;
             }
             for (source, flow) in by_own_source(&flow) {
-                let question = OutputQuestion {
-                    source,
-                    bound_interface: None,
-                    destinations: &AddressSet::single(address),
-                    mark: flow.state.mark,
-                    protocol: flow.state.protocol,
-                };
-                let route = self.output(&question).into_iter().next();
-                self.leave(route.map_or(OutputRoute::None, |(_, route)| route), flow, &mut routed);
+                self.leave(self.way_out(source, &flow), flow, &mut routed);
             }
         }
         routed

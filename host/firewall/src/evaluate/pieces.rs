@@ -14,8 +14,8 @@ use std::ops::RangeInclusive;
 use loopgate_facts::Untrusted;
 
 use crate::address_set::{AddressSet, IpVersion};
-use crate::rule::{End, Load, LookupResult, Meta, Op, Predicate, Target, Verdict};
-use crate::ruleset::{ChainId, ChainKind, Data, Hook, Ruleset};
+use crate::rule::{End, Load, Meta, Op, Predicate, Target, Verdict};
+use crate::ruleset::{ChainId, ChainKind, Hook, Ruleset};
 
 use super::hooks::chains;
 use super::machine::Machine;
@@ -151,36 +151,8 @@ fn translations(ruleset: &Ruleset, version: IpVersion) -> impl Iterator<Item = &
 /// The chains that packets can come to from some hooks; `nat`: those that translate too.
 fn reached(ruleset: &Ruleset, version: IpVersion, hooks: &[Hook], nat: bool) -> BTreeSet<ChainId> {
     let bases = hooks.iter().flat_map(|hook| chains(ruleset, version, *hook));
-    let mut open: Vec<ChainId> =
-        bases.filter(|(base, _)| nat || base.kind != ChainKind::Nat).map(|(_, chain)| chain).collect();
-    let mut found = BTreeSet::new();
-    let mut maps = BTreeSet::new();
-    while let Some(chain) = open.pop() {
-        if !found.insert(chain) {
-            continue;
-        }
-        for op in ruleset.chain(chain).into_iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops) {
-            match op {
-                Op::Verdict(verdict) => open.extend(called(verdict)),
-                Op::Lookup { set, result: LookupResult::Verdict, .. } if maps.insert(*set) => {
-                    let elements = ruleset.set(*set).into_iter().flat_map(|set| &set.elements);
-                    open.extend(elements.filter_map(|element| match &element.data {
-                        Some(Data::Verdict(verdict)) => called(verdict),
-                        _ => None,
-                    }));
-                }
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-fn called(verdict: &Verdict) -> Option<ChainId> {
-    match verdict {
-        Verdict::Jump(chain) | Verdict::Goto(chain) => Some(*chain),
-        _ => None,
-    }
+    let bases = bases.filter(|(base, _)| nat || base.kind != ChainKind::Nat).map(|(_, chain)| chain);
+    ruleset.reached(bases)
 }
 
 /// What a cut comes from, so that no two cuts are taken for one.

@@ -41,8 +41,8 @@ impl Frame {
     }
 }
 
-/// How much work a rule is, in simple rules: each kind of packets is held against the others, and senders who are told apart
-/// into many parts are held against each part.
+/// How much work a rule is, in simple rules: each kind of packets is held against the others, and senders who are told
+/// apart into many parts are held against each part.
 fn effort(flows: &Flows) -> u64 {
     let states = flows.len();
     let parts: usize = flows.iter().map(|flow| flow.region.parts().len().saturating_sub(USUAL_PARTS)).sum();

@@ -59,7 +59,8 @@ fn entrance<'f>(
     but_for.map(|but_for| Entrance { but_for: Some(but_for), ..whole })
 }
 
-/// Whether packets come in by an interface as its own: it is up, and no port whose packets come in by its master instead.
+/// Whether packets come in by an interface as its own: it is up, and no port whose packets come in by its master
+/// instead.
 pub(super) fn is_way_in(interface: &Interface, interfaces: &[Interface]) -> bool {
     is_working(interface) && !master(interface, interfaces).is_some_and(takes_all)
 }

@@ -23,8 +23,11 @@ use crate::ruleset::{Chain, Family};
 use super::destinations::representative;
 use super::entrance::{Entrance, entrances};
 use super::record::outcome;
+use super::summary::question;
 use super::ways::{Outcome, Ways};
-use super::{Addresses, Answers, doubted, is_on_link, protocol_number, reference, responder, takes, takes_from};
+use super::{
+    Addresses, Answers, doubted, is_on_link, protocol_number, reference, responder, takes, takes_from, where_reachable,
+};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
 
@@ -279,7 +282,7 @@ impl<'i> Search<'_, '_, '_, 'i> {
         let entrances = self.entrances(protocol);
         let most = if is_alike { 1 } else { entrances.len() };
         for interface in entrances.iter().map(|entrance| entrance.interface).filter(carry).take(most) {
-            let question = question(interface, protocol, Endpoint { address: destination.address, port: 0 });
+            let question = question(interface, protocol_number(protocol), destination.address, 0);
             let ports = match destination.stands_for {
                 None => self.answers.ports(&question),
                 // How it would be routed is nobody's question.
@@ -307,13 +310,14 @@ impl<'i> Search<'_, '_, '_, 'i> {
         port: u16,
         note: Option<&Untrusted>,
     ) -> Vec<Lead<'i>> {
-        let endpoint = Endpoint { address: destination.address, port };
         let entrances = self.entrances(protocol);
         let evaluator = self.answers.evaluator();
         let answers: Vec<_> = entrances
             .into_iter()
             .filter(|entrance| destination.is_on(entrance.interface))
-            .map(|entrance| (entrance, question(entrance.interface, protocol, endpoint)))
+            .map(|entrance| {
+                (entrance, question(entrance.interface, protocol_number(protocol), destination.address, port))
+            })
             .map(|(entrance, question)| (entrance, evaluator.ask(&question), question))
             .collect();
         let ends = || answers.iter().flat_map(|(_, answer, _)| answer.ends());
@@ -340,8 +344,8 @@ impl<'i> Search<'_, '_, '_, 'i> {
         found
     }
 
-    /// What becomes of packets that are translated to a target. Where that is of this machine, a socket has to take and to
-    /// answer them.
+    /// What becomes of packets that are translated to a target. Where that is of this machine, a socket has to take and
+    /// to answer them.
     fn outcome(
         &mut self,
         (entrance, protocol): (&Entrance<'i>, Protocol),
@@ -364,7 +368,7 @@ impl<'i> Search<'_, '_, '_, 'i> {
             outcome(ruleset, question, judged).into()
         });
         let Some(first) = outcomes.next() else {
-            return nobody_listens(&outcome(ruleset, question, judge(answer, target, targets)));
+            return nobody_listens(outcome(ruleset, question, judge(answer, target, targets)).into());
         };
         if outcomes.all(|other| other == first) { first } else { doubted(first, &DIFFER.into()) }
     }
@@ -393,34 +397,19 @@ impl<'i> Search<'_, '_, '_, 'i> {
 }
 
 /// What arrives and is answered by no socket.
-fn nobody_listens(outcome: &[Reachability]) -> Outcome {
-    let refused = outcome.iter().cloned().map(|region| match region.verdict {
-        ReachVerdict::Reachable => Reachability {
-            verdict: ReachVerdict::Blocked,
-            reason: Some(BlockReason::Elsewhere),
-            notes: vec!["nothing listens where it leads".into()],
-            ..region
-        },
-        _ => region,
-    });
-    refused.collect()
+fn nobody_listens(outcome: Outcome) -> Outcome {
+    where_reachable(outcome, |region| Reachability {
+        verdict: ReachVerdict::Blocked,
+        reason: Some(BlockReason::Elsewhere),
+        notes: vec!["nothing listens where it leads".into()],
+        ..region
+    })
 }
 
 /// The networks of interfaces, which routing tells apart.
 fn networks(interfaces: &[Interface]) -> Vec<AddressSet> {
     let entries = interfaces.iter().flat_map(|interface| &interface.addresses);
     entries.filter_map(|entry| Prefix::new(entry.address, entry.prefix_length).ok()).map(AddressSet::prefix).collect()
-}
-
-fn question(interface: &Interface, protocol: Protocol, destination: Endpoint) -> Question {
-    let sources = AddressSet::all(IpVersion::of(destination.address));
-    Question {
-        interface: interface.index,
-        protocol: protocol_number(protocol),
-        destination,
-        sources,
-        responder: Responder::default(),
-    }
 }
 
 /// Who gets through to a target. Where a rule chooses among targets by chance, so that packets of one source may come

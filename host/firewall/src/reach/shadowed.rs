@@ -24,8 +24,7 @@ use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Earlier, End, Endpoint, Evaluator, Fate, Judged, Ruling, Shadows};
 use crate::region::{PortSet, Region};
-use crate::rule::{Op, Verdict};
-use crate::ruleset::{Backend, ChainId, ChainKind, Data, Family, Hook, RuleId};
+use crate::ruleset::{Backend, ChainId, ChainKind, Family, Hook, RuleId};
 
 use super::summary::{Sweep, Way, question};
 use super::{protocol_number, reference, takes, takes_from};
@@ -332,38 +331,7 @@ fn called_elsewhere(ruleset: &Ruleset) -> BTreeSet<ChainId> {
         });
         chain.base.as_ref().is_some_and(|base| beside || base.hook != Hook::Input || base.kind != ChainKind::Filter)
     };
-    let mut left: Vec<_> = numbered().filter(|(_, chain)| is_elsewhere(chain)).map(|(id, _)| id).collect();
-    let mut found: BTreeSet<_> = left.iter().copied().collect();
-    while let Some(chain) = left.pop() {
-        for called in calls(ruleset, chain) {
-            if found.insert(called) {
-                left.push(called);
-            }
-        }
-    }
-    found
-}
-
-/// The chains that the rules of a chain lead to.
-fn calls(ruleset: &Ruleset, chain: ChainId) -> Vec<ChainId> {
-    let ops = ruleset.chain(chain).into_iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.ops);
-    let called = |verdict: &Verdict| match verdict {
-        Verdict::Jump(chain) | Verdict::Goto(chain) => Some(*chain),
-        _ => None,
-    };
-    ops.flat_map(|op| match op {
-        Op::Verdict(verdict) => called(verdict).into_iter().collect(),
-        Op::Lookup { set, .. } => {
-            let elements = ruleset.set(*set).into_iter().flat_map(|set| &set.elements);
-            let verdicts = elements.filter_map(|element| match &element.data {
-                Some(Data::Verdict(verdict)) => called(verdict),
-                _ => None,
-            });
-            verdicts.collect::<Vec<_>>()
-        }
-        _ => Vec::new(),
-    })
-    .collect()
+    ruleset.reached(numbered().filter(|(_, chain)| is_elsewhere(chain)).map(|(id, _)| id))
 }
 
 /// What is known of rules that packets do come to.

@@ -200,7 +200,8 @@ impl Tables {
     }
 
     /// Where answers about packets that come in can change with their source, where the tables are too large for
-    /// [`Tables::all_cuts`]. Without source validation and policy rules only what is local matters (`__fib_validate_source`), which keeps a full internet table answerable.
+    /// [`Tables::all_cuts`]. Without source validation and policy rules only what is local matters
+    /// (`__fib_validate_source`), which keeps a full internet table answerable.
     pub(super) fn input_cuts(&self, version: IpVersion) -> Option<Cuts> {
         let special = self.rules.iter().any(|rule| !rule.selectors.is_empty());
         let by_routes = version == IpVersion::V4 && (self.validates || special);

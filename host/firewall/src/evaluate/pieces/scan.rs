@@ -14,7 +14,7 @@ use crate::ruleset::{ChainId, Element, Family, Key, Rule, Set, SetId};
 
 use super::super::compute::{combine, shift, swap};
 use super::super::condition::Condition;
-use super::super::load::{ethertype, network_family};
+use super::super::load::{NAME_LENGTH, ethertype, network_family};
 use super::super::lookup::{Place, fields, is_whole, number};
 use super::super::machine::Machine;
 use super::super::packet::address_bytes;
@@ -430,15 +430,12 @@ fn is_of_version(key: ConntrackKey, version: IpVersion) -> bool {
     }
 }
 
-/// `IFNAMSIZ`.
-const NAME: usize = 16;
-
 /// How many bytes a load writes, or fewer: what stays of an older value cuts in vain.
 fn length(what: &Load) -> usize {
     match what {
         Load::Payload { length, .. } | Load::Opaque { length, .. } => (*length as usize).min(LONGEST),
-        Load::Meta(key) if key.is_name() => NAME,
-        Load::Fib(Fib { result: FibResult::InterfaceName, .. }) => NAME,
+        Load::Meta(key) if key.is_name() => NAME_LENGTH,
+        Load::Fib(Fib { result: FibResult::InterfaceName, .. }) => NAME_LENGTH,
         _ => 4,
     }
 }
