@@ -5,7 +5,6 @@ mod docker;
 mod firewalld;
 mod machine;
 mod moby;
-mod namespace;
 mod probe;
 mod redirect;
 mod shadowed;

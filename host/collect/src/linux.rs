@@ -21,6 +21,7 @@ mod host;
 mod interfaces;
 mod listeners;
 mod names;
+mod namespaces;
 mod netlink;
 mod nsswitch;
 mod owners;
@@ -33,6 +34,7 @@ mod routing;
 mod rtnetlink;
 mod settings;
 mod sockets;
+mod targets;
 mod users;
 
 use std::path::Path;
@@ -117,6 +119,7 @@ fn observe<'scope>(scope: &'scope thread::Scope<'scope, '_>, root: &'scope Root,
         gaps: Vec::new(),
     };
     reach::observe(&mut facts, &devices, root, gaps);
+    targets::observe(&mut facts.listeners, &devices, &queries.plain(), root, gaps);
     facts
 }
 

@@ -38,8 +38,8 @@ pub struct Listener {
     /// The sockets of the endpoint, by inode.
     pub sockets: Vec<Socket>,
     /// Every visible process that holds one of the sockets, by process id. Empty where none could be seen: then a
-    /// [`crate::Gap`] in [`crate::Area::Owners`] says so. For a published port: the processes that hold the socket of a
-    /// proxy on the same endpoint, and those behind the target where they are known.
+    /// [`crate::Gap`] in [`crate::Area::Owners`] says so. For a published port: the processes that listen at
+    /// its target where they are known, otherwise those that hold the socket of a proxy on the same endpoint.
     pub owners: Vec<Owner>,
     /// Where a published port leads to; there exactly for [`Origin::PublishedPort`].
     pub published: Option<Published>,
@@ -223,7 +223,8 @@ pub struct Published {
     pub interface: Option<Untrusted>,
     /// The rule that translates.
     pub rule: RuleReference,
-    /// The container that has the target, where it is known.
+    /// The container that has the target: the one whose network namespace is linked to the interface and has the
+    /// address. `None` where there is none, where several share the namespace, and where that could not be seen.
     pub container: Option<Container>,
     /// The listener of this network namespace that the target is, where it is one.
     pub listener: Option<ListenerId>,

@@ -39,6 +39,12 @@ impl Output {
         }
     }
 
+    /// The columns that a table may use there: what does not fit a terminal is cut, what a program reads is not.
+    pub(crate) fn table_width(&self) -> usize {
+        let terminal = terminal_size::terminal_size_of(io::stdout()).filter(|_| matches!(self.place, Place::Output));
+        terminal.map_or(usize::MAX, |(width, _)| usize::from(width.0).max(NARROWEST))
+    }
+
     /// Writes a document. Whoever closes a pipe has read enough: that is no error.
     pub(crate) fn write(&self, document: &Document) -> Result<(), Error> {
         let written = match &self.place {

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use loopgate_facts::{BlockReason, Facts, Listener, Origin, ReachVerdict};
-use loopgate_test_support::{in_namespace, run as program};
+use loopgate_test_support::{Namespace, in_namespace, ip, run as program};
 
 use super::machine::{listen_at, peer};
-use super::namespace::{Namespace, ip};
 use super::probe::{Outcome, Probe, try_all};
 use super::ufw::ufw;
 use super::verdicts::{Said, facts, trace};

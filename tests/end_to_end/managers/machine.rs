@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use super::namespace::{Namespace, ip};
+use loopgate_test_support::{Namespace, ip};
 
 /// An interface of the machine with its addresses.
 pub(crate) struct Way {

@@ -5,11 +5,10 @@
 use std::net::{SocketAddr, TcpListener};
 
 use loopgate_facts::Facts;
-use loopgate_test_support::{in_namespace, rulesets, run as program};
+use loopgate_test_support::{Namespace, in_namespace, ip, rulesets, run as program};
 
 use super::docker::{address, ask};
 use super::machine::listen_at;
-use super::namespace::{Namespace, ip};
 use super::probe::{Outcome, Probe, try_all};
 use super::verdicts::{Said, facts};
 

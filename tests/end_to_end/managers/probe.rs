@@ -6,9 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use loopgate_test_support::Namespace;
 use socket2::{Domain, Protocol, Socket, Type};
-
-use super::namespace::Namespace;
 
 /// How long an answer may take. A connection that a firewall drops takes all of it; the first repetition of the kernel
 /// comes after one second.

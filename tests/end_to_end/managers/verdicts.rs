@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use loopgate_facts::{BlockReason, Facts, Listener, Origin, ReachVerdict, Reachability};
+use loopgate_test_support::Namespace;
 
 use super::machine::{PORTS, Way};
-use super::namespace::Namespace;
 use super::probe::{Outcome, Probe, try_all};
 use crate::support::run;
 

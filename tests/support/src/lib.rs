@@ -3,11 +3,24 @@
 //! A test that needs interfaces, settings or listeners of its own runs in network and user namespaces of its own, so
 //! that it needs no privileges and touches nothing of the machine. See [`in_namespace`].
 
-#![allow(clippy::disallowed_methods, clippy::panic, reason = "the bans are for the product")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the bans are for the product"
+)]
+
+#[cfg(target_os = "linux")]
+mod namespace;
 
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+
+#[cfg(target_os = "linux")]
+pub use namespace::{Namespace, ip};
 
 /// Set in the process that runs within the namespaces, to the name of the test.
 const INSIDE: &str = "LOOPGATE_TEST_INSIDE";

@@ -1,5 +1,6 @@
 //! Network interfaces: what they are, their addresses, and their settings as they take effect.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -117,6 +118,16 @@ impl Devices {
         self.links.iter().filter(|link| link.ipv6.is_some_and(|conf| conf.force_forwarding)).map(|link| link.index)
     }
 
+    /// The network namespaces that are linked to an interface, or to a port of it, by the numbers that this one has for
+    /// them.
+    pub(super) fn namespaces_by(&self, interface: &Untrusted) -> BTreeSet<i32> {
+        let named = |link: &&Link| Untrusted::from_bytes(&link.name) == *interface;
+        let Some(index) = self.links.iter().find(named).map(|link| link.index) else { return BTreeSet::new() };
+        let leads_there = |link: &&Link| link.index == index || link.master == Some(index);
+        let namespaces = self.links.iter().filter(leads_there).filter_map(|link| link.peer_namespace);
+        namespaces.filter(|&number| number >= 0).collect()
+    }
+
     /// The bridges.
     pub(super) fn bridges(&self) -> impl Iterator<Item = &Link> {
         self.links.iter().filter(|link| has_kind(link, "bridge"))
@@ -181,7 +192,7 @@ impl Devices {
         };
         let Some(depth) = depth.checked_sub(1) else { return true };
         bypasses.iter().any(asks)
-            || lies && link.parent_elsewhere
+            || lies && link.peer_namespace.is_some()
             || self.links.iter().filter(below).any(|lower| self.is_bridged(lower, bypasses, depth))
     }
 

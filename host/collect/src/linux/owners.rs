@@ -62,7 +62,7 @@ fn open_endpoints(queries: BTreeSet<Query>) -> Option<BTreeSet<Endpoint>> {
 }
 
 impl Owners {
-    fn of(holders: Vec<Holder>) -> Self {
+    pub(super) fn of(holders: Vec<Holder>) -> Self {
         let mut owners = Self::default();
         for Holder { owner, inodes } in holders {
             for inode in inodes.into_iter().collect::<BTreeSet<_>>() {
@@ -76,11 +76,16 @@ impl Owners {
         self.0.contains_key(&socket.inode)
     }
 
+    /// Those of one socket.
+    pub(super) fn of_socket(&self, inode: u64) -> &[Owner] {
+        self.0.get(&inode).map_or(&[], Vec::as_slice)
+    }
+
     /// Gives each listener the owners of its sockets.
     pub(super) fn assign(&self, listeners: &mut [Listener]) {
         for listener in listeners {
-            let held = listener.sockets.iter().filter_map(|socket| self.0.get(&socket.inode));
-            listener.owners = held.flatten().cloned().collect();
+            let held = listener.sockets.iter().flat_map(|socket| self.of_socket(socket.inode));
+            listener.owners = held.cloned().collect();
         }
     }
 

@@ -24,8 +24,9 @@ pub(super) struct Link {
     pub(super) master: Option<u32>,
     /// The device of this network namespace that it is linked to.
     pub(super) parent: Option<u32>,
-    /// It is linked to one in another network namespace.
-    pub(super) parent_elsewhere: bool,
+    /// It is linked to one in another network namespace; the number that this namespace has for that one (`nsid`,
+    /// `ip-netns(8)`), negative for none.
+    pub(super) peer_namespace: Option<i32>,
     /// A bridge that hands its frames to the rules of IP whatever `net.bridge` says (`nf_call_iptables`,
     /// `nf_call_ip6tables`).
     pub(super) asks_netfilter: bool,
@@ -138,9 +139,9 @@ fn parse_link(payload: &[u8]) -> Result<Link, NetlinkError> {
         }
     }
     // The index is one of another network namespace.
-    if find(rest, IFLA_LINK_NETNSID)?.is_some() {
+    if let Some(namespace) = find(rest, IFLA_LINK_NETNSID)? {
         link.parent = None;
-        link.parent_elsewhere = true;
+        link.peer_namespace = Some(namespace.u32()?.cast_signed());
     }
     Ok(link)
 }

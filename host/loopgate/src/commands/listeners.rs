@@ -29,26 +29,35 @@ pub(super) fn run(arguments: &Listeners) -> Result<(), Error> {
     let facts = super::facts(&arguments.facts)?;
     let output = Output::new(arguments.output.path.as_deref());
     let document = match arguments.format {
-        Format::Text => Document::text(|out| render(&facts, output.width(), out)),
+        Format::Text => {
+            Document::text(|out| render(&facts, Widths { text: output.width(), table: output.table_width() }, out))
+        }
         Format::Json => Document::data(|out| json::write_safely(&facts.listeners, out)),
     };
     output.write(&document)
 }
 
-fn render(facts: &Facts, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(out, width);
+/// The columns that there are.
+#[derive(Clone, Copy)]
+struct Widths {
+    text: usize,
+    table: usize,
+}
+
+fn render(facts: &Facts, widths: Widths, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, widths.text);
     if facts.listeners.is_empty() {
         page.line("no listeners were seen")?;
     } else {
-        table(&mut page, facts)?;
+        table(&mut page, widths.table, facts)?;
     }
     gaps(&mut page, facts)
 }
 
-fn table(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
+fn table(page: &mut Page<'_>, room: usize, facts: &Facts) -> io::Result<()> {
     let reached = facts.listeners.iter().map(|listener| (listener, facts.reach(listener)));
     let rows: Vec<(ReachBounds, Row)> = reached.map(|(listener, reach)| (reach, row(listener, reach))).collect();
-    let widths = fitted(natural(&rows), page.width());
+    let widths = fitted(natural(&rows), room);
     page.line(styled(BOLD, joined(&HEADINGS.map(str::to_owned), &widths)))?;
     rows.iter().try_for_each(|(reach, row)| page.line(coloured(*reach, row, &widths)))
 }
@@ -63,7 +72,7 @@ fn row(listener: &Listener, reach: ReachBounds) -> Row {
         name(listener),
         pids(&listener.owners),
         first.and_then(user).unwrap_or_else(unknown),
-        first.map_or_else(unknown, place),
+        place(listener),
         decided_by(listener),
     ]
 }
@@ -95,7 +104,7 @@ fn address(listener: &Listener) -> String {
     format!("{}{restriction}{families}", listener.address)
 }
 
-/// The names of the owners, each once.
+/// The names of the owners, each once; where a published port leads to if they are not known.
 fn name(listener: &Listener) -> String {
     let mut names: Vec<String> = Vec::new();
     for owner in &listener.owners {
@@ -104,7 +113,11 @@ fn name(listener: &Listener) -> String {
             names.push(name);
         }
     }
-    if names.is_empty() { unknown() } else { names.join(", ") }
+    match &listener.published {
+        Some(published) if names.is_empty() => format!("to {}", published.target),
+        _ if names.is_empty() => unknown(),
+        _ => names.join(", "),
+    }
 }
 
 fn pids(owners: &[Owner]) -> String {
@@ -120,12 +133,14 @@ fn user(owner: &Owner) -> Option<String> {
 }
 
 /// The container, or else the unit; a process may well have neither.
-fn place(owner: &Owner) -> String {
-    if let Some(container) = &owner.container {
+fn place(listener: &Listener) -> String {
+    let target = listener.published.as_ref().and_then(|published| published.container.as_ref());
+    let owner = listener.owners.first();
+    if let Some(container) = target.or_else(|| owner?.container.as_ref()) {
         let id: String = container.id.as_str().chars().take(12).collect();
         return format!("{} {}", shown(&container.runtime.as_str().into()), shown(&id.into()));
     }
-    owner.unit.as_ref().map_or_else(|| "-".to_owned(), shown)
+    owner.map_or_else(unknown, |owner| owner.unit.as_ref().map_or_else(|| "-".to_owned(), shown))
 }
 
 fn unknown() -> String {
@@ -196,14 +211,14 @@ fn gaps(page: &mut Page<'_>, facts: &Facts) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
-    use loopgate_facts::{Interface, InterfaceKind, InterfaceSettings, RuleReference};
+    use loopgate_facts::{Container, Interface, InterfaceKind, InterfaceSettings, Origin, Published, RuleReference};
 
     use super::*;
     use crate::sample;
 
     fn plain(facts: &Facts, width: usize) -> String {
         let mut out = Vec::new();
-        render(facts, width, &mut out).unwrap();
+        render(facts, Widths { text: width, table: width }, &mut out).unwrap();
         anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
     }
 
@@ -271,6 +286,28 @@ mod tests {
         tcp    127.0.0.1   6379  host           redis-server  812     redis  redis-server.service  -
         tcp    :: (+IPv4)  443   public         nginx         812 +1  redis  redis-server.service  filter input: accept
         tcp    10.0.0.7    8080  none..public?  ?             ?       ?      ?                     -
+        ");
+    }
+
+    #[test]
+    fn a_published_port_is_shown_with_its_container() {
+        let mut facts = sample::facts();
+        let mut listener = sample::listener("0.0.0.0", 8080, "docker-proxy");
+        listener.origin = Origin::PublishedPort;
+        listener.published = Some(Published {
+            target: "172.17.0.2:80".parse().unwrap(),
+            interface: Some("docker0".into()),
+            rule: region("eth0", "10.0.0.7", ReachVerdict::Reachable).decided_by.unwrap(),
+            container: Some(Container { id: "0123456789abcdef".into(), runtime: "docker".to_owned() }),
+            listener: None,
+        });
+        let mut unseen = listener.clone();
+        unseen.owners.clear();
+        facts.listeners = vec![listener, unseen];
+        assert_snapshot!(plain(&facts, usize::MAX), @r"
+        PROTO  ADDRESS  PORT  REACH          OWNER             PID  USER   UNIT OR CONTAINER    DECIDED BY
+        tcp    0.0.0.0  8080  none..public?  docker-proxy      812  redis  docker 0123456789ab  -
+        tcp    0.0.0.0  8080  none..public?  to 172.17.0.2:80  ?    ?      docker 0123456789ab  -
         ");
     }
 

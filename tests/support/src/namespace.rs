@@ -6,17 +6,24 @@ use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::thread;
 
-use loopgate_test_support::{command, run as program};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::{command, run as program};
+
 /// A network namespace, held by a process that ends with the test.
-pub(crate) struct Namespace {
+pub struct Namespace {
     holder: Child,
     file: File,
 }
 
 impl Namespace {
-    pub(crate) fn new() -> Self {
+    /// One in which nothing but the loopback device is up.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[allow(clippy::new_without_default, reason = "it is not a value but a thing that is made")]
+    pub fn new() -> Self {
         let mut holder = command("unshare");
         // `cat` ends when the test does: its input ends then.
         holder.args(["--net", "sh", "-c", "echo; exec cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -29,12 +36,16 @@ impl Namespace {
     }
 
     /// The process to name in `ip link set ... netns PID`.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.holder.id()
     }
 
     /// Does something there: on a thread that has moved there, so that sockets and programs belong to it.
-    pub(crate) fn within<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+    ///
+    /// # Panics
+    ///
+    /// If the thread cannot move there, or if the body panics.
+    pub fn within<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         let moved = || {
             move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
             body()
@@ -43,7 +54,7 @@ impl Namespace {
     }
 
     /// Runs `ip` there, once for each line of arguments.
-    pub(crate) fn ip(&self, lines: &[impl AsRef<str> + Sync]) {
+    pub fn ip(&self, lines: &[impl AsRef<str> + Sync]) {
         self.within(|| ip(lines));
     }
 }
@@ -56,7 +67,7 @@ impl Drop for Namespace {
 }
 
 /// Runs `ip` here, once for each line of arguments.
-pub(crate) fn ip(lines: &[impl AsRef<str>]) {
+pub fn ip(lines: &[impl AsRef<str>]) {
     for line in lines {
         program("ip", &line.as_ref().split(' ').collect::<Vec<_>>());
     }
