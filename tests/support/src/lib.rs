@@ -6,7 +6,6 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "the bans are for the product"

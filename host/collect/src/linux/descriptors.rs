@@ -113,7 +113,7 @@ fn has_vanished(error: &io::Error) -> bool {
 }
 
 /// The process ids in `/proc`, in its order.
-fn processes(proc: &Path) -> io::Result<Vec<u32>> {
+pub(super) fn processes(proc: &Path) -> io::Result<Vec<u32>> {
     let directory = openat(CWD, proc, DIRECTORY, Mode::empty())?;
     let mut buffer = [MaybeUninit::uninit(); 16 << 10];
     let mut entries = RawDir::new(directory, &mut buffer);

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::thread;
 use std::{fs, io};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::descriptors::processes;
 use super::netlink::{NetlinkError, Request, Session, find};
 use super::root::Root;
 use super::rtnetlink::{NETLINK_ROUTE, append, short};
@@ -35,7 +37,7 @@ impl Namespaces {
     /// Finds the namespaces that the one of this process has given the wanted numbers.
     pub(super) fn find(wanted: &BTreeSet<i32>, root: &Root) -> io::Result<Self> {
         let mut namespaces = Self::default();
-        for (_, processes) in by_identity(root, &mut namespaces.unreadable)? {
+        for processes in by_identity(root, &mut namespaces.unreadable)?.into_values() {
             namespaces.add(processes, wanted, root);
         }
         Ok(namespaces)
@@ -57,7 +59,7 @@ impl Namespaces {
     }
 }
 
-fn path(root: &Root, process: &str) -> std::path::PathBuf {
+fn path(root: &Root, process: &str) -> PathBuf {
     root.path(&format!("proc/{process}/ns/net"))
 }
 
@@ -66,10 +68,8 @@ fn by_identity(root: &Root, unreadable: &mut usize) -> io::Result<BTreeMap<Ident
     let identity = |process: &str| fs::metadata(path(root, process)).map(|file| (file.dev(), file.ino()));
     let own = identity("self")?;
     let mut namespaces = BTreeMap::<_, Vec<_>>::new();
-    for entry in fs::read_dir(root.path("proc"))? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        match identity(&u32::to_string(&pid)) {
+    for pid in processes(&root.path("proc"))? {
+        match identity(&pid.to_string()) {
             Ok(identity) if identity != own => namespaces.entry(identity).or_default().push(pid),
             Ok(_) => {}
             // The process has gone.
