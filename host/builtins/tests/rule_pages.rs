@@ -15,16 +15,27 @@ mod machine;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use loopgate_engine::{Engine, Outcome, Plugin, PreparedFacts, Severity};
+use loopgate_engine::{Builtin, ConfiguredPlugin, Engine, Outcome, Plugin, PreparedFacts, Severity};
 use loopgate_facts::ReachVerdict;
 use loopgate_plugin::{Example, Expected, RulePage};
 
-fn plugins(engine: &Engine) -> Vec<Plugin> {
-    loopgate_builtins::all().iter().map(|builtin| Plugin::from_builtin(engine, builtin).unwrap()).collect()
+fn configure(engine: &Engine, builtin: &Builtin, parameters: &str) -> ConfiguredPlugin {
+    let plugin = Plugin::from_builtin(engine, builtin).unwrap();
+    plugin.configure(parameters).unwrap_or_else(|error| panic!("{}: {parameters}: {error:?}", builtin.name))
 }
 
-fn pages(plugin: &Plugin) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin.info().name.as_str()).join("src")
+/// The built-in plugins as they are without parameters.
+fn plugins(engine: &Engine) -> Vec<(&'static Builtin, ConfiguredPlugin)> {
+    loopgate_builtins::all().iter().map(|builtin| (builtin, configure(engine, builtin, "{}"))).collect()
+}
+
+fn pages(builtin: &Builtin) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(builtin.name).join("src")
+}
+
+fn outcomes(plugin: &ConfiguredPlugin, facts: &PreparedFacts) -> Vec<Outcome> {
+    let results = plugin.evaluate(facts).unwrap();
+    results.into_iter().map(|result| result.expect("an answer for every rule").outcome).collect()
 }
 
 fn patched(patch: &str) -> Result<PreparedFacts, String> {
@@ -41,14 +52,13 @@ fn kind(outcome: &Outcome) -> Expected {
 }
 
 /// What is wrong with an example, if anything.
-fn judge(plugin: &Plugin, rule: usize, example: &Example) -> Option<String> {
+fn judge(engine: &Engine, builtin: &Builtin, rule: usize, example: &Example) -> Option<String> {
     let facts = match patched(&example.patch) {
         Ok(facts) => facts,
         Err(error) => return Some(format!("not facts: {error}")),
     };
     let parameters = example.parameters.as_deref().unwrap_or("{}");
-    let evaluation = plugin.evaluate(&facts, parameters).unwrap();
-    let outcome = evaluation.outcomes[rule].as_ref().unwrap();
+    let outcome = &outcomes(&configure(engine, builtin, parameters), &facts)[rule];
     (kind(outcome) != example.expected).then(|| format!("expected {:?}, got {outcome:#?}", example.expected))
 }
 
@@ -57,13 +67,13 @@ fn every_example_has_the_outcome_that_its_page_says() {
     let engine = Engine::new().unwrap();
     let mut wrong = Vec::new();
     let mut judged = 0;
-    for plugin in plugins(&engine) {
-        for (index, rule) in plugin.info().rules.iter().enumerate() {
-            let path = pages(&plugin).join(format!("{}.md", rule.name));
+    for (builtin, plugin) in plugins(&engine) {
+        for (index, rule) in plugin.rules().iter().enumerate() {
+            let path = pages(builtin).join(format!("{}.md", rule.name));
             let page = RulePage::parse(&fs::read_to_string(&path).unwrap()).unwrap();
             for example in &page.examples {
                 judged += 1;
-                let problem = judge(&plugin, index, example);
+                let problem = judge(&engine, builtin, index, example);
                 wrong.extend(problem.map(|problem| format!("{}:{}: {problem}", path.display(), example.line)));
             }
         }
@@ -75,9 +85,9 @@ fn every_example_has_the_outcome_that_its_page_says() {
 #[test]
 fn every_rule_has_a_complete_page_with_a_good_and_a_bad_example() {
     let engine = Engine::new().unwrap();
-    for plugin in plugins(&engine) {
-        for rule in &plugin.info().rules {
-            let path = pages(&plugin).join(format!("{}.md", rule.name));
+    for (builtin, plugin) in plugins(&engine) {
+        for rule in plugin.rules() {
+            let path = pages(builtin).join(format!("{}.md", rule.name));
             let page = RulePage::parse(&fs::read_to_string(&path).unwrap()).unwrap();
             let shows = |expected| page.examples.iter().any(|example| example.expected == expected);
             assert!(shows(Expected::Pass) && shows(Expected::Fail), "{}: a good and a bad example", rule.name);
@@ -94,11 +104,10 @@ fn every_rule_has_a_complete_page_with_a_good_and_a_bad_example() {
 fn a_quiet_machine_passes_every_rule() {
     let engine = Engine::new().unwrap();
     let facts = patched("{}").unwrap();
-    for plugin in plugins(&engine) {
-        let evaluation = plugin.evaluate(&facts, "{}").unwrap();
-        for (rule, outcome) in plugin.info().rules.iter().zip(evaluation.outcomes) {
-            let is_quiet = matches!(outcome, Some(Outcome::Pass | Outcome::NotApplicable(_)));
-            assert!(is_quiet, "{}/{}: {outcome:#?}", plugin.info().name, rule.name);
+    for (builtin, plugin) in plugins(&engine) {
+        for (rule, outcome) in plugin.rules().iter().zip(outcomes(&plugin, &facts)) {
+            let is_quiet = matches!(outcome, Outcome::Pass | Outcome::NotApplicable(_));
+            assert!(is_quiet, "{}/{}: {outcome:#?}", builtin.name, rule.name);
         }
     }
 }
@@ -130,13 +139,13 @@ const LAPTOP: &str = r#"{
 #[test]
 fn a_laptop_without_a_packet_filter_hears_of_it_once() {
     let engine = Engine::new().unwrap();
-    let plugin = Plugin::from_builtin(&engine, loopgate_builtins::find("firewall").unwrap()).unwrap();
+    let plugin = configure(&engine, loopgate_builtins::find("firewall").unwrap(), "{}");
     let mut facts = machine::patched(LAPTOP).unwrap();
     for region in facts.firewall.default_input.iter_mut().flat_map(|unused| &mut unused.reachability) {
         (region.verdict, region.reason, region.decided_by) = (ReachVerdict::Reachable, None, None);
     }
-    let outcomes = plugin.evaluate(&PreparedFacts::new(&facts), "{}").unwrap().outcomes;
-    let findings = outcomes.iter().flatten().flat_map(|outcome| match outcome {
+    let outcomes = outcomes(&plugin, &PreparedFacts::new(&facts));
+    let findings = outcomes.iter().flat_map(|outcome| match outcome {
         Outcome::Fail { findings, .. } => findings.as_slice(),
         Outcome::Pass | Outcome::NotApplicable(_) => &[],
         Outcome::Unknown(reasons) => panic!("{reasons:?}"),
@@ -149,15 +158,14 @@ fn a_laptop_without_a_packet_filter_hears_of_it_once() {
 #[test]
 fn no_rule_passes_without_what_it_needs() {
     let engine = Engine::new().unwrap();
-    for plugin in plugins(&engine) {
-        for (index, rule) in plugin.info().rules.iter().enumerate() {
+    for (_, plugin) in plugins(&engine) {
+        for (index, rule) in plugin.rules().iter().enumerate() {
             assert!(!rule.needs.is_empty(), "{}: needs nothing", rule.name);
             for area in &rule.needs {
                 let gap = format!(
                     r#"{{"gaps":[{{"area":"{area}","subject":null,"reason":"denied","leaves_unknown":"all of it"}}]}}"#
                 );
-                let evaluation = plugin.evaluate(&patched(&gap).unwrap(), "{}").unwrap();
-                let outcome = evaluation.outcomes[index].as_ref().unwrap();
+                let outcome = &outcomes(&plugin, &patched(&gap).unwrap())[index];
                 assert!(matches!(outcome, Outcome::Unknown(_)), "{} without {area}: {outcome:#?}", rule.name);
             }
         }

@@ -109,8 +109,6 @@ pub struct PluginInfo {
     pub name: Name,
     /// Its version.
     pub version: Untrusted,
-    /// Its rules, at least one, with names that differ.
-    pub rules: Vec<RuleInfo>,
     /// JSON Schema of its parameters.
     pub parameters_schema: Untrusted,
 }
@@ -187,6 +185,28 @@ pub struct Finding {
     pub remediation: Option<Untrusted>,
     /// Severity of this finding where it differs from the rule's.
     pub severity: Option<Severity>,
+    /// The parameter that decided: a JSON Pointer (RFC 6901) into the parameters.
+    pub parameter: Option<Untrusted>,
+}
+
+/// Something to know about a subject that is no violation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// What it is about.
+    pub subject: Subject,
+    /// What there is to know, in one sentence.
+    pub message: Untrusted,
+    /// The parameter that decided: a JSON Pointer into the parameters.
+    pub parameter: Option<Untrusted>,
+}
+
+/// What a guest answers of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleResult {
+    /// What became of the rule.
+    pub outcome: Outcome,
+    /// What else is to know, whatever the outcome.
+    pub remarks: Vec<Remark>,
 }
 
 /// What became of a rule.

@@ -134,13 +134,16 @@ pub enum LoadError {
     Failed(#[from] Failure),
 }
 
-/// Why parameters were not accepted.
+/// Why a plugin has no rules with the parameters of a policy.
 #[derive(Debug, thiserror::Error)]
-pub enum ParametersError {
-    /// The plugin found problems, at least one.
+pub enum ConfigureError {
+    /// The plugin found problems in the parameters, at least one.
     #[error("the plugin refuses its parameters")]
     Problems(Vec<Problem>),
-    /// The check itself failed.
+    /// The rules that it names cannot be used.
+    #[error("its rules cannot be used: {}", .0.escaped())]
+    Rules(Untrusted),
+    /// The question itself failed.
     #[error("asked to check its parameters, {0}")]
     Failed(#[from] Failure),
 }

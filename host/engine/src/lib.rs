@@ -16,11 +16,12 @@ mod sandbox;
 mod v0_1;
 
 pub use contract::{
-    Evidence, Finding, InvalidName, Name, Outcome, PluginInfo, Problem, RuleInfo, Severity, Subject, UnknownSeverity,
+    Evidence, Finding, InvalidName, Name, Outcome, PluginInfo, Problem, Remark, RuleInfo, RuleResult, Severity,
+    Subject, UnknownSeverity,
 };
-pub use error::{Failure, LoadError, ParametersError, Rejected};
+pub use error::{ConfigureError, Failure, LoadError, Rejected};
 pub use limits::{COMPILE_DEADLINE, DEADLINE, FUEL, MAX_COMPONENT_BYTES, MEMORY_BYTES, OUTPUT_BYTES, TABLE_ELEMENTS};
-pub use plugin::{Evaluation, Plugin};
+pub use plugin::{ConfiguredPlugin, Plugin};
 pub use precompiled::{Builtin, PrecompileError, precompile, sha256};
 pub use runtime::{Engine, EngineError};
 pub use v0_1::PreparedFacts;

@@ -13,7 +13,7 @@ use crate::precompiled::sha256;
 use crate::runtime::Engine;
 use crate::sandbox::Sandbox;
 use crate::v0_1::{self, PreparedFacts};
-use crate::{Builtin, Failure, LoadError, Outcome, ParametersError, PluginInfo, Rejected};
+use crate::{Builtin, ConfigureError, Failure, LoadError, PluginInfo, Rejected, RuleInfo, RuleResult};
 
 /// A plugin that passed inspection and described itself.
 pub struct Plugin {
@@ -22,11 +22,11 @@ pub struct Plugin {
     sha256: String,
 }
 
-/// What a plugin made of the facts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evaluation {
-    /// One entry for every rule of [`PluginInfo::rules`], in that order; `None` where the guest left the rule out.
-    pub outcomes: Vec<Option<Outcome>>,
+/// A plugin with parameters that it accepts, and the rules that it has with them.
+pub struct ConfiguredPlugin {
+    plugin: Plugin,
+    parameters: String,
+    rules: Vec<RuleInfo>,
 }
 
 impl Plugin {
@@ -48,7 +48,7 @@ impl Plugin {
         let sandbox = Sandbox::new(engine, component).map_err(|error| invalid(&error))?;
         let described = sandbox.call(|plugin, store| plugin.loopgate_policy_rules().call_describe(store))?;
         let info = v0_1::plugin_info(described).map_err(Rejected::Description)?;
-        Ok(Self { sandbox, info: check_info(info)?, sha256 })
+        Ok(Self { sandbox, info, sha256 })
     }
 
     /// How the plugin describes itself.
@@ -61,23 +61,39 @@ impl Plugin {
         &self.sha256
     }
 
-    /// Lets the plugin check its parameters, a JSON object.
-    pub fn validate_parameters(&self, parameters: &str) -> Result<(), ParametersError> {
-        let answer = self
-            .sandbox
-            .call(|plugin, store| plugin.loopgate_policy_rules().call_validate_parameters(store, parameters))?;
-        answer.map_err(|problems| ParametersError::Problems(v0_1::problems(problems)))
+    /// Hands the plugin its parameters, a JSON object, and asks which rules it has with them.
+    pub fn configure(self, parameters: impl Into<String>) -> Result<ConfiguredPlugin, ConfigureError> {
+        let parameters = parameters.into();
+        let answer =
+            self.sandbox.call(|plugin, store| plugin.loopgate_policy_rules().call_configure(store, &parameters))?;
+        let rules = answer.map_err(|problems| ConfigureError::Problems(v0_1::problems(problems)))?;
+        let rules = v0_1::rules(rules).and_then(check_rules).map_err(ConfigureError::Rules)?;
+        Ok(ConfiguredPlugin { plugin: self, parameters, rules })
+    }
+}
+
+impl ConfiguredPlugin {
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
     }
 
-    /// Lets the plugin judge facts. Outcomes of rules that it did not describe are dropped, and of two outcomes for
-    /// one rule the rule has none: such an answer cannot be trusted.
-    pub fn evaluate(&self, facts: &PreparedFacts, parameters: &str) -> Result<Evaluation, Failure> {
-        let answer = self
-            .sandbox
-            .call(|plugin, store| plugin.loopgate_policy_rules().call_evaluate(store, facts.record(), parameters))?;
+    /// Its rules, at least one, with names that differ.
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.rules
+    }
+
+    /// Lets the plugin judge facts: one entry for every one of its rules, in their order, `None` where the guest left the
+    /// rule out.
+    ///
+    /// Results for rules that it did not name are dropped, and of two results for one rule the rule has none: such an
+    /// answer cannot be trusted.
+    pub fn evaluate(&self, facts: &PreparedFacts) -> Result<Vec<Option<RuleResult>>, Failure> {
+        let answer = self.plugin.sandbox.call(|plugin, store| {
+            plugin.loopgate_policy_rules().call_evaluate(store, facts.record(), &self.parameters)
+        })?;
         let mut results = v0_1::results(answer.map_err(|reason| Failure::Refused(reason.into()))?);
-        let outcomes = self.info.rules.iter().map(|rule| results.take(rule.name.as_str())).collect();
-        Ok(Evaluation { outcomes })
+        Ok(self.rules.iter().map(|rule| results.take(rule.name.as_str())).collect())
     }
 }
 
@@ -106,14 +122,13 @@ fn invalid(error: &wasmtime::Error) -> Rejected {
 }
 
 /// A plugin without rules, or with two of one name, would leave it open what was checked.
-fn check_info(info: PluginInfo) -> Result<PluginInfo, Rejected> {
-    let refuse = |why: String| Err(Rejected::Description(Untrusted::from(why)));
-    if info.rules.is_empty() {
-        return refuse("it has no rules".to_owned());
+fn check_rules(rules: Vec<RuleInfo>) -> Result<Vec<RuleInfo>, Untrusted> {
+    if rules.is_empty() {
+        return Err("it has no rules".into());
     }
     let mut seen = BTreeSet::new();
-    match info.rules.iter().find(|rule| !seen.insert(&rule.name)) {
-        Some(twice) => refuse(format!("it has two rules named `{}`", twice.name)),
-        None => Ok(info),
+    match rules.iter().find(|rule| !seen.insert(&rule.name)) {
+        Some(twice) => Err(format!("it has two rules named `{}`", twice.name).into()),
+        None => Ok(rules),
     }
 }

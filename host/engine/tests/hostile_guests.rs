@@ -15,7 +15,8 @@
 use std::sync::OnceLock;
 
 use loopgate_engine::{
-    Engine, FUEL, Failure, LoadError, MEMORY_BYTES, OUTPUT_BYTES, Outcome, Plugin, PreparedFacts, Rejected, Subject,
+    ConfigureError, ConfiguredPlugin, Engine, FUEL, Failure, LoadError, MEMORY_BYTES, OUTPUT_BYTES, Outcome, Plugin,
+    PreparedFacts, Rejected, Subject,
 };
 use loopgate_facts::Facts;
 use loopgate_test_artifacts as guests;
@@ -40,7 +41,12 @@ fn load(guest: &[u8]) -> Result<Plugin, LoadError> {
 fn evaluate(guest: &[u8]) -> Result<Vec<Option<Outcome>>, Failure> {
     let document = include_bytes!("../../../tests/facts/quiet.json");
     let facts = PreparedFacts::new(&Facts::from_json(document).unwrap());
-    Ok(load(guest).unwrap().evaluate(&facts, "{}")?.outcomes)
+    let results = configure(guest).unwrap().evaluate(&facts)?;
+    Ok(results.into_iter().map(|result| result.map(|result| result.outcome)).collect())
+}
+
+fn configure(guest: &[u8]) -> Result<ConfiguredPlugin, ConfigureError> {
+    load(guest).unwrap().configure("{}")
 }
 
 #[track_caller]
@@ -137,13 +143,13 @@ fn future_version() {
 
 #[test]
 fn needs_more() {
-    let plugin = load(guests::NEEDS_MORE).unwrap();
-    assert_eq!(plugin.info().rules[0].unknown_needs, ["tea-leaves".into()]);
+    let plugin = configure(guests::NEEDS_MORE).unwrap();
+    assert_eq!(plugin.rules()[0].unknown_needs, ["tea-leaves".into()]);
 }
 
 #[test]
 fn no_rules() {
-    assert!(matches!(rejected(guests::NO_RULES), Rejected::Description(_)));
+    assert!(matches!(configure(guests::NO_RULES), Err(ConfigureError::Rules(_))));
 }
 
 #[test]

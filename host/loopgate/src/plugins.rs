@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use loopgate_engine::{Engine, MAX_COMPONENT_BYTES, ParametersError, Plugin, PluginInfo, PreparedFacts, sha256};
+use loopgate_engine::{
+    ConfigureError, ConfiguredPlugin, Engine, MAX_COMPONENT_BYTES, Plugin, PreparedFacts, RuleInfo, sha256,
+};
 use loopgate_facts::Facts;
 use rayon::prelude::*;
 
@@ -13,7 +15,7 @@ use crate::files;
 use crate::gate::Answer;
 use crate::policy::bind::{LoadFailure, Loading, bind};
 use crate::policy::draft::{self, Origin, PluginEntry};
-use crate::policy::{Policy, Source};
+use crate::policy::{Parameters, Policy, RuleId, Source};
 
 /// A policy and the plugins it names, ready to judge.
 pub(crate) struct Court {
@@ -23,8 +25,8 @@ pub(crate) struct Court {
 }
 
 struct Member {
-    plugin: Plugin,
-    parameters: String,
+    plugin: ConfiguredPlugin,
+    parameters: Parameters,
     file: Option<String>,
 }
 
@@ -40,9 +42,12 @@ impl Court {
         Ok(Self { policy, members: members.collect() })
     }
 
-    /// What the plugins say of themselves.
-    pub(crate) fn plugins(&self) -> impl Iterator<Item = &PluginInfo> {
-        self.members.iter().map(|member| member.plugin.info())
+    /// The rules of all plugins, in the order of reports.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (RuleId, &RuleInfo)> {
+        self.members.iter().flat_map(|member| {
+            let plugin = &member.plugin.plugin().info().name;
+            member.plugin.rules().iter().map(|rule| (RuleId::new(plugin, &rule.name), rule))
+        })
     }
 
     /// Asks every plugin for its judgement. One that fails says so in its answer; the others are asked all the same.
@@ -53,20 +58,22 @@ impl Court {
 }
 
 impl Member {
-    fn new(entry: &PluginEntry, plugin: Plugin) -> Option<Self> {
+    fn new(entry: &PluginEntry, plugin: ConfiguredPlugin) -> Option<Self> {
         let file = match entry.origin.as_ref()? {
             Origin::BuiltIn => None,
             Origin::File { path, .. } => Some(path.display().to_string()),
         };
-        Some(Self { plugin, parameters: entry.parameters.json().to_owned(), file })
+        Some(Self { plugin, parameters: entry.parameters.clone(), file })
     }
 
     fn answer(&self, facts: &PreparedFacts) -> Answer {
         Answer {
-            plugin: self.plugin.info().clone(),
-            sha256: self.plugin.sha256().to_owned(),
+            plugin: self.plugin.plugin().info().clone(),
+            sha256: self.plugin.plugin().sha256().to_owned(),
             file: self.file.clone(),
-            outcomes: self.plugin.evaluate(facts, &self.parameters).map(|evaluation| evaluation.outcomes),
+            rules: self.plugin.rules().to_vec(),
+            parameters: self.parameters.clone(),
+            results: self.plugin.evaluate(facts),
         }
     }
 }
@@ -101,24 +108,23 @@ fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, 
     Plugin::from_component(engine, &bytes).map_err(|error| LoadFailure::Rejected(error.to_string()))
 }
 
-/// Asks a plugin about its parameters, if it could be loaded.
-fn question(entry: &PluginEntry, plugin: Result<Plugin, LoadFailure>) -> (Option<Plugin>, Loading) {
+/// Hands a plugin its parameters, if it could be loaded.
+fn question(entry: &PluginEntry, plugin: Result<Plugin, LoadFailure>) -> (Option<ConfiguredPlugin>, Loading) {
     match plugin {
         Err(failure) => (None, Loading::Failed(failure)),
-        Ok(plugin) => {
-            let loading = accepts(&plugin, entry.parameters.json());
-            (Some(plugin), loading)
-        }
+        Ok(plugin) => configure(plugin, entry.parameters.json()),
     }
 }
 
-fn accepts(plugin: &Plugin, parameters: &str) -> Loading {
-    let complaints = match plugin.validate_parameters(parameters) {
-        Ok(()) => Vec::new(),
-        Err(ParametersError::Problems(problems)) => problems,
-        Err(ParametersError::Failed(failure)) => {
-            return Loading::Failed(LoadFailure::Parameters(format!("asked to check its parameters, {failure}")));
+fn configure(plugin: Plugin, parameters: &str) -> (Option<ConfiguredPlugin>, Loading) {
+    let info = plugin.info().clone();
+    match plugin.configure(parameters) {
+        Ok(plugin) => {
+            let rules = plugin.rules().to_vec();
+            (Some(plugin), Loading::Configured { name: info.name, rules })
         }
-    };
-    Loading::Loaded { info: plugin.info().clone(), complaints }
+        Err(ConfigureError::Problems(complaints)) => (None, Loading::Refused { name: info.name, complaints }),
+        Err(error @ ConfigureError::Rules(_)) => (None, Loading::Failed(LoadFailure::Rejected(error.to_string()))),
+        Err(error @ ConfigureError::Failed(_)) => (None, Loading::Failed(LoadFailure::Parameters(error.to_string()))),
+    }
 }

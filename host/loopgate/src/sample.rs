@@ -1,10 +1,10 @@
 //! Facts, policies and answers for tests.
 
-use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, Severity, Subject};
+use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, RuleResult, Severity, Subject};
 use loopgate_facts::{Area, Facts, Listener, Owner, Protocol, Socket};
 
 use crate::gate::{Answer, judge};
-use crate::policy::{OnUnknown, Policy, Source};
+use crate::policy::{OnUnknown, Parameters, Policy, Source};
 use crate::report::Report;
 
 /// A machine with nothing on it, not even what every collector gives.
@@ -64,21 +64,23 @@ pub(crate) fn rule(name: &str, severity: Severity) -> RuleInfo {
 /// The answer of a plugin with these rules and outcomes.
 pub(crate) fn answer(plugin: &str, rules: &[(&str, Severity, Option<Outcome>)]) -> Answer {
     Answer {
-        plugin: info(plugin, &rules.iter().map(|(name, severity, _)| (*name, *severity)).collect::<Vec<_>>()),
+        plugin: info(plugin),
         sha256: "5e".repeat(32),
         file: None,
-        outcomes: Ok(rules.iter().map(|(_, _, outcome)| outcome.clone()).collect()),
+        rules: rules.iter().map(|(name, severity, _)| rule(name, *severity)).collect(),
+        parameters: Parameters::none(0..0),
+        results: Ok(rules.iter().map(|(_, _, outcome)| outcome.clone().map(result)).collect()),
     }
 }
 
-/// A plugin with these rules.
-pub(crate) fn info(plugin: &str, rules: &[(&str, Severity)]) -> PluginInfo {
-    PluginInfo {
-        name: plugin.parse().unwrap(),
-        version: "0.1.0".into(),
-        rules: rules.iter().map(|(name, severity)| rule(name, *severity)).collect(),
-        parameters_schema: "{}".into(),
-    }
+/// A result without remarks.
+pub(crate) fn result(outcome: Outcome) -> RuleResult {
+    RuleResult { outcome, remarks: Vec::new() }
+}
+
+/// A plugin of this name.
+pub(crate) fn info(plugin: &str) -> PluginInfo {
+    PluginInfo { name: plugin.parse().unwrap(), version: "0.1.0".into(), parameters_schema: "{}".into() }
 }
 
 /// A finding about a subject.
@@ -89,6 +91,7 @@ pub(crate) fn finding(subject: Subject) -> Finding {
         evidence: vec![Evidence { label: "bound address".into(), value: "0.0.0.0".into() }],
         remediation: None,
         severity: None,
+        parameter: None,
     }
 }
 

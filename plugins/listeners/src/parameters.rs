@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_service_needs_something_to_be_known_by() {
         let wrong = r#"{"services": [{"name": "x"}, {"name": "y", "executables": ["*"]}, {"name": "", "ports": [0]}]}"#;
-        let problems = PLUGIN.validate_parameters(wrong).unwrap_err();
+        let problems = PLUGIN.configure(wrong).unwrap_err();
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["/services/0/name", "/services/1/executables", "/services/2/name", "/services/2/ports"]);
     }
@@ -82,6 +82,6 @@ mod tests {
     #[test]
     fn services_of_the_policy_go_first() {
         let json = r#"{"services": [{"name": "ours", "executables": ["redis-server"], "even_on_loopback": "low"}]}"#;
-        assert_eq!(PLUGIN.validate_parameters(json), Ok(()));
+        assert!(PLUGIN.configure(json).is_ok());
     }
 }

@@ -19,6 +19,7 @@ impl Finding {
             evidence: Vec::new(),
             remediation: None,
             severity: None,
+            parameter: None,
         })
     }
 
@@ -61,6 +62,13 @@ impl Finding {
     /// Gives it a severity other than the rule's.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.0.severity = Some(severity);
+        self
+    }
+
+    /// Names the parameter that decided, by a JSON Pointer (RFC 6901) such as `/listeners/3/reach`: the report shows its
+    /// line in the policy.
+    pub fn parameter(mut self, pointer: impl Into<String>) -> Self {
+        self.0.parameter = Some(pointer.into());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use crate::page::PageError;
 use crate::parameters::{self, Parameters};
-use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleResult};
+use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleInfo, RuleResult};
 
 /// A plugin: its name, its version and its rules. Made by [`plugin!`](crate::plugin!).
 pub struct Plugin<P: 'static> {
@@ -34,14 +34,14 @@ impl<P: Parameters> Plugin<P> {
         PluginInfo {
             name: self.name.to_owned(),
             version: self.version.to_owned(),
-            rules: self.rules.iter().map(Rule::describe).collect(),
             parameters_schema: parameters::document_schema::<P>().to_string(),
         }
     }
 
-    /// The `validate-parameters` of the contract.
-    pub fn validate_parameters(&self, json: &str) -> Result<(), Vec<Problem>> {
-        parameters::parse::<P>(json).map(drop)
+    /// The `configure` of the contract: the rules are the same with all parameters.
+    pub fn configure(&self, json: &str) -> Result<Vec<RuleInfo>, Vec<Problem>> {
+        parameters::parse::<P>(json)?;
+        Ok(self.rules.iter().map(Rule::describe).collect())
     }
 
     /// The `evaluate` of the contract: an outcome for every rule.
@@ -85,9 +85,9 @@ macro_rules! plugin {
                     PLUGIN.describe()
                 }
 
-                fn validate_parameters(parameters: String) -> Result<(), Vec<$crate::Problem>> {
+                fn configure(parameters: String) -> Result<Vec<$crate::RuleInfo>, Vec<$crate::Problem>> {
                     $crate::install_panic_hook();
-                    PLUGIN.validate_parameters(&parameters)
+                    PLUGIN.configure(&parameters)
                 }
 
                 fn evaluate(facts: $crate::Facts, parameters: String) -> Result<Vec<$crate::RuleResult>, String> {

@@ -4,7 +4,7 @@
 //! interface uses them; importing both with `*` is ambiguous. Import this module instead.
 
 pub use crate::bindings::exports::loopgate::policy::rules::{
-    Outcome, PluginInfo, Problem, RuleResult, Severity, Subject,
+    Outcome, PluginInfo, Problem, Remark, RuleInfo, RuleResult, Severity, Subject,
 };
 pub use crate::bindings::loopgate::policy::types::{
     Area, BackendState, BaseChain, BlockReason, Bypass, Container, Decision, Endpoint, Facts, Firewall,

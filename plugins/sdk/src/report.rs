@@ -1,7 +1,7 @@
 //! What a check reports, and what becomes of its rule.
 
 use crate::bindings::exports::loopgate::policy::rules::Failure;
-use crate::prelude::{Finding, Outcome};
+use crate::prelude::{Finding, Outcome, Remark, RuleResult, Subject};
 
 /// What a check has to say. The outcome of the rule follows from it; a check cannot pass by itself.
 #[derive(Debug, Default)]
@@ -9,6 +9,7 @@ pub struct Report {
     findings: Vec<Finding>,
     unjudged: Vec<String>,
     not_applicable: Option<String>,
+    remarks: Vec<Remark>,
 }
 
 impl Report {
@@ -31,8 +32,20 @@ impl Report {
         self.not_applicable = Some(reason.into());
     }
 
+    /// Says something about a subject that is no violation, such as what approves it; `parameter` is the JSON Pointer of the
+    /// parameter that decided, if one did. It has no influence on the outcome.
+    pub fn remark(&mut self, subject: Subject, message: impl Into<String>, parameter: Option<String>) {
+        self.remarks.push(Remark { subject, message: message.into(), parameter });
+    }
+
+    /// The result of the rule, given the gaps in the areas that it needs.
+    pub(crate) fn result(mut self, rule: &str, gaps: Vec<String>) -> RuleResult {
+        let remarks = std::mem::take(&mut self.remarks);
+        RuleResult { rule: rule.to_owned(), outcome: self.outcome(gaps), remarks }
+    }
+
     /// The outcome, given the gaps in the areas that the rule needs.
-    pub(crate) fn outcome(mut self, gaps: Vec<String>) -> Outcome {
+    fn outcome(mut self, gaps: Vec<String>) -> Outcome {
         self.unjudged.extend(gaps);
         if !self.findings.is_empty() {
             let findings = self.findings.into_iter().map(Finding::into_contract).collect();

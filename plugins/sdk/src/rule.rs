@@ -1,8 +1,7 @@
 //! Rules: a name, a page and a check.
 
-use crate::bindings::exports::loopgate::policy::rules::RuleInfo;
 use crate::page::{PageError, RulePage};
-use crate::prelude::{Facts, Report, RuleResult, Severity};
+use crate::prelude::{Facts, Report, RuleInfo, RuleResult, Severity};
 
 /// One check, with the page that describes it.
 pub struct Rule<P> {
@@ -56,7 +55,7 @@ impl<P> Rule<P> {
             Ok(page) => page.needs.iter().flat_map(|area| facts.gaps_in(area)).map(ToString::to_string).collect(),
             Err(error) => vec![format!("the page of the rule cannot be read: {error}")],
         };
-        RuleResult { rule: self.name.to_owned(), outcome: report.outcome(missing) }
+        report.result(self.name, missing)
     }
 }
 

@@ -6,7 +6,7 @@ pub struct BadName;
 
 impl Behaviour for BadName {
     fn describe() -> PluginInfo {
-        info("\u{1b}[2Jlisteners", &["only"])
+        info("\u{1b}[2Jlisteners")
     }
 }
 

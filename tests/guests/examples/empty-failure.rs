@@ -7,7 +7,7 @@ pub struct EmptyFailure;
 impl Behaviour for EmptyFailure {
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {
         let failure = Failure { findings: vec![], unjudged: vec![] };
-        Ok(vec![RuleResult { rule: "only".to_owned(), outcome: Outcome::Fail(failure) }])
+        Ok(vec![RuleResult { rule: "only".to_owned(), outcome: Outcome::Fail(failure), remarks: vec![] }])
     }
 }
 

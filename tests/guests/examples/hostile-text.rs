@@ -1,6 +1,6 @@
-//! Reports a finding whose texts try to steer a terminal, forge lines and reorder the report.
+//! Reports a finding and a remark whose texts try to steer a terminal, forge lines and reorder the report.
 
-use loopgate_test_guests::{Behaviour, Facts, Failure, Finding, Outcome, RuleResult, Severity, Subject};
+use loopgate_test_guests::{Behaviour, Facts, Failure, Finding, Outcome, Remark, RuleResult, Severity, Subject};
 
 pub struct HostileText;
 
@@ -14,9 +14,13 @@ impl Behaviour for HostileText {
             evidence: vec![(HOSTILE.to_owned(), HOSTILE.to_owned())],
             remediation: Some(HOSTILE.to_owned()),
             severity: Some(Severity::Critical),
+            parameter: Some(HOSTILE.to_owned()),
         };
         let failure = Failure { findings: vec![finding], unjudged: vec![HOSTILE.to_owned()] };
-        Ok(vec![RuleResult { rule: "only".to_owned(), outcome: Outcome::Fail(failure) }])
+        let remark =
+            Remark { subject: Subject::Host, message: HOSTILE.to_owned(), parameter: Some(HOSTILE.to_owned()) };
+        let outcome = Outcome::Fail(failure);
+        Ok(vec![RuleResult { rule: "only".to_owned(), outcome, remarks: vec![remark] }])
     }
 }
 

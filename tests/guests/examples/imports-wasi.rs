@@ -16,23 +16,18 @@ mod bindings {
     });
 }
 
-use bindings::exports::loopgate::policy::rules::{Facts, Guest, PluginInfo, Problem, RuleResult};
+use bindings::exports::loopgate::policy::rules::{Facts, Guest, PluginInfo, Problem, RuleInfo, RuleResult};
 
 pub struct ImportsWasi;
 
 impl Guest for ImportsWasi {
     fn describe() -> PluginInfo {
         let now = bindings::wasi::clocks::wall_clock::now();
-        PluginInfo {
-            name: "clock".into(),
-            version: now.seconds.to_string(),
-            rules: vec![],
-            parameters_schema: "{}".into(),
-        }
+        PluginInfo { name: "clock".into(), version: now.seconds.to_string(), parameters_schema: "{}".into() }
     }
 
-    fn validate_parameters(_parameters: String) -> Result<(), Vec<Problem>> {
-        Ok(())
+    fn configure(_parameters: String) -> Result<Vec<RuleInfo>, Vec<Problem>> {
+        Ok(vec![])
     }
 
     fn evaluate(_facts: Facts, _parameters: String) -> Result<Vec<RuleResult>, String> {

@@ -1,16 +1,16 @@
 //! Passes a rule that needs an area of the facts which no host observes.
 
-use loopgate_test_guests::{Area, Behaviour, PluginInfo, info};
+use loopgate_test_guests::{Area, Behaviour, RuleInfo, rules};
 
 pub struct NeedsMore;
 
 impl Behaviour for NeedsMore {
-    fn describe() -> PluginInfo {
-        let mut info = info("misbehaves", &["only"]);
-        for rule in &mut info.rules {
+    fn rules() -> Vec<RuleInfo> {
+        let mut rules = rules(&["only"]);
+        for rule in &mut rules {
             rule.needs.push(Area::Other("tea-leaves".to_owned()));
         }
-        info
+        rules
     }
 }
 

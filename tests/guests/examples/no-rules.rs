@@ -1,12 +1,12 @@
-//! Describes itself as a plugin without rules.
+//! Has no rules, whatever its parameters.
 
-use loopgate_test_guests::{Behaviour, PluginInfo, info};
+use loopgate_test_guests::{Behaviour, RuleInfo};
 
 pub struct NoRules;
 
 impl Behaviour for NoRules {
-    fn describe() -> PluginInfo {
-        info("misbehaves", &[])
+    fn rules() -> Vec<RuleInfo> {
+        Vec::new()
     }
 }
 

@@ -1,12 +1,12 @@
-//! Describes two rules and answers for one, and for one that it did not describe.
+//! Names two rules and answers for one, and for one that it did not name.
 
-use loopgate_test_guests::{Behaviour, Facts, PluginInfo, RuleResult, info, passed};
+use loopgate_test_guests::{Behaviour, Facts, RuleInfo, RuleResult, passed, rules};
 
 pub struct OmitsARule;
 
 impl Behaviour for OmitsARule {
-    fn describe() -> PluginInfo {
-        info("misbehaves", &["answered", "omitted"])
+    fn rules() -> Vec<RuleInfo> {
+        rules(&["answered", "omitted"])
     }
 
     fn evaluate(_facts: Facts) -> Result<Vec<RuleResult>, String> {

@@ -14,7 +14,7 @@ pub mod bindings {
 }
 
 pub use bindings::exports::loopgate::policy::rules::{
-    Failure, Finding, Guest, Outcome, PluginInfo, Problem, RuleInfo, RuleResult, Severity, Subject,
+    Failure, Finding, Guest, Outcome, PluginInfo, Problem, Remark, RuleInfo, RuleResult, Severity, Subject,
 };
 pub use bindings::loopgate::policy::log;
 pub use bindings::loopgate::policy::types::{Area, Facts};
@@ -23,7 +23,12 @@ pub use bindings::loopgate::policy::types::{Area, Facts};
 pub trait Behaviour {
     /// See `describe` in the contract.
     fn describe() -> PluginInfo {
-        info("misbehaves", &["only"])
+        info("misbehaves")
+    }
+
+    /// See `configure` in the contract.
+    fn rules() -> Vec<RuleInfo> {
+        rules(&["only"])
     }
 
     /// See `evaluate` in the contract.
@@ -44,8 +49,8 @@ macro_rules! plugin {
                 <$behaviour as $crate::Behaviour>::describe()
             }
 
-            fn validate_parameters(_parameters: String) -> Result<(), Vec<$crate::Problem>> {
-                Ok(())
+            fn configure(_parameters: String) -> Result<Vec<$crate::RuleInfo>, Vec<$crate::Problem>> {
+                Ok(<$behaviour as $crate::Behaviour>::rules())
             }
 
             fn evaluate(facts: $crate::Facts, _parameters: String) -> Result<Vec<$crate::RuleResult>, String> {
@@ -59,14 +64,14 @@ macro_rules! plugin {
     };
 }
 
-/// A description with these rules.
-pub fn info(name: &str, rules: &[&str]) -> PluginInfo {
-    PluginInfo {
-        name: name.to_owned(),
-        version: "0.0.0".to_owned(),
-        rules: rules.iter().map(|name| rule(name)).collect(),
-        parameters_schema: "{}".to_owned(),
-    }
+/// A description.
+pub fn info(name: &str) -> PluginInfo {
+    PluginInfo { name: name.to_owned(), version: "0.0.0".to_owned(), parameters_schema: "{}".to_owned() }
+}
+
+/// Rules of these names.
+pub fn rules(names: &[&str]) -> Vec<RuleInfo> {
+    names.iter().map(|name| rule(name)).collect()
 }
 
 fn rule(name: &str) -> RuleInfo {
@@ -84,7 +89,7 @@ fn rule(name: &str) -> RuleInfo {
 
 /// A rule that passed.
 pub fn passed(rule: &str) -> RuleResult {
-    RuleResult { rule: rule.to_owned(), outcome: Outcome::Pass }
+    RuleResult { rule: rule.to_owned(), outcome: Outcome::Pass, remarks: vec![] }
 }
 
 /// A rule that failed with one finding about the machine.
@@ -95,6 +100,8 @@ pub fn failed(rule: &str, message: &str) -> RuleResult {
         evidence: vec![],
         remediation: None,
         severity: None,
+        parameter: None,
     };
-    RuleResult { rule: rule.to_owned(), outcome: Outcome::Fail(Failure { findings: vec![finding], unjudged: vec![] }) }
+    let failure = Failure { findings: vec![finding], unjudged: vec![] };
+    RuleResult { rule: rule.to_owned(), outcome: Outcome::Fail(failure), remarks: vec![] }
 }

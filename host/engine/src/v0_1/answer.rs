@@ -7,16 +7,20 @@ use loopgate_facts::{Area, Untrusted};
 
 use super::bindings::exports::loopgate::policy::rules as wit;
 use super::bindings::loopgate::policy::types::Area as WitArea;
-use crate::{Evidence, Finding, Name, Outcome, PluginInfo, Problem, RuleInfo, Severity, Subject};
+use crate::{Evidence, Finding, Name, Outcome, PluginInfo, Problem, Remark, RuleInfo, RuleResult, Severity, Subject};
 
 /// Converts a description; the error says what in it cannot be used.
 pub(crate) fn plugin_info(info: wit::PluginInfo) -> Result<PluginInfo, Untrusted> {
     Ok(PluginInfo {
         name: name("the plugin", &info.name)?,
         version: info.version.into(),
-        rules: info.rules.into_iter().map(rule_info).collect::<Result<_, _>>()?,
         parameters_schema: info.parameters_schema.into(),
     })
+}
+
+/// Converts the rules that a plugin names; the error says what in them cannot be used.
+pub(crate) fn rules(rules: Vec<wit::RuleInfo>) -> Result<Vec<RuleInfo>, Untrusted> {
+    rules.into_iter().map(rule_info).collect()
 }
 
 fn rule_info(info: wit::RuleInfo) -> Result<RuleInfo, Untrusted> {
@@ -71,26 +75,36 @@ pub(crate) fn problems(problems: Vec<wit::Problem>) -> Vec<Problem> {
     problems.into_iter().map(convert).collect()
 }
 
-/// The outcomes of an answer, by rule.
-pub(crate) struct Results(BTreeMap<String, Option<Outcome>>);
+/// The results of an answer, by rule.
+pub(crate) struct Results(BTreeMap<String, Option<RuleResult>>);
 
 impl Results {
-    /// Takes the outcome of a rule: `None` where there is none or more than one.
-    pub(crate) fn take(&mut self, rule: &str) -> Option<Outcome> {
+    /// Takes the result of a rule: `None` where there is none or more than one.
+    pub(crate) fn take(&mut self, rule: &str) -> Option<RuleResult> {
         self.0.remove(rule).flatten()
     }
 }
 
 /// Converts the results of an evaluation.
 pub(crate) fn results(results: Vec<wit::RuleResult>) -> Results {
-    let mut outcomes = BTreeMap::new();
+    let mut by_rule = BTreeMap::new();
     for result in results {
-        match outcomes.entry(result.rule) {
-            Entry::Vacant(entry) => _ = entry.insert(Some(outcome(result.outcome))),
+        let converted = RuleResult { outcome: outcome(result.outcome), remarks: remarks(result.remarks) };
+        match by_rule.entry(result.rule) {
+            Entry::Vacant(entry) => _ = entry.insert(Some(converted)),
             Entry::Occupied(mut entry) => _ = entry.insert(None),
         }
     }
-    Results(outcomes)
+    Results(by_rule)
+}
+
+fn remarks(remarks: Vec<wit::Remark>) -> Vec<Remark> {
+    let convert = |remark: wit::Remark| Remark {
+        subject: subject(remark.subject),
+        message: remark.message.into(),
+        parameter: remark.parameter.map(Untrusted::from),
+    };
+    remarks.into_iter().map(convert).collect()
 }
 
 fn outcome(outcome: wit::Outcome) -> Outcome {
@@ -121,6 +135,7 @@ fn finding(finding: wit::Finding) -> Finding {
         evidence: finding.evidence.into_iter().map(evidence).collect(),
         remediation: finding.remediation.map(Untrusted::from),
         severity: finding.severity.map(severity),
+        parameter: finding.parameter.map(Untrusted::from),
     }
 }
 

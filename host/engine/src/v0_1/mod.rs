@@ -3,7 +3,7 @@
 mod answer;
 mod record;
 
-pub(crate) use answer::{plugin_info, problems, results};
+pub(crate) use answer::{plugin_info, problems, results, rules};
 pub use record::PreparedFacts;
 
 /// What wasmtime generates from `wit/`.

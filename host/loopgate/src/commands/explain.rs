@@ -2,7 +2,7 @@
 
 use std::io;
 
-use loopgate_engine::{PluginInfo, RuleInfo};
+use loopgate_engine::RuleInfo;
 use loopgate_facts::Untrusted;
 
 use crate::cli::Explain;
@@ -14,14 +14,10 @@ use crate::policy::{Policy, RuleId, RuleSetting};
 
 pub(super) fn run(arguments: &Explain) -> Result<(), Error> {
     let (_, court) = super::court(&arguments.policy)?;
-    let rules: Vec<(RuleId, &RuleInfo)> = court.plugins().flat_map(rules).collect();
+    let rules: Vec<(RuleId, &RuleInfo)> = court.rules().collect();
     let (id, rule) = find(&rules, &arguments.rule)?;
     let output = Output::new(None);
     output.write(&Document::text(|out| render(&mut Page::new(out, output.width()), &court.policy, id, rule)))
-}
-
-fn rules(plugin: &PluginInfo) -> impl Iterator<Item = (RuleId, &RuleInfo)> {
-    plugin.rules.iter().map(|rule| (RuleId::new(&plugin.name, &rule.name), rule))
 }
 
 /// The rule of that id, or the only one whose name within its plugin it is.

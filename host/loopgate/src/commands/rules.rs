@@ -2,7 +2,7 @@
 
 use std::io;
 
-use loopgate_engine::{PluginInfo, RuleInfo};
+use loopgate_engine::RuleInfo;
 
 use crate::cli::Rules;
 use crate::error::Error;
@@ -18,13 +18,9 @@ pub(super) fn run(arguments: &Rules) -> Result<(), Error> {
 }
 
 fn render(court: &Court, page: &mut Page<'_>) -> io::Result<()> {
-    let rules: Vec<(RuleId, &RuleInfo)> = court.plugins().flat_map(rules).collect();
+    let rules: Vec<(RuleId, &RuleInfo)> = court.rules().collect();
     let longest = rules.iter().map(|(id, _)| id.to_string().len()).max().unwrap_or_default();
     rules.iter().try_for_each(|(id, info)| line(page, &court.policy, id, info, longest + 2))
-}
-
-fn rules(plugin: &PluginInfo) -> impl Iterator<Item = (RuleId, &RuleInfo)> {
-    plugin.rules.iter().map(|rule| (RuleId::new(&plugin.name, &rule.name), rule))
 }
 
 fn line(page: &mut Page<'_>, policy: &Policy, id: &RuleId, info: &RuleInfo, column: usize) -> io::Result<()> {

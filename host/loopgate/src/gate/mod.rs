@@ -6,13 +6,13 @@
 mod outcome;
 mod verdict;
 
-use loopgate_engine::{Failure, Finding, Outcome, PluginInfo, RuleInfo, Severity};
+use loopgate_engine::{Failure, Finding, Outcome, PluginInfo, Remark, RuleInfo, RuleResult, Severity};
 use loopgate_facts::Facts;
 
 pub(crate) use outcome::{Settled, gap_reason};
 pub(crate) use verdict::{Tally, Verdict};
 
-use crate::policy::{Policy, RuleId, RuleSetting};
+use crate::policy::{Parameters, Policy, RuleId, RuleSetting};
 
 /// What a plugin answered.
 #[derive(Clone, Debug)]
@@ -23,13 +23,25 @@ pub(crate) struct Answer {
     pub(crate) sha256: String,
     /// Its file as the policy names it, `None` for a built-in one.
     pub(crate) file: Option<String>,
-    /// An outcome for each of its rules, in order, or why there are none.
-    pub(crate) outcomes: Result<Vec<Option<Outcome>>, Failure>,
+    /// Its rules.
+    pub(crate) rules: Vec<RuleInfo>,
+    /// The parameters that it judged by.
+    pub(crate) parameters: Parameters,
+    /// A result for each of its rules, in order, or why there are none.
+    pub(crate) results: Result<Vec<Option<RuleResult>>, Failure>,
 }
 
 impl Answer {
     fn outcome(&self, position: usize) -> Result<Option<&Outcome>, &Failure> {
-        self.outcomes.as_ref().map(|outcomes| outcomes.get(position).and_then(Option::as_ref))
+        self.results.as_ref().map(|_| self.result(position).map(|result| &result.outcome))
+    }
+
+    fn remarks(&self, position: usize) -> &[Remark] {
+        self.result(position).map(|result| result.remarks.as_slice()).unwrap_or_default()
+    }
+
+    fn result(&self, position: usize) -> Option<&RuleResult> {
+        self.results.as_ref().ok()?.get(position)?.as_ref()
     }
 }
 
@@ -44,6 +56,8 @@ pub(crate) struct JudgedRule {
     pub(crate) severity: Severity,
     /// What became of it. The findings are in [`Judgement::findings`].
     pub(crate) outcome: Settled,
+    /// What else its plugin says of single subjects.
+    pub(crate) remarks: Vec<Remark>,
 }
 
 impl JudgedRule {
@@ -87,9 +101,9 @@ fn judged_rules(policy: &Policy, facts: &Facts, answer: &Answer) -> Vec<JudgedRu
         let id = RuleId::new(&answer.plugin.name, &info.name);
         let severity = setting_severity(policy, &id).unwrap_or(info.severity);
         let outcome = outcome::settle(info, answer.outcome(position), facts);
-        JudgedRule { id, info: info.clone(), severity, outcome }
+        JudgedRule { id, info: info.clone(), severity, outcome, remarks: answer.remarks(position).to_vec() }
     };
-    answer.plugin.rules.iter().enumerate().map(judged).collect()
+    answer.rules.iter().enumerate().map(judged).collect()
 }
 
 fn setting_severity(policy: &Policy, id: &RuleId) -> Option<Severity> {
@@ -164,7 +178,7 @@ mod tests {
     #[test]
     fn a_failed_plugin_leaves_its_rules_unknown_and_the_others_alone() {
         let mut failed = sample::answer("demo", &[("rule", Severity::High, None)]);
-        failed.outcomes = Err(Failure::StackOverflow);
+        failed.results = Err(Failure::StackOverflow);
         let other = sample::answer("other", &[("rule", Severity::High, Some(Outcome::Pass))]);
         let judgement = judge(&sample::policy(), &sample::facts(), &[failed, other]);
         assert_eq!(judgement.verdict, Verdict::Incomplete);

@@ -1,6 +1,6 @@
 //! Holds a draft against the plugins it names: their names, their rules, what they say of their parameters.
 
-use loopgate_engine::{PluginInfo, Problem};
+use loopgate_engine::{Name, Problem, RuleInfo};
 
 use super::diagnostic::{Diagnostic, Problems};
 use super::draft::{Draft, Origin, PluginEntry, RuleEntry};
@@ -10,14 +10,21 @@ use super::{Policy, RuleId, Source};
 /// What became of loading one plugin of the draft.
 #[derive(Debug)]
 pub(crate) enum Loading {
-    /// It is loaded.
-    Loaded {
-        /// What it says of itself.
-        info: PluginInfo,
-        /// What it says of its parameters; empty if it accepts them.
+    /// It is loaded and accepts its parameters.
+    Configured {
+        /// What it calls itself.
+        name: Name,
+        /// The rules that it has.
+        rules: Vec<RuleInfo>,
+    },
+    /// It is loaded and refuses its parameters, so that its rules are not known.
+    Refused {
+        /// What it calls itself.
+        name: Name,
+        /// What it says of its parameters.
         complaints: Vec<Problem>,
     },
-    /// It is not, and this is why.
+    /// It is not loaded, and this is why.
     Failed(LoadFailure),
 }
 
@@ -57,18 +64,19 @@ pub(crate) fn bind(
 
 fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
     match loading {
-        Loading::Loaded { info, complaints } => {
-            problems.extend(name_problem(entry, info));
+        Loading::Configured { name, .. } => problems.extend(name_problem(entry, name)),
+        Loading::Refused { name, complaints } => {
+            problems.extend(name_problem(entry, name));
             problems.extend(complaints.iter().map(|complaint| complaint_problem(entry, complaint)));
         }
         Loading::Failed(failure) => problems.extend(load_problem(entry, failure)),
     }
 }
 
-fn name_problem(entry: &PluginEntry, info: &PluginInfo) -> Option<Diagnostic> {
-    (info.name != entry.name).then(|| {
-        Diagnostic::new(format!("the plugin calls itself `{}`", info.name), entry.span.clone())
-            .label(format!("write `[plugins.{}]`", info.name))
+fn name_problem(entry: &PluginEntry, name: &Name) -> Option<Diagnostic> {
+    (*name != entry.name).then(|| {
+        Diagnostic::new(format!("the plugin calls itself `{name}`"), entry.span.clone())
+            .label(format!("write `[plugins.{name}]`"))
             .help("rules are named after their plugin, so both names must agree")
     })
 }
@@ -133,17 +141,17 @@ fn no_such_rule(entry: &RuleEntry, draft: &Draft) -> String {
 }
 
 fn known_rules(loadings: &[Loading]) -> Vec<RuleId> {
-    let infos = loadings.iter().filter_map(|loading| match loading {
-        Loading::Loaded { info, .. } => Some(info),
-        Loading::Failed(_) => None,
+    let plugins = loadings.iter().filter_map(|loading| match loading {
+        Loading::Configured { name, rules } => Some((name, rules)),
+        Loading::Refused { .. } | Loading::Failed(_) => None,
     });
-    infos.flat_map(|info| info.rules.iter().map(|rule| RuleId::new(&info.name, &rule.name))).collect()
+    plugins.flat_map(|(name, rules)| rules.iter().map(|rule| RuleId::new(name, &rule.name))).collect()
 }
 
-/// Whether the rule may well exist: its plugin could not be loaded or its name is mistyped, which is reported by
-/// itself.
+/// Whether the rule may well exist: its plugin could not be loaded or configured, or its name is mistyped, which is
+/// reported by itself.
 fn is_in_doubt(id: &RuleId, draft: &Draft, loadings: &[Loading]) -> bool {
     let plugins = draft.plugins.iter().zip(loadings);
-    let mut failed = plugins.filter(|(_, loading)| matches!(loading, Loading::Failed(_)));
-    failed.any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
+    let mut doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
+    doubtful.any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
 }

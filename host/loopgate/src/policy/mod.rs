@@ -12,10 +12,15 @@ mod parameters;
 mod reader;
 mod repair;
 
+pub(crate) use parameters::Parameters;
+
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
 use loopgate_engine::{Name, Severity};
+use loopgate_facts::Untrusted;
 
 /// The largest policy file that is read, in bytes.
 pub(crate) const MAX_POLICY_BYTES: u64 = 1 << 20;
@@ -42,9 +47,35 @@ impl Source {
         Self { label: label.into(), text: text.into() }
     }
 
+    /// The line that a byte is on.
+    pub(crate) fn line(&self, at: usize) -> PolicyLine {
+        let before = self.text.bytes().take(at);
+        PolicyLine { file: self.name().to_owned(), line: before.filter(|byte| *byte == b'\n').count() + 1 }
+    }
+
+    /// The name of the file without its folder, which is another one on every machine.
+    fn name(&self) -> &str {
+        Path::new(&self.label).file_name().and_then(OsStr::to_str).unwrap_or(&self.label)
+    }
+
     /// Whether the text is that of the policy in the binary, wherever it was read from.
     pub(crate) fn is_default(&self) -> bool {
         self.text == DEFAULT
+    }
+}
+
+/// A line of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PolicyLine {
+    /// The name of the file, without its folder.
+    pub(crate) file: String,
+    /// The line, from 1.
+    pub(crate) line: usize,
+}
+
+impl fmt::Display for PolicyLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", Untrusted::from(self.file.as_str()).escaped(), self.line)
     }
 }
 

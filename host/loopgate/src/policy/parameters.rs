@@ -35,6 +35,11 @@ impl Parameters {
         &self.json
     }
 
+    /// Where in the policy a JSON Pointer leads, if it leads to something.
+    pub(crate) fn exact_span(&self, pointer: &str) -> Option<Range<usize>> {
+        self.spans.get(pointer).cloned()
+    }
+
     /// Where in the policy a JSON Pointer leads, or the nearest thing around it that is there.
     pub(crate) fn span(&self, pointer: &str) -> Range<usize> {
         let mut pointer = pointer;

@@ -24,7 +24,8 @@ fn loaded(entry: &draft::PluginEntry) -> Loading {
         return Loading::Failed(LoadFailure::NoOrigin);
     }
     let rules = [("wildcard-bind", Severity::High), ("outside-bind", Severity::Medium)];
-    Loading::Loaded { info: sample::info(entry.name.as_str(), &rules), complaints: Vec::new() }
+    let rules = rules.map(|(name, severity)| sample::rule(name, severity)).to_vec();
+    Loading::Configured { name: entry.name.clone(), rules }
 }
 
 fn complaint(text: &str) -> String {
@@ -292,7 +293,7 @@ fn a_plugin_file_is_held_to_its_pin_and_its_name() {
 
     loopgate: 1 problem in policy.toml; nothing was judged
     "#);
-    let named = |_: &draft::PluginEntry| Loading::Loaded { info: sample::info("other", &[]), complaints: Vec::new() };
+    let named = |_: &draft::PluginEntry| Loading::Configured { name: "other".parse().unwrap(), rules: Vec::new() };
     assert_snapshot!(plain(&load_with(&text, named).unwrap_err()), @r"
     error: the plugin calls itself `other`
      --> policy.toml:2:10
@@ -327,7 +328,7 @@ fn what_a_plugin_says_of_its_parameters_lands_on_the_line() {
     let refuses = |entry: &draft::PluginEntry| {
         let problem = |path: &str, message: &str| Problem { path: path.into(), message: message.into() };
         let complaints = vec![problem("/allow/1/port", "a port is at most 65535"), problem("", "`deny` is missing")];
-        Loading::Loaded { info: sample::info(entry.name.as_str(), &[]), complaints }
+        Loading::Refused { name: entry.name.clone(), complaints }
     };
     assert_snapshot!(plain(&load_with(text, refuses).unwrap_err()), @r"
     error: the plugin `listeners` refuses its parameters

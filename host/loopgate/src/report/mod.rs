@@ -4,16 +4,18 @@
 
 mod fingerprint;
 pub(crate) mod json;
+mod places;
 pub(crate) mod text;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use loopgate_engine::{Evidence, Finding as Reported, Severity, Subject, sha256};
+use loopgate_engine::{Evidence, Finding as Reported, Remark as Said, Severity, Subject, sha256};
 use loopgate_facts::{Facts, Gap, Host, Listener, Untrusted};
 
+use self::places::Places;
 use crate::gate::{Answer, JudgedRule, Judgement, Settled, Tally, Verdict, gap_reason};
-use crate::policy::{OnUnknown, Policy, RuleId, Source};
+use crate::policy::{OnUnknown, Policy, PolicyLine, RuleId, Source};
 
 /// A compliance report.
 #[derive(Clone, Debug)]
@@ -81,6 +83,19 @@ pub(crate) struct Rule {
     pub(crate) references: Vec<Untrusted>,
     /// What became of it.
     pub(crate) outcome: Outcome,
+    /// What else there is to know of single subjects, by subject.
+    pub(crate) remarks: Vec<Remark>,
+}
+
+/// Something to know about a subject that is no violation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Remark {
+    /// What it is about.
+    pub(crate) subject: Subject,
+    /// What there is to know.
+    pub(crate) message: Untrusted,
+    /// The line of the policy that decided.
+    pub(crate) policy: Option<PolicyLine>,
 }
 
 /// What became of a rule.
@@ -118,6 +133,8 @@ pub(crate) struct Finding {
     pub(crate) evidence: Vec<Evidence>,
     /// How to mend it.
     pub(crate) remediation: Untrusted,
+    /// The line of the policy that decided, where its plugin says so.
+    pub(crate) policy: Option<PolicyLine>,
     /// What recognises it in another report; see [`fingerprint`].
     pub(crate) fingerprint: String,
 }
@@ -136,6 +153,7 @@ pub(crate) struct GapEffect {
 impl Report {
     /// Puts together what the gate decided and what it decided about.
     pub(crate) fn new(source: &Source, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
+        let places = Places::new(source, answers);
         Self {
             verdict: gate.verdict,
             fail_on: policy.fail_on,
@@ -143,9 +161,9 @@ impl Report {
             host: facts.host.clone(),
             policy: PolicySummary::new(source),
             plugins: answers.iter().map(PluginSummary::new).collect(),
-            findings: findings(facts, &gate),
+            findings: findings(facts, &gate, &places),
             gaps: facts.gaps.iter().map(|gap| GapEffect::new(gap, &gate.rules)).collect(),
-            rules: gate.rules.iter().map(Rule::new).collect(),
+            rules: gate.rules.iter().map(|rule| Rule::new(rule, &places)).collect(),
             tally: gate.tally,
             off: gate.off,
         }
@@ -166,20 +184,30 @@ impl PluginSummary {
             version: answer.plugin.version.clone(),
             sha256: answer.sha256.clone(),
             file: answer.file.clone(),
-            failure: answer.outcomes.as_ref().err().map(ToString::to_string),
+            failure: answer.results.as_ref().err().map(ToString::to_string),
         }
     }
 }
 
 impl Rule {
-    fn new(rule: &JudgedRule) -> Self {
+    fn new(rule: &JudgedRule, places: &Places<'_>) -> Self {
+        let mut remarks: Vec<Remark> = rule.remarks.iter().map(|said| Remark::new(&rule.id, said, places)).collect();
+        remarks.sort();
         Self {
             id: rule.id.clone(),
             title: rule.info.title.clone(),
             severity: rule.severity,
             references: rule.info.references.clone(),
             outcome: Outcome::new(&rule.outcome),
+            remarks,
         }
+    }
+}
+
+impl Remark {
+    fn new(rule: &RuleId, said: &Said, places: &Places<'_>) -> Self {
+        let policy = places.find(&rule.plugin, said.parameter.as_ref());
+        Self { subject: said.subject.clone(), message: said.message.clone(), policy }
     }
 }
 
@@ -213,12 +241,13 @@ impl GapEffect {
     }
 }
 
-fn findings(facts: &Facts, gate: &Judgement) -> Vec<Finding> {
+fn findings(facts: &Facts, gate: &Judgement, places: &Places<'_>) -> Vec<Finding> {
     let listeners: BTreeMap<&str, &Listener> =
         facts.listeners.iter().map(|listener| (listener.id.text().as_str(), listener)).collect();
     let complete = |(position, severity, reported): &(usize, Severity, Reported)| {
         let rule = gate.rules.get(*position)?;
-        Some(Finding::new(rule, *severity, reported, &listeners))
+        let policy = places.find(&rule.id.plugin, reported.parameter.as_ref());
+        Some(Finding { policy, ..Finding::new(rule, *severity, reported, &listeners) })
     };
     let mut findings: Vec<Finding> = gate.findings.iter().filter_map(complete).collect();
     findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
@@ -240,6 +269,7 @@ impl Finding {
             message: reported.message.clone(),
             evidence: reported.evidence.clone(),
             remediation: reported.remediation.clone().unwrap_or_else(|| rule.info.remediation.clone()),
+            policy: None,
             fingerprint: String::new(),
         }
     }

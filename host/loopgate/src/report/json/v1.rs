@@ -103,6 +103,13 @@ struct Finding<'r> {
     message: &'r Untrusted,
     evidence: Vec<Evidence<'r>>,
     remediation: &'r Untrusted,
+    policy: Option<PolicyLine<'r>>,
+}
+
+#[derive(Serialize)]
+struct PolicyLine<'r> {
+    file: &'r str,
+    line: usize,
 }
 
 #[derive(Serialize)]
@@ -146,6 +153,14 @@ struct Rule<'r> {
     outcome: &'static str,
     findings: usize,
     reasons: Vec<&'r Untrusted>,
+    remarks: Vec<Remark<'r>>,
+}
+
+#[derive(Serialize)]
+struct Remark<'r> {
+    subject: Subject<'r>,
+    message: &'r Untrusted,
+    policy: Option<PolicyLine<'r>>,
 }
 
 #[derive(Serialize)]
@@ -226,18 +241,27 @@ fn tally(report: &report::Report) -> Tally {
 }
 
 fn finding(finding: &report::Finding, fail_on: Severity) -> Finding<'_> {
-    let (kind, name) = fingerprint::subject(&finding.subject);
     Finding {
         fingerprint: &finding.fingerprint,
         rule: finding.rule.to_string(),
         severity: finding.severity,
         fails: finding.severity >= fail_on,
-        subject: Subject { kind, name },
+        subject: subject(&finding.subject),
         listener: finding.listener.as_ref().map(listener),
         message: &finding.message,
         evidence: finding.evidence.iter().map(|item| Evidence { label: &item.label, value: &item.value }).collect(),
         remediation: &finding.remediation,
+        policy: finding.policy.as_ref().map(policy_line),
     }
+}
+
+fn subject(subject: &loopgate_engine::Subject) -> Subject<'_> {
+    let (kind, name) = fingerprint::subject(subject);
+    Subject { kind, name }
+}
+
+fn policy_line(line: &crate::policy::PolicyLine) -> PolicyLine<'_> {
+    PolicyLine { file: &line.file, line: line.line }
 }
 
 fn listener(listener: &loopgate_facts::Listener) -> Listener<'_> {
@@ -277,6 +301,15 @@ fn rule(rule: &report::Rule) -> Rule<'_> {
         outcome: rule.outcome.as_str(),
         findings,
         reasons,
+        remarks: rule.remarks.iter().map(remark).collect(),
+    }
+}
+
+fn remark(remark: &report::Remark) -> Remark<'_> {
+    Remark {
+        subject: subject(&remark.subject),
+        message: &remark.message,
+        policy: remark.policy.as_ref().map(policy_line),
     }
 }
 

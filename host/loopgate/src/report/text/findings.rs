@@ -92,7 +92,8 @@ fn heading(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     page.line(format!("{}  {}", styled(BOLD, &name), cut(&owners, room)))
 }
 
-fn subject(subject: &Subject) -> String {
+/// A subject, as its findings and remarks are headed.
+pub(super) fn subject(subject: &Subject) -> String {
     match subject {
         Subject::Listener(id) | Subject::Other(id) => shown(id),
         Subject::Interface(name) => format!("interface {}", shown(name)),
@@ -130,6 +131,9 @@ fn render_one(page: &mut Page<'_>, finding: &Finding, detail: Detail) -> io::Res
     page.labelled(&severity, severity_style(finding.severity), COLUMN, &shown(&finding.message))?;
     page.line(format!("{:COLUMN$}{}", "", styled(DIM, &finding.rule)))?;
     evidence(page, finding, detail)?;
+    if let Some(line) = &finding.policy {
+        page.labelled(&field("policy"), DIM, VALUE_COLUMN, &line.to_string())?;
+    }
     if detail == Detail::Verbose {
         page.labelled(&field("fingerprint"), DIM, VALUE_COLUMN, &finding.fingerprint)?;
     }

@@ -4,9 +4,15 @@ use std::io;
 
 use loopgate_facts::Untrusted;
 
+use textwrap::core::display_width;
+
 use super::Detail;
+use super::findings::subject;
 use crate::page::{DIM, DOUBT, GOOD, Page, counted, cut, shown};
-use crate::report::{GapEffect, Outcome, Report, Rule};
+use crate::report::{GapEffect, Outcome, Remark, Report, Rule};
+
+/// Longer names of subjects do not push the remarks of others aside.
+const WIDEST_SUBJECT: usize = 36;
 
 pub(super) fn render(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()> {
     let column = id_column(report);
@@ -15,6 +21,7 @@ pub(super) fn render(page: &mut Page<'_>, report: &Report, detail: Detail) -> io
     if detail == Detail::Quiet {
         return Ok(());
     }
+    remarks(page, report)?;
     passed(page, report, column, detail)?;
     not_applicable(page, report, column)?;
     off(page, report)
@@ -94,6 +101,23 @@ fn gap(page: &mut Page<'_>, effect: &GapEffect) -> io::Result<()> {
     }
     let ids: Vec<String> = effect.affects.iter().map(ToString::to_string).collect();
     page.paragraph(6, &format!("needed by: {}", ids.join(", ")))
+}
+
+/// What plugins say of single subjects that is no violation, by rule.
+fn remarks(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+    for rule in report.rules.iter().filter(|rule| !rule.remarks.is_empty()) {
+        page.heading(&shown(&rule.title))?;
+        let longest = rule.remarks.iter().map(|remark| display_width(&subject(&remark.subject))).max();
+        let column = longest.unwrap_or_default().min(WIDEST_SUBJECT) + 4;
+        rule.remarks.iter().try_for_each(|entry| remark(page, entry, column))?;
+    }
+    Ok(())
+}
+
+fn remark(page: &mut Page<'_>, remark: &Remark, column: usize) -> io::Result<()> {
+    let place = remark.policy.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
+    let message = format!("{}{place}", shown(&remark.message));
+    page.labelled(&format!("  {}", subject(&remark.subject)), GOOD, column, &message)
 }
 
 /// One line a rule; only `--verbose` wraps what is longer.

@@ -1,7 +1,7 @@
 //! What people see.
 
 use insta::assert_snapshot;
-use loopgate_engine::{Evidence, Failure, Finding, Outcome, Subject};
+use loopgate_engine::{Evidence, Failure, Finding, Outcome, Remark, Subject};
 use loopgate_facts::{Area, Facts, Gap, is_unsafe_to_print};
 
 use super::*;
@@ -130,7 +130,7 @@ fn gaps_and_failed_plugins_are_named_with_what_they_leave_unknown() {
     });
     let mut answers = passing();
     answers.push(Answer {
-        outcomes: Err(Failure::OutOfFuel { limit: 1000 }),
+        results: Err(Failure::OutOfFuel { limit: 1000 }),
         ..sample::answer("own", &[("fine", Severity::Low, None)])
     });
     assert_snapshot!(plain(&sample::report(&sample::policy(), &facts, &answers), Detail::Normal, 80), @r"
@@ -231,6 +231,7 @@ fn hostile_text_comes_through_no_renderer() {
         evidence: vec![Evidence { label: EVIL.into(), value: EVIL.into() }],
         remediation: Some(EVIL.into()),
         severity: None,
+        parameter: Some(EVIL.into()),
     };
     let other = Finding { subject: Subject::Other(EVIL.into()), ..evil.clone() };
     let fail = Outcome::Fail { findings: vec![evil, other], unjudged: vec![EVIL.into()] };
@@ -243,7 +244,9 @@ fn hostile_text_comes_through_no_renderer() {
     let mut answer = sample::answer("demo", &rules);
     answer.plugin.version = EVIL.into();
     answer.file = Some(EVIL.to_owned());
-    answer.plugin.rules.iter_mut().for_each(|rule| rule.title = EVIL.into());
+    answer.rules.iter_mut().for_each(|rule| rule.title = EVIL.into());
+    let remark = Remark { subject: Subject::Other(EVIL.into()), message: EVIL.into(), parameter: Some(EVIL.into()) };
+    answer.results.iter_mut().flatten().flatten().for_each(|result| result.remarks.push(remark.clone()));
     let report = sample::report(&sample::policy(), &facts, &[answer]);
     let mut shown = plain(&report, Detail::Verbose, 80);
     let mut json = Vec::new();
