@@ -56,7 +56,6 @@ mod finding;
 mod listener;
 mod log;
 mod page;
-mod parameters;
 mod plugin;
 pub mod prelude;
 mod reach;
@@ -67,8 +66,8 @@ mod severity;
 #[doc(hidden)]
 pub use log::install_panic_hook;
 pub use log::{debug, error};
+pub use loopgate_parameters::{Date, OneOrMany, Parameter, Place, Words};
 pub use page::{Example, Expected, PageError, RulePage};
-pub use parameters::{Parameter, Place};
 pub use plugin::Plugin;
 pub use prelude::*;
 pub use reach::describe_sources;

@@ -1,7 +1,8 @@
 //! The driver: from rules to the functions of the contract.
 
+use loopgate_parameters::{Parameters, document_schema, parse};
+
 use crate::page::PageError;
-use crate::parameters::{self, Parameters};
 use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleInfo, RuleResult};
 
 /// A plugin: its name, its version and its rules. Made by [`plugin!`](crate::plugin!).
@@ -34,24 +35,29 @@ impl<P: Parameters> Plugin<P> {
         PluginInfo {
             name: self.name.to_owned(),
             version: self.version.to_owned(),
-            parameters_schema: parameters::document_schema::<P>().to_string(),
+            parameters_schema: document_schema::<P>().to_string(),
         }
     }
 
     /// The `configure` of the contract: the rules are the same with all parameters.
     pub fn configure(&self, json: &str) -> Result<Vec<RuleInfo>, Vec<Problem>> {
-        parameters::parse::<P>(json)?;
+        parse::<P>(json).map_err(in_contract)?;
         Ok(self.rules.iter().map(Rule::describe).collect())
     }
 
     /// The `evaluate` of the contract: an outcome for every rule.
     pub fn evaluate(&self, facts: &Facts, json: &str) -> Result<Vec<RuleResult>, String> {
-        let parameters = parameters::parse::<P>(json).map_err(|problems| summary(&problems))?;
+        let parameters = parse::<P>(json).map_err(|problems| summary(&problems))?;
         Ok(self.rules.iter().map(|rule| rule.evaluate(facts, &parameters)).collect())
     }
 }
 
-fn summary(problems: &[Problem]) -> String {
+/// The problems as the contract has them.
+fn in_contract(problems: Vec<loopgate_parameters::Problem>) -> Vec<Problem> {
+    problems.into_iter().map(|problem| Problem { path: problem.path, message: problem.message }).collect()
+}
+
+fn summary(problems: &[loopgate_parameters::Problem]) -> String {
     let problems: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}", problem.path, problem.message)).collect();
     format!("the parameters are wrong: {}", problems.join("; "))
 }

@@ -15,7 +15,7 @@ pub use crate::bindings::loopgate::policy::types::{
     SpoofedEnd, SpoofedLoopback, Sysctl, UnusedPort,
 };
 pub use crate::finding::Finding;
-pub use crate::parameters::{NoParameters, Parameters, Reader};
 pub use crate::reach::Exposure;
 pub use crate::report::Report;
 pub use crate::rule::Rule;
+pub use loopgate_parameters::{NoParameters, Parameters, Reader};

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use loopgate_parameters::{Parameter, Place, expect};
+use serde_json::{Value, json};
+
 use crate::prelude::Severity;
 
 impl Severity {
@@ -44,5 +47,16 @@ impl FromStr for Severity {
 
     fn from_str(word: &str) -> Result<Self, UnknownSeverity> {
         Self::ALL.into_iter().find(|severity| severity.as_str() == word).ok_or(UnknownSeverity)
+    }
+}
+
+impl Parameter for Severity {
+    fn schema() -> Value {
+        json!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let severity = value.as_str().and_then(|word| word.parse().ok());
+        expect(severity, "info, low, medium, high or critical", value, place)
     }
 }

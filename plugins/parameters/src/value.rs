@@ -1,11 +1,11 @@
 //! The kinds of value that a parameter can have.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
-use super::{Parameters, Place, ReadObject, object_schema};
-use crate::prelude::Severity;
-
-/// A value that a field can have: a text, a number, a severity, an object ([`Parameters`]), or a list of those.
+use crate::{Parameters, Place, ReadObject, object_schema};
+/// A value that a field can have: a text, a number, an object ([`Parameters`]), or a list of those.
 pub trait Parameter: Sized {
     /// The JSON Schema of the value.
     fn schema() -> Value;
@@ -55,17 +55,6 @@ impl Parameter for u64 {
     }
 }
 
-impl Parameter for Severity {
-    fn schema() -> Value {
-        json!({ "enum": Self::ALL.map(Self::as_str) })
-    }
-
-    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let severity = value.as_str().and_then(|word| word.parse().ok());
-        expect(severity, "info, low, medium, high or critical", value, place)
-    }
-}
-
 impl<T: Parameter> Parameter for Vec<T> {
     fn schema() -> Value {
         json!({ "type": "array", "items": T::schema() })
@@ -80,6 +69,48 @@ impl<T: Parameter> Parameter for Vec<T> {
     }
 }
 
+/// A text that says something: more than white space.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Words(pub String);
+
+impl fmt::Display for Words {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl Parameter for Words {
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "\\S" })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        let words = value.as_str().filter(|text| !text.trim().is_empty()).map(|text| Self(text.to_owned()));
+        expect(words, "a text that says it in a few words", value, place)
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: Parameter> Parameter for OneOrMany<T> {
+    fn schema() -> Value {
+        json!({ "anyOf": [T::schema(), { "type": "array", "items": T::schema(), "minItems": 1 }] })
+    }
+
+    fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
+        match value {
+            Value::Array(items) if items.is_empty() => {
+                place.problem("an empty list selects nothing; leave it out to select everything");
+                None
+            }
+            Value::Array(_) => Vec::read(value, place).map(Self),
+            _ => T::read(value, place).map(|value| Self(vec![value])),
+        }
+    }
+}
+
 impl<P: Parameters> Parameter for P {
     fn schema() -> Value {
         object_schema::<P>()
@@ -90,7 +121,8 @@ impl<P: Parameters> Parameter for P {
     }
 }
 
-fn expect<T>(read: Option<T>, expected: &str, found: &Value, place: &mut Place<'_>) -> Option<T> {
+/// What was read; where that is nothing, the problem says what was expected instead of what was found.
+pub fn expect<T>(read: Option<T>, expected: &str, found: &Value, place: &mut Place<'_>) -> Option<T> {
     if read.is_none() {
         place.problem(format!("expected {expected}, found {}", kind(found)));
     }

@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::prelude::Severity;
 
 #[derive(Debug, PartialEq)]
 struct Settings {
     name: String,
-    severity: Severity,
+    strength: u64,
     entries: Vec<Entry>,
 }
 
@@ -20,7 +19,7 @@ impl Parameters for Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             name: reader.required("name", "A name."),
-            severity: reader.or("severity", "A severity.", Severity::Low),
+            strength: reader.or("strength", "A strength.", 7),
             entries: reader.or("entries", "Entries.", Vec::new()),
         }
     }
@@ -41,16 +40,16 @@ fn problems(json: &str) -> Vec<(String, String)> {
 fn good_parameters_are_read() {
     let settings = parse::<Settings>(r#"{"name": "x", "entries": [{"ports": [1, 65535]}]}"#).unwrap();
     let entries = vec![Entry { ports: vec![1, 65535], strict: false }];
-    assert_eq!(settings, Settings { name: "x".to_owned(), severity: Severity::Low, entries });
+    assert_eq!(settings, Settings { name: "x".to_owned(), strength: 7, entries });
 }
 
 #[test]
 fn every_problem_is_named_with_its_place() {
-    let json = r#"{"severty": 1, "severity": "urgent", "entries": [{"ports": [70000, "x"]}, 3], "a/b~": 0}"#;
+    let json = r#"{"strenght": 1, "strength": "much", "entries": [{"ports": [70000, "x"]}, 3], "a/b~": 0}"#;
     let paths: Vec<_> = problems(json).into_iter().map(|(path, _)| path).collect();
     assert_eq!(
         paths,
-        ["", "/severity", "/entries/0/ports/0", "/entries/0/ports/1", "/entries/1", "/a~1b~0", "/severty"]
+        ["", "/strength", "/entries/0/ports/0", "/entries/0/ports/1", "/entries/1", "/a~1b~0", "/strenght"]
     );
 }
 
@@ -59,7 +58,7 @@ fn an_unknown_key_brings_the_nearest_right_name() {
     let [(path, message)] = problems(r#"{"name": "x", "entires": []}"#).try_into().unwrap();
     assert_eq!((path.as_str(), message.as_str()), ("/entires", "`entires` is unknown; did you mean `entries`?"));
     let [(_, message)] = problems(r#"{"name": "x", "colour": 1}"#).try_into().unwrap();
-    assert_eq!(message, "`colour` is unknown: expected name, severity, entries");
+    assert_eq!(message, "`colour` is unknown: expected name, strength, entries");
 }
 
 #[test]

@@ -1,31 +1,32 @@
-//! Parameters: what a policy can set, read from JSON with every problem named.
+//! Parameters: what a policy can set, read from JSON with every problem named. Pure, so that plugins and the host read
+//! alike.
 //!
 //! A type says how it is read, and its JSON Schema follows from the same words: reading from an empty object records
 //! every field that is asked for.
 
+mod date;
 mod value;
 
 use serde_json::{Map, Value, json};
 
-use crate::prelude::Problem;
-
-pub use value::Parameter;
+pub use date::Date;
+pub use value::{OneOrMany, Parameter, Words, expect};
 
 /// The parameters of a plugin, or an object within them.
 ///
 /// ```
-/// use loopgate_plugin::prelude::*;
+/// use loopgate_parameters::{Parameters, Reader};
 ///
 /// struct Settings {
 ///     ports: Vec<u16>,
-///     severity: Severity,
+///     strict: bool,
 /// }
 ///
 /// impl Parameters for Settings {
 ///     fn read(reader: &mut Reader<'_>) -> Self {
 ///         Self {
 ///             ports: reader.required("ports", "Ports that nothing may listen on."),
-///             severity: reader.or("severity", "Severity of the findings; `low` unless set.", Severity::Low),
+///             strict: reader.or("strict", "Whether loopback counts too; no unless set.", false),
 ///         }
 ///     }
 /// }
@@ -34,6 +35,15 @@ pub trait Parameters: Sized {
     /// Reads the fields, always all of them in the same order: that is what the schema and the list of known names
     /// are made from. What could not be read has a default, which nobody sees because the reader has a problem.
     fn read(reader: &mut Reader<'_>) -> Self;
+}
+
+/// Something wrong with the parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: a JSON Pointer (RFC 6901) into the parameters, empty for the whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
 }
 
 /// The parameters of a plugin that has none.
@@ -51,6 +61,7 @@ pub struct Reader<'json> {
     object: &'json Map<String, Value>,
     place: Place<'json>,
     fields: Vec<Field>,
+    problems_before: usize,
 }
 
 /// A field that was asked for.
@@ -62,7 +73,7 @@ struct Field {
 
 impl<'json> Reader<'json> {
     fn new(object: &'json Map<String, Value>, place: Place<'json>) -> Self {
-        Self { object, place, fields: Vec::new() }
+        Self { object, problems_before: place.problems.len(), place, fields: Vec::new() }
     }
 
     /// A field that may be left out. `about` says what it is for, in the schema.
@@ -90,6 +101,16 @@ impl<'json> Reader<'json> {
     /// Says that the value of a field is not one that the field can have.
     pub fn reject(&mut self, name: &str, message: impl Into<String>) {
         self.place.child(name).problem(message);
+    }
+
+    /// Says what is wrong with the object as a whole.
+    pub fn problem(&mut self, message: impl Into<String>) {
+        self.place.problem(message);
+    }
+
+    /// Whether nothing was wrong with the fields so far, so that what they say together can be judged.
+    pub fn is_sound(&self) -> bool {
+        self.place.problems.len() == self.problems_before
     }
 
     fn declare<T: Parameter>(&mut self, name: &'static str, about: &str, required: bool) {
@@ -158,8 +179,8 @@ fn nearest<'name>(word: &str, known: &[&'name str]) -> Option<&'name str> {
     (distance <= 1 + name.len() / 4).then_some(name)
 }
 
-/// Reads the parameters of a plugin.
-pub(crate) fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
+/// Reads parameters, or gives every problem.
+pub fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut place = Place { path: String::new(), problems: &mut problems };
     let parameters = match serde_json::from_str(json) {
@@ -173,7 +194,7 @@ pub(crate) fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
 }
 
 /// The JSON Schema (draft 2020-12) of the parameters of a plugin.
-pub(crate) fn document_schema<P: Parameters>() -> Value {
+pub fn document_schema<P: Parameters>() -> Value {
     let mut schema = object_schema::<P>();
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
@@ -181,6 +202,7 @@ pub(crate) fn document_schema<P: Parameters>() -> Value {
     schema
 }
 
+/// The JSON Schema of an object within parameters.
 fn object_schema<P: Parameters>() -> Value {
     let (object, mut problems) = (Map::new(), Vec::new());
     let mut reader = Reader::new(&object, Place { path: String::new(), problems: &mut problems });

@@ -1,0 +1,25 @@
+//! What a policy can set: the entries.
+
+use loopgate_plugin::prelude::*;
+
+use crate::entry::Entry;
+use crate::judgement::Index;
+
+/// The parameters of the plugin.
+pub struct Settings {
+    /// Whether a listener that takes traffic of this machine alone must be approved too.
+    pub(crate) loopback: bool,
+    /// The entries, in the order of the policy.
+    pub(crate) entries: Vec<Entry>,
+    /// Which of them can match a listener.
+    pub(crate) index: Index,
+}
+
+impl Parameters for Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let loopback =
+            reader.or("loopback", "Whether listeners on loopback must be approved too; no unless set.", false);
+        let entries: Vec<Entry> = reader.or("listeners", "What is approved to listen.", Vec::new());
+        Self { loopback, index: Index::new(&entries), entries }
+    }
+}
