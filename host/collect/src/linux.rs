@@ -6,6 +6,8 @@
 //! | firewall rules | nfnetlink |
 //! | listening sockets | `sock_diag` |
 //! | their owners | one pass over `/proc/PID/fd` |
+//! | names of containers | the files of the system's Docker and Podman |
+//! | the distribution | `os-release` |
 //! | other settings | `/proc/sys` |
 //! | names | `/etc/hosts` and, where no packet can leave the machine, `getaddrinfo(3)` |
 //!
@@ -14,7 +16,9 @@
 
 mod bypass;
 mod cgroup;
+mod containers;
 mod descriptors;
+mod distribution;
 mod errno;
 pub mod firewall;
 mod host;
@@ -44,6 +48,7 @@ use loopgate_facts::{Area, Facts, Firewall, Listener, SCHEMA};
 
 use crate::gaps::Gaps;
 use crate::{Collector, loopback};
+use containers::Catalogue;
 use interfaces::Devices;
 use protocols::Queries;
 use root::Root;
@@ -132,6 +137,10 @@ fn owned_listeners(
     let owners = gaps.take(owners::observe(root, &mut sockets));
     let mut listeners = listeners::merge(&sockets, devices);
     owners.assign(&mut listeners);
+    let catalogue = Catalogue::new(root);
+    for listener in &mut listeners {
+        catalogue.describe(&mut listener.owners);
+    }
     listeners
 }
 

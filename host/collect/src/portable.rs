@@ -77,6 +77,7 @@ fn host() -> Host {
     Host {
         hostname: Untrusted::default(),
         os: std::env::consts::OS.to_owned(),
+        distribution: None,
         kernel: Untrusted::default(),
         container: None,
         network_namespace: None,

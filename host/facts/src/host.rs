@@ -15,6 +15,9 @@ pub struct Host {
     pub os: String,
     /// The release of the kernel, as `uname(2)` gives it.
     pub kernel: Untrusted,
+    /// The distribution, as `os-release(5)` names it; `None` where it does not.
+    #[serde(default)]
+    pub distribution: Option<Distribution>,
     /// The container runtime that the run is inside of, `None` outside of any that leaves a trace.
     pub container: Option<Untrusted>,
     /// The network namespace that was observed; `None` where the system has none or it could not be told.
@@ -27,6 +30,18 @@ pub struct Host {
     pub capabilities: Vec<Capability>,
     /// Version of the loopgate that collected the facts.
     pub collector: String,
+}
+
+/// A distribution of an operating system (`os-release(5)`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    /// `ID`: `debian`, `ubuntu`, `rhel`; `linux` where it is not given, as the manual page says.
+    pub id: Untrusted,
+    /// `VERSION_ID`: `12`, `24.04`; `None` where it is not given, as of rolling releases.
+    pub version_id: Option<Untrusted>,
+    /// `ID_LIKE`: the distributions that it is made from, the closest first.
+    pub id_like: Vec<Untrusted>,
 }
 
 /// A network namespace (`network_namespaces(7)`).

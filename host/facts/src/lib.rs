@@ -34,7 +34,7 @@ pub use firewall::{
     RuleEffect, RulesetCounts, ShadowedRule, SpoofedEnd, SpoofedLoopback, TableFamily, UnusedPort,
 };
 pub use gap::{Area, Gap};
-pub use host::{Capability, Host, NetworkNamespace};
+pub use host::{Capability, Distribution, Host, NetworkNamespace};
 pub use interface::{Interface, InterfaceAddress, InterfaceKind, InterfaceSettings, RpFilter};
 pub use listener::{Container, Listener, ListenerId, Origin, Owner, Protocol, Published, Socket};
 pub use loopback::{Probe, ProbeOutcome, ProbeProtocol, ProbeStep};

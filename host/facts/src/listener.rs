@@ -277,11 +277,24 @@ pub struct Container {
     pub id: Untrusted,
     /// The runtime: `docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`, or `unknown`.
     pub runtime: String,
+    /// The name that was chosen for it, as the files of the system's own Docker or Podman give it. `None` for every
+    /// other runtime, for containers that a user runs without privileges, and where the files may not be read.
+    #[serde(default)]
+    pub name: Option<Untrusted>,
+    /// The image that it was made from, as its runtime was told: `nginx:1.27`. `None` where the name is.
+    #[serde(default)]
+    pub image: Option<Untrusted>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_that_was_recorded_without_a_name_has_none() {
+        let recorded: Container = serde_json::from_str(r#"{ "id": "0123", "runtime": "docker" }"#).unwrap();
+        assert_eq!((recorded.name, recorded.image), (None, None));
+    }
 
     #[test]
     fn ids_name_the_endpoint_and_its_restriction() {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use loopgate_engine::Severity;
-use loopgate_facts::Untrusted;
+use loopgate_facts::{Container, Untrusted};
 use textwrap::{Options, WordSplitter};
 
 use crate::prose::{Block, blocks};
@@ -38,6 +38,12 @@ pub(crate) fn severity_style(severity: Severity) -> Style {
 /// The text as it is safe to show.
 pub(crate) fn shown(text: &Untrusted) -> String {
     text.escaped().to_string()
+}
+
+/// What a container is called: its name where that is known, else the beginning of its id.
+pub(crate) fn name_of(container: &Container) -> String {
+    let beginning = || container.id.as_str().chars().take(12).collect::<String>().into();
+    shown(&container.name.clone().unwrap_or_else(beginning))
 }
 
 /// Text in a style.

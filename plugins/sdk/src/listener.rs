@@ -47,14 +47,21 @@ impl Owner {
 
     /// What to show as evidence: name, process id, and what is known of executable, user and container.
     pub fn describe(&self) -> String {
-        let container = |container: &Container| format!("{} container {}", container.runtime, container.id);
         let parts = [
             Some(self.to_string()),
             self.executable.clone(),
             self.user.as_ref().map(|user| format!("user {user}")),
-            self.container.as_ref().map(container),
+            self.container.as_ref().map(|container| format!("container {}", container.describe())),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Container {
+    /// Its runtime, its name where it is known and otherwise its id, and its image.
+    pub fn describe(&self) -> String {
+        let image = self.image.as_ref().map(|image| format!(" ({image})")).unwrap_or_default();
+        format!("{} {}{image}", self.runtime, self.name.as_ref().unwrap_or(&self.id))
     }
 }
 

@@ -7,7 +7,7 @@ pub use crate::bindings::exports::loopgate::policy::rules::{
     Outcome, PluginInfo, Problem, Remark, RuleInfo, RuleResult, Severity, Subject,
 };
 pub use crate::bindings::loopgate::policy::types::{
-    Area, BackendState, BaseChain, BlockReason, Bypass, Container, Decision, Endpoint, Facts, Firewall,
+    Area, BackendState, BaseChain, BlockReason, Bypass, Container, Decision, Distribution, Endpoint, Facts, Firewall,
     FirewallBackend, Gap, HostsEntry, InterfaceAddress, InterfaceKind, InterfaceSettings, IpAddress, Listener,
     LocalRoute, LoopbackTraffic, Machine, Names, NetworkInterface, NetworkNamespace, OpenedPort, Origin, Owner, Prefix,
     Probe, ProbeFailure, ProbeProtocol, ProbeStep, Protocol, Published, Reach, ReachBounds, ReachPath, ReachVerdict,

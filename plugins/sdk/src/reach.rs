@@ -248,7 +248,7 @@ impl Finding {
         let target = SocketAddr::new(published.target.address.to_std(), published.target.port);
         let finding = self.evidence("leads to", target.to_string());
         let finding = match &published.container {
-            Some(container) => finding.evidence("container", format!("{} {}", container.runtime, container.id)),
+            Some(container) => finding.evidence("container", container.describe()),
             None => finding,
         };
         match facts.rule(Some(published.rule)) {

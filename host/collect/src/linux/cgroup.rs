@@ -152,13 +152,17 @@ fn lxc(component: &[u8]) -> Option<Container> {
 fn named(id: &[u8], runtime: &str) -> Option<Container> {
     const DIGITS: usize = 64;
     let is_id = id.len() == DIGITS && id.iter().all(u8::is_ascii_hexdigit);
-    is_id.then(|| Container { id: Untrusted::from_bytes(id), runtime: runtime.to_owned() })
+    is_id.then(|| unnamed(id, runtime))
 }
 
 /// A container by a name that a person chose.
 fn any_name(name: &[u8], runtime: &str) -> Option<Container> {
-    let container = || Container { id: Untrusted::from_bytes(name), runtime: runtime.to_owned() };
-    (!name.is_empty()).then(container)
+    (!name.is_empty()).then(|| unnamed(name, runtime))
+}
+
+/// A control group tells no more than this; [`super::containers`] adds what the files of a runtime tell.
+fn unnamed(id: &[u8], runtime: &str) -> Container {
+    Container { id: Untrusted::from_bytes(id), runtime: runtime.to_owned(), name: None, image: None }
 }
 
 /// Undoes `\xNN` (`systemd.unit(5)`, "String escaping for inclusion in unit names").

@@ -9,6 +9,7 @@ use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::cgroup::Membership;
+use super::distribution;
 use super::root::Root;
 use crate::gaps::Gaps;
 use crate::now;
@@ -20,6 +21,7 @@ pub(super) fn observe(root: &Root, gaps: &mut Gaps) -> Host {
         hostname: Untrusted::from_bytes(system.nodename().to_bytes()),
         os: std::env::consts::OS.to_owned(),
         kernel: Untrusted::from_bytes(system.release().to_bytes()),
+        distribution: distribution::observe(root, gaps),
         container: container(root),
         network_namespace: network_namespace(root, gaps),
         collected_at: now(),

@@ -208,6 +208,14 @@ mod tests {
     }
 
     #[test]
+    fn the_range_of_ephemeral_ports_is_observed() {
+        let sysctls = observe(&Root::new("/".as_ref()), &mut Gaps::default());
+        let range = sysctls.iter().find(|sysctl| sysctl.name == "net.ipv4.ip_local_port_range").unwrap();
+        let ports: Vec<u16> = range.value.as_str().split_whitespace().map(|port| port.parse().unwrap()).collect();
+        assert!(ports.len() == 2 && ports.is_sorted(), "{ports:?}");
+    }
+
+    #[test]
     fn without_proc_everything_is_a_gap() {
         let mut gaps = Gaps::default();
         let sysctls = observe(&Root::new("/nonexistent".as_ref()), &mut gaps);

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use loopgate_facts::{Area, Container, Listener, Owner, Protocol};
 
-use super::cgroup::Membership;
+use super::containers::Catalogue;
 use super::descriptors::{Search, pass};
 use super::interfaces::Devices;
 use super::namespaces::{Namespace, Namespaces};
@@ -30,10 +30,10 @@ pub(super) fn observe(listeners: &mut [Listener], devices: &Devices, queries: &[
     let views = Views::of(&wanted, queries, root);
     let places: Vec<_> = listeners.iter().map(|listener| views.place(listener, devices)).collect();
     views.report(&places, gaps);
-    let owners = owners(&places, root);
+    let (owners, catalogue) = (owners(&places, root), Catalogue::new(root));
     for (listener, place) in listeners.iter_mut().zip(places) {
         if let Place::At { view, inodes } = place {
-            describe(listener, view, &inodes, &owners, root);
+            describe(listener, view, &inodes, &owners, &catalogue);
         }
     }
 }
@@ -168,20 +168,17 @@ fn owners(places: &[Place<'_>], root: &Root) -> Owners {
     Owners::of(found.map(|pass| pass.holders).unwrap_or_default())
 }
 
-fn describe(listener: &mut Listener, view: &View, inodes: &[u64], owners: &Owners, root: &Root) {
-    let listening: Vec<Owner> = inodes.iter().flat_map(|&inode| owners.of_socket(inode)).cloned().collect();
+fn describe(listener: &mut Listener, view: &View, inodes: &[u64], owners: &Owners, catalogue: &Catalogue<'_>) {
+    let mut listening: Vec<Owner> = inodes.iter().flat_map(|&inode| owners.of_socket(inode)).cloned().collect();
+    catalogue.describe(&mut listening);
     let of_owners = common(listening.iter().map(|owner| owner.container.clone()));
-    let of_processes = || common(view.processes.iter().map(|&pid| container(pid, root)));
+    let of_processes = || common(view.processes.iter().map(|&pid| catalogue.container_of_process(pid)));
     if let Some(published) = &mut listener.published {
         published.container = of_owners.or_else(of_processes);
     }
     if !listening.is_empty() {
         listener.owners = listening;
     }
-}
-
-fn container(pid: u32, root: &Root) -> Option<Container> {
-    Membership::parse(&root.read(&format!("proc/{pid}/cgroup"), 64 << 10).ok()?).container
 }
 
 /// The one container of all that have any.

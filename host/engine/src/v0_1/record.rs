@@ -73,6 +73,7 @@ fn machine(host: &facts::Host) -> wit::Machine {
         hostname: text(&host.hostname),
         os: host.os.clone(),
         kernel: text(&host.kernel),
+        distribution: host.distribution.as_ref().map(distribution),
         container: optional(host.container.as_ref()),
         network_namespace: host
             .network_namespace
@@ -81,6 +82,14 @@ fn machine(host: &facts::Host) -> wit::Machine {
         effective_uid: host.effective_uid,
         capabilities: host.capabilities.iter().map(|capability| capability.as_str().to_owned()).collect(),
         extra: Vec::new(),
+    }
+}
+
+fn distribution(distribution: &facts::Distribution) -> wit::Distribution {
+    wit::Distribution {
+        id: text(&distribution.id),
+        version_id: optional(distribution.version_id.as_ref()),
+        id_like: distribution.id_like.iter().map(text).collect(),
     }
 }
 
@@ -200,7 +209,12 @@ fn owner(owner: &facts::Owner) -> wit::Owner {
 }
 
 fn container(container: &facts::Container) -> wit::Container {
-    wit::Container { id: text(&container.id), runtime: container.runtime.clone() }
+    wit::Container {
+        id: text(&container.id),
+        runtime: container.runtime.clone(),
+        name: optional(container.name.as_ref()),
+        image: optional(container.image.as_ref()),
+    }
 }
 
 fn probe(probe: &facts::Probe) -> wit::Probe {

@@ -10,7 +10,7 @@ use crate::cli::{Format, Listeners};
 use crate::error::Error;
 use crate::gate::gap_reason;
 use crate::output::{Document, Output};
-use crate::page::{BAD, BOLD, DIM, DOUBT, GOOD, Page, counted, cut, padded, shown, styled};
+use crate::page::{BAD, BOLD, DIM, DOUBT, GOOD, Page, counted, cut, name_of, padded, shown, styled};
 use crate::report::json;
 
 const GAP: usize = 2;
@@ -137,8 +137,7 @@ fn place(listener: &Listener) -> String {
     let target = listener.published.as_ref().and_then(|published| published.container.as_ref());
     let owner = listener.owners.first();
     if let Some(container) = target.or_else(|| owner?.container.as_ref()) {
-        let id: String = container.id.as_str().chars().take(12).collect();
-        return format!("{} {}", shown(&container.runtime.as_str().into()), shown(&id.into()));
+        return format!("{} {}", shown(&container.runtime.as_str().into()), name_of(container));
     }
     owner.map_or_else(unknown, |owner| owner.unit.as_ref().map_or_else(|| "-".to_owned(), shown))
 }
@@ -298,16 +297,24 @@ mod tests {
             target: "172.17.0.2:80".parse().unwrap(),
             interface: Some("docker0".into()),
             rule: region("eth0", "10.0.0.7", ReachVerdict::Reachable).decided_by.unwrap(),
-            container: Some(Container { id: "0123456789abcdef".into(), runtime: "docker".to_owned() }),
+            container: Some(Container {
+                id: "0123456789abcdef".into(),
+                runtime: "docker".to_owned(),
+                name: None,
+                image: None,
+            }),
             listener: None,
         });
         let mut unseen = listener.clone();
         unseen.owners.clear();
-        facts.listeners = vec![listener, unseen];
+        let mut named = unseen.clone();
+        named.published.as_mut().unwrap().container.as_mut().unwrap().name = Some("web".into());
+        facts.listeners = vec![listener, unseen, named];
         assert_snapshot!(plain(&facts, usize::MAX), @r"
         PROTO  ADDRESS  PORT  REACH          OWNER             PID  USER   UNIT OR CONTAINER    DECIDED BY
         tcp    0.0.0.0  8080  none..public?  docker-proxy      812  redis  docker 0123456789ab  -
         tcp    0.0.0.0  8080  none..public?  to 172.17.0.2:80  ?    ?      docker 0123456789ab  -
+        tcp    0.0.0.0  8080  none..public?  to 172.17.0.2:80  ?    ?      docker web           -
         ");
     }
 

@@ -39,6 +39,9 @@ fn facts(members: &[(u32, &str)]) -> Facts {
     let proc = root.path().join("proc");
     fs::create_dir(&proc).unwrap();
     symlink("/etc", root.path().join("etc")).unwrap();
+    let of_docker = root.path().join("var/lib/docker/containers").join(ID);
+    fs::create_dir_all(&of_docker).unwrap();
+    fs::write(of_docker.join("config.v2.json"), r#"{"Name":"/web","Config":{"Image":"nginx:1.27"}}"#).unwrap();
     for entry in fs::read_dir("/proc").unwrap() {
         let entry = entry.unwrap();
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -88,6 +91,8 @@ fn a_published_port_is_named_with_its_container() {
         assert_eq!(named(&facts(&[])), None);
         let docker = facts(&[(container.pid(), &docker(ID))]);
         assert_eq!(named(&docker), Some(("docker".to_owned(), ID.to_owned())));
+        let web = published(&docker).published.as_ref().unwrap().container.as_ref().unwrap();
+        assert_eq!((&web.name, &web.image), (&Some("web".into()), &Some("nginx:1.27".into())));
         let of_published =
             |gap: &&Gap| gap.subject.as_ref().is_some_and(|subject| subject.as_str() == "published ports");
         assert_eq!(docker.gaps.iter().find(of_published), None);

@@ -8,7 +8,7 @@ use loopgate_engine::Subject;
 use loopgate_facts::{Listener, Owner, Untrusted};
 
 use super::Detail;
-use crate::page::{BOLD, DIM, Page, cut, severity_style, shown, styled};
+use crate::page::{BOLD, DIM, Page, cut, name_of, severity_style, shown, styled};
 use crate::prose::{Block, blocks};
 use crate::report::{Finding, Report};
 
@@ -119,10 +119,12 @@ fn owner(owner: &Owner) -> String {
     let mut parts = vec![format!("{} (pid {})", shown(&owner.name), owner.pid)];
     parts.extend(owner.user.as_ref().map(|user| format!("user {}", shown(user))));
     parts.extend(owner.unit.as_ref().map(shown));
-    parts.extend(owner.container.as_ref().map(|container| {
-        let id: String = container.id.as_str().chars().take(12).collect();
-        format!("{} container {}", shown(&container.runtime.as_str().into()), shown(&id.into()))
-    }));
+    parts.extend(
+        owner
+            .container
+            .as_ref()
+            .map(|container| format!("{} container {}", shown(&container.runtime.as_str().into()), name_of(container))),
+    );
     parts.join(", ")
 }
 
@@ -170,4 +172,23 @@ fn remediation(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
 
 fn field(label: &str) -> String {
     format!("{:COLUMN$}{label}", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use loopgate_facts::Container;
+
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_container_is_called_by_its_name_or_else_by_the_beginning_of_its_id() {
+        let mut owner = sample::listener("0.0.0.0", 80, "nginx").owners.remove(0);
+        let id = "0123456789abcdef".into();
+        let container = Container { id, runtime: "docker".to_owned(), name: None, image: None };
+        owner.container = Some(container.clone());
+        assert!(super::owner(&owner).ends_with("docker container 0123456789ab"));
+        owner.container = Some(Container { name: Some("web\u{1b}".into()), ..container });
+        assert!(super::owner(&owner).ends_with("docker container web\\u{1b}"));
+    }
 }
