@@ -44,7 +44,9 @@ fn report(mut command: Command, folder: &Path) -> Vec<u8> {
 }
 
 fn plain(folder: &Path) -> Command {
-    Command::new(folder.join("loopgate"))
+    let mut command = Command::new(folder.join("loopgate"));
+    command.current_dir(folder);
+    command
 }
 
 /// The nobody user where the tests run as root, and a user namespace's root where they do not.
@@ -56,7 +58,7 @@ fn as_somebody_else(folder: &Path) -> Command {
     } else {
         other.args(["--user", "--map-root-user", "--"]);
     }
-    other.arg(folder.join("loopgate"));
+    other.arg(folder.join("loopgate")).current_dir(folder);
     other
 }
 

@@ -15,6 +15,7 @@ mod determinism;
 mod docs;
 mod guests;
 mod managers;
+mod policy_layers;
 mod route_localnet;
 mod servers;
 mod terminal;

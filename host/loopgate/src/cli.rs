@@ -11,7 +11,7 @@ use loopgate_facts::{Prefix, Protocol};
 
 const AFTER_HELP: &str = "\
 Examples:
-  loopgate check                               judge this machine by the default policy
+  loopgate check                               judge this machine by the policy that is found
   loopgate check --fail-on high                fail only on what is high or critical
   sudo loopgate facts --output web-1.json      record what root can see ...
   loopgate check --facts web-1.json            ... and judge it later, anywhere, as anyone
@@ -198,9 +198,11 @@ pub(crate) struct Explain {
 /// The policy of a command.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyFile {
-    /// Policy to judge by (TOML); without it, the default policy that is built in
+    /// Policy to judge by: a TOML file, or the name of a built-in policy; of several, the first has the last word.
+    /// Without it, `loopgate.toml` here or in the nearest folder above, else `/etc/loopgate/policy.toml`, else the
+    /// built-in policy `default`
     #[arg(id = "policy", long = "policy", value_name = "FILE")]
-    pub(crate) path: Option<PathBuf>,
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 /// The facts of a command.

@@ -38,6 +38,16 @@ pub(crate) enum Error {
         /// The first line that is not, from 1.
         line: usize,
     },
+    /// There is no such policy, neither built in nor as a file.
+    #[error("there is no policy `{name}`{nearest}; built in are {known}")]
+    NoSuchPolicy {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest name, as half a sentence, or nothing.
+        nearest: String,
+        /// Those that are built in.
+        known: String,
+    },
     /// The policy has problems.
     #[error("the policy has problems")]
     Policy(Problems),
@@ -97,6 +107,8 @@ impl Error {
             Self::Ruleset { .. } => Some(
                 "a ruleset is the output of `iptables-save`, `ip6tables-save` or `nft -j list ruleset`, with `ipset save` if it asks sets",
             ),
+            Self::Read { what: "the policy", source, .. } => source.hint(),
+            Self::NoSuchPolicy { .. } => Some("a file is named with its folder or its ending, such as `./NAME`"),
             Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
             _ => None,
         }
@@ -122,12 +134,27 @@ pub(crate) enum ReadError {
     /// It is a pipe, a device or a folder, and would keep the run waiting or never end.
     #[error("it is not a regular file")]
     NotRegular,
+    /// It was found and not named, and somebody else could have put it there.
+    #[error("{0}")]
+    Untrustworthy(String),
     /// There are more of them than there may be.
     #[error("it has more than the {limit} bytes that it may have")]
     TooLarge {
         /// How many there may be.
         limit: u64,
     },
+}
+
+impl ReadError {
+    /// What to do next, where more can be said than the error says.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Untrustworthy(_) => {
+                Some("whoever can write a policy decides what passes; if you trust this one, name it with `--policy`")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Where something is read from or written to.

@@ -4,9 +4,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one module that opens the files that a user names")]
 
+use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -22,10 +23,93 @@ pub(crate) fn read(from: &Place, limit: u64) -> Result<Vec<u8>, ReadError> {
 
 /// Reads all of a regular file, and of nothing else: a pipe that a policy names would keep the run waiting for ever.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(ReadError::NotRegular);
+    read_within(open_regular(path)?, limit)
+}
+
+fn open_regular(path: &Path) -> Result<File, ReadError> {
+    if fs::metadata(path)?.is_file() { Ok(File::open(path)?) } else { Err(ReadError::NotRegular) }
+}
+
+/// Whose word it is that a policy is to be gone by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// The user named it, or the policy that it is a part of.
+    Named,
+    /// Nobody's: it lay where policies are looked for. Only those may have put it there who could also have changed
+    /// what the user runs.
+    Found,
+}
+
+/// Reads a policy from a regular file.
+pub(crate) fn read_policy(path: &Path, limit: u64, trust: Trust) -> Result<Vec<u8>, ReadError> {
+    let file = open_regular(path)?;
+    if trust == Trust::Found {
+        owner::check(&file)?;
     }
-    read_within(File::open(path)?, limit)
+    read_within(file, limit)
+}
+
+/// Whether there is something of this name, be it a link that leads nowhere. What cannot be told is an error.
+pub(crate) fn is_there(path: &Path) -> Result<bool, ReadError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The path without links; that of the working directory for an empty one.
+pub(crate) fn canonical(path: &Path) -> Result<PathBuf, ReadError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    Ok(fs::canonicalize(path)?)
+}
+
+/// The working directory.
+pub(crate) fn working_directory() -> Result<PathBuf, ReadError> {
+    Ok(env::current_dir()?)
+}
+
+#[cfg(unix)]
+mod owner {
+    use std::env;
+    use std::fs::File;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use crate::error::ReadError;
+
+    const OTHERS_MAY_WRITE: u32 = 0o002;
+
+    /// An error if the file belongs to a stranger or if everybody may write to it.
+    pub(super) fn check(file: &File) -> Result<(), ReadError> {
+        let about = file.metadata()?;
+        let (owner, us) = (about.uid(), rustix::process::geteuid().as_raw());
+        if is_stranger(owner, us, env::var("SUDO_UID").ok().as_deref()) {
+            let why = format!("it was found, not named, and belongs to uid {owner}, who is neither root nor you");
+            return Err(ReadError::Untrustworthy(why));
+        }
+        if about.mode() & OTHERS_MAY_WRITE != 0 {
+            return Err(ReadError::Untrustworthy("it was found, not named, and everybody may write to it".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody is neither root nor who runs this. Who ran sudo(8) is what it says, but only to root.
+    pub(super) fn is_stranger(owner: u32, us: u32, before_sudo: Option<&str>) -> bool {
+        let before_sudo = before_sudo.filter(|_| us == 0).and_then(|uid| uid.parse().ok());
+        owner != 0 && owner != us && Some(owner) != before_sudo
+    }
+}
+
+/// Who owns a file and who may write to it has no simple answer here.
+#[cfg(not(unix))]
+mod owner {
+    use std::fs::File;
+
+    use crate::error::ReadError;
+
+    pub(super) fn check(_: &File) -> Result<(), ReadError> {
+        Ok(())
+    }
 }
 
 fn read_within(input: impl Read, limit: u64) -> Result<Vec<u8>, ReadError> {
@@ -84,6 +168,17 @@ mod tests {
         let place = Place::File(path);
         assert_eq!(read(&place, 5).unwrap(), b"12345");
         assert!(matches!(read(&place, 4), Err(ReadError::TooLarge { limit: 4 })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn root_we_and_who_ran_sudo_are_no_strangers() {
+        use owner::is_stranger;
+        assert!(!is_stranger(0, 1000, None) && !is_stranger(1000, 1000, None) && !is_stranger(0, 0, None));
+        assert!(is_stranger(1001, 1000, None) && is_stranger(1001, 0, None));
+        assert!(!is_stranger(1001, 0, Some("1001")));
+        assert!(is_stranger(1001, 0, Some("1002")) && is_stranger(1001, 0, Some("nonsense")));
+        assert!(is_stranger(1001, 1000, Some("1001")), "anybody can set a variable for himself");
     }
 
     #[cfg(unix)]

@@ -14,13 +14,16 @@ use crate::error::Error;
 use crate::files;
 use crate::gate::Answer;
 use crate::policy::bind::{LoadFailure, Loading, bind};
-use crate::policy::draft::{self, Origin, PluginEntry};
-use crate::policy::{Parameters, Policy, RuleId, Source};
+use crate::policy::layers::Layers;
+use crate::policy::merge::{Origin, PluginEntry, merge};
+use crate::policy::{Parameters, Policy, RuleId};
 
 /// A policy and the plugins it names, ready to judge.
 pub(crate) struct Court {
     /// The policy.
     pub(crate) policy: Policy,
+    /// What it is made of.
+    pub(crate) layers: Layers,
     members: Vec<Member>,
 }
 
@@ -31,15 +34,16 @@ struct Member {
 }
 
 impl Court {
-    /// Reads a policy and loads its plugins; files are looked up from `folder`, that of the policy file.
-    pub(crate) fn assemble(source: &Source, folder: &Path) -> Result<Self, Error> {
-        let (draft, problems) = draft::parse(&source.text, &built_in_names());
+    /// Puts the layers of a policy together and loads its plugins.
+    pub(crate) fn assemble(layers: Layers) -> Result<Self, Error> {
+        let (merged, problems) = merge(&layers, &built_in_names());
+        let problems = layers.problems.iter().cloned().chain(problems).collect();
         let engine = Engine::new()?;
-        let questioned = draft.plugins.par_iter().map(|entry| question(entry, load(&engine, entry, folder)));
+        let questioned = merged.plugins.par_iter().map(|entry| question(entry, load(&engine, entry)));
         let (plugins, loadings): (Vec<_>, Vec<_>) = questioned.unzip();
-        let policy = bind(source, &draft, &loadings, problems).map_err(Error::Policy)?;
-        let members = draft.plugins.iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
-        Ok(Self { policy, members: members.collect() })
+        let policy = bind(&layers, &merged, &loadings, problems).map_err(Error::Policy)?;
+        let members = merged.plugins.into_iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
+        Ok(Self { policy, layers, members: members.collect() })
     }
 
     /// The rules of all plugins, in the order of reports.
@@ -58,12 +62,12 @@ impl Court {
 }
 
 impl Member {
-    fn new(entry: &PluginEntry, plugin: ConfiguredPlugin) -> Option<Self> {
-        let file = match entry.origin.as_ref()? {
+    fn new(entry: PluginEntry, plugin: ConfiguredPlugin) -> Option<Self> {
+        let file = match entry.origin? {
             Origin::BuiltIn => None,
             Origin::File { path, .. } => Some(path.display().to_string()),
         };
-        Some(Self { plugin, parameters: entry.parameters.clone(), file })
+        Some(Self { plugin, parameters: entry.parameters, file })
     }
 
     fn answer(&self, facts: &PreparedFacts) -> Answer {
@@ -82,11 +86,11 @@ fn built_in_names() -> Vec<&'static str> {
     loopgate_builtins::all().iter().map(|builtin| builtin.name).collect()
 }
 
-fn load(engine: &Engine, entry: &PluginEntry, folder: &Path) -> Result<Plugin, LoadFailure> {
+fn load(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFailure> {
     match entry.origin.as_ref().ok_or(LoadFailure::NoOrigin)? {
         Origin::BuiltIn => load_built_in(engine, entry),
-        Origin::File { path, sha256: pin, .. } => {
-            let pin = pin.as_ref().map(|(digest, _)| digest.as_str());
+        Origin::File { path, folder, sha256, .. } => {
+            let pin = sha256.as_ref().map(|pin| pin.value.as_str());
             load_file(engine, &folder.join(path), pin)
         }
     }
@@ -112,7 +116,7 @@ fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, 
 fn question(entry: &PluginEntry, plugin: Result<Plugin, LoadFailure>) -> (Option<ConfiguredPlugin>, Loading) {
     match plugin {
         Err(failure) => (None, Loading::Failed(failure)),
-        Ok(plugin) => configure(plugin, entry.parameters.json()),
+        Ok(plugin) => configure(plugin, &entry.parameters.json()),
     }
 }
 

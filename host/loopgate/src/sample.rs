@@ -4,7 +4,8 @@ use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, RuleResu
 use loopgate_facts::{Area, Facts, Listener, Owner, Protocol, Socket};
 
 use crate::gate::{Answer, judge};
-use crate::policy::{OnUnknown, Parameters, Policy, Source};
+use crate::policy::layers::Layers;
+use crate::policy::{Located, Location, OnUnknown, Parameters, Policy, RuleId, RuleSetting, Source, Sources};
 use crate::report::Report;
 
 /// A machine with nothing on it, not even what every collector gives.
@@ -46,6 +47,22 @@ pub(crate) fn policy() -> Policy {
     Policy { fail_on: Severity::Medium, on_unknown: OnUnknown::Incomplete, rules: std::collections::BTreeMap::new() }
 }
 
+/// Sets a rule.
+pub(crate) fn set(policy: &mut Policy, id: &str, value: RuleSetting) {
+    policy.rules.insert(RuleId::parse(id).unwrap(), Located { value, at: nowhere() });
+}
+
+/// The beginning of the policy.
+fn nowhere() -> Location {
+    let source = Sources::default().open(Source::file("policy.toml", "policy.toml", ""));
+    Location { source, span: 0..0 }
+}
+
+/// A policy that says nothing.
+fn layers() -> Layers {
+    Layers::of_text("policy.toml", "schema = 1\n")
+}
+
 /// A rule that needs the listeners.
 pub(crate) fn rule(name: &str, severity: Severity) -> RuleInfo {
     RuleInfo {
@@ -68,7 +85,7 @@ pub(crate) fn answer(plugin: &str, rules: &[(&str, Severity, Option<Outcome>)]) 
         sha256: "5e".repeat(32),
         file: None,
         rules: rules.iter().map(|(name, severity, _)| rule(name, *severity)).collect(),
-        parameters: Parameters::none(0..0),
+        parameters: Parameters::none(nowhere()),
         results: Ok(rules.iter().map(|(_, _, outcome)| outcome.clone().map(result)).collect()),
     }
 }
@@ -97,6 +114,5 @@ pub(crate) fn finding(subject: Subject) -> Finding {
 
 /// The report on these facts and answers.
 pub(crate) fn report(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Report {
-    let source = Source::file("policy.toml", "schema = 1\n");
-    Report::new(&source, policy, facts, answers, judge(policy, facts, answers))
+    Report::new(&layers(), policy, facts, answers, judge(policy, facts, answers))
 }

@@ -11,14 +11,14 @@ use crate::report::{Report, json, text};
 /// wrong with the policy is reported first.
 pub(super) fn run(arguments: &Check) -> Result<u8, Error> {
     let (court, facts) = rayon::join(|| super::court(&arguments.policy), || super::facts(&arguments.facts));
-    let (source, mut court) = court?;
+    let mut court = court?;
     if let Some(severity) = arguments.fail_on {
         court.policy.fail_on = severity;
     }
     let facts = facts?;
     let answers = court.answers(&facts);
     let judgement = gate::judge(&court.policy, &facts, &answers);
-    let report = Report::new(&source, &court.policy, &facts, &answers, judgement);
+    let report = Report::new(&court.layers, &court.policy, &facts, &answers, judgement);
     let output = Output::new(arguments.output.path.as_deref());
     output.write(&render(&report, arguments, output.width()))?;
     Ok(report.verdict.exit_code())

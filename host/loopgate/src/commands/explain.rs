@@ -13,7 +13,7 @@ use crate::policy::nearest::nearest;
 use crate::policy::{Policy, RuleId, RuleSetting};
 
 pub(super) fn run(arguments: &Explain) -> Result<(), Error> {
-    let (_, court) = super::court(&arguments.policy)?;
+    let court = super::court(&arguments.policy)?;
     let rules: Vec<(RuleId, &RuleInfo)> = court.rules().collect();
     let (id, rule) = find(&rules, &arguments.rule)?;
     let output = Output::new(None);
@@ -59,6 +59,9 @@ fn severity(policy: &Policy, id: &RuleId, rule: &RuleInfo) -> String {
         Some(RuleSetting::Off) => format!("severity: {own}; the policy turns the rule off"),
         Some(RuleSetting::Severity(severity)) => {
             format!("severity: {} by the policy, {own} by itself", styled(severity_style(severity), severity))
+        }
+        Some(RuleSetting::AtLeast(severity)) => {
+            format!("severity: at least {} by the policy, {own} by itself", styled(severity_style(severity), severity))
         }
     }
 }

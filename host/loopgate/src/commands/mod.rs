@@ -8,9 +8,6 @@ mod reach;
 mod rules;
 mod shell;
 
-use std::path::Path;
-use std::string::FromUtf8Error;
-
 use loopgate_collect::Collector as _;
 use loopgate_facts::{Facts, MAX_DOCUMENT_BYTES};
 
@@ -18,7 +15,8 @@ use crate::cli::{Cli, Command, FactsFile, PolicyFile};
 use crate::error::{Error, Place, ReadError};
 use crate::files;
 use crate::plugins::Court;
-use crate::policy::{MAX_POLICY_BYTES, Source};
+use crate::policy::discovery::discover;
+use crate::policy::layers::Layers;
 
 /// Runs the command and gives the exit code.
 pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
@@ -45,28 +43,10 @@ fn facts(file: &FactsFile) -> Result<Facts, Error> {
     Facts::from_json(&document).map_err(|source| Error::Facts { from, source })
 }
 
-/// The policy of the file, or the one that is built in.
-fn policy(file: &PolicyFile) -> Result<Source, Error> {
-    let Some(path) = &file.path else {
-        return Ok(Source::built_in());
-    };
-    let from = Place::to_read(path);
-    let bytes = read("the policy", &from, MAX_POLICY_BYTES)?;
-    let text = String::from_utf8(bytes).map_err(|error| Error::PolicyEncoding { from, line: broken_line(&error) })?;
-    Ok(Source::file(path.display().to_string(), text))
-}
-
-fn broken_line(error: &FromUtf8Error) -> usize {
-    let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-    before.filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// The policy of the file with its plugins.
-fn court(file: &PolicyFile) -> Result<(Source, Court), Error> {
-    let source = policy(file)?;
-    let folder = file.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    let court = Court::assemble(&source, folder)?;
-    Ok((source, court))
+/// The policy that was named or found, with its plugins.
+fn court(file: &PolicyFile) -> Result<Court, Error> {
+    let (found, roots) = discover(&file.paths)?;
+    Court::assemble(Layers::load(found, roots)?)
 }
 
 pub(crate) fn read(what: &'static str, from: &Place, limit: u64) -> Result<Vec<u8>, Error> {

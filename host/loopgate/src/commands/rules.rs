@@ -12,7 +12,7 @@ use crate::plugins::Court;
 use crate::policy::{Policy, RuleId, RuleSetting};
 
 pub(super) fn run(arguments: &Rules) -> Result<(), Error> {
-    let (_, court) = super::court(&arguments.policy)?;
+    let court = super::court(&arguments.policy)?;
     let output = Output::new(None);
     output.write(&Document::text(|out| render(&court, &mut Page::new(out, output.width()))))
 }
@@ -26,8 +26,10 @@ fn render(court: &Court, page: &mut Page<'_>) -> io::Result<()> {
 fn line(page: &mut Page<'_>, policy: &Policy, id: &RuleId, info: &RuleInfo, column: usize) -> io::Result<()> {
     let severity = match policy.setting(id) {
         Some(RuleSetting::Off) => styled(DIM, "off     ").to_string(),
-        Some(RuleSetting::Severity(severity)) => styled(severity_style(severity), format!("{severity:<8}")).to_string(),
-        None => styled(severity_style(info.severity), format!("{:<8}", info.severity)).to_string(),
+        setting => {
+            let severity = setting.map_or(info.severity, |setting| setting.applied_to(info.severity));
+            styled(severity_style(severity), format!("{severity:<8}")).to_string()
+        }
     };
     let title = shown(&info.title);
     page.line(format!("{}{severity}  {title}", padded(&id.to_string(), column)))

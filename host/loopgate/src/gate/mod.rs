@@ -64,8 +64,8 @@ impl JudgedRule {
     /// The findings of the rule with the severity that each has under the policy.
     fn findings<'a>(&'a self, policy: &Policy) -> Vec<(Severity, &'a Finding)> {
         let Settled::Failed { findings, .. } = &self.outcome else { return Vec::new() };
-        let fixed = setting_severity(policy, &self.id);
-        let severity = |finding: &Finding| fixed.or(finding.severity).unwrap_or(self.severity);
+        let own = |finding: &Finding| finding.severity.unwrap_or(self.info.severity);
+        let severity = |finding: &Finding| severity_under(policy, &self.id, own(finding));
         findings.iter().map(|finding| (severity(finding), finding)).collect()
     }
 }
@@ -99,18 +99,16 @@ pub(crate) fn judge(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Judge
 fn judged_rules(policy: &Policy, facts: &Facts, answer: &Answer) -> Vec<JudgedRule> {
     let judged = |(position, info): (usize, &RuleInfo)| {
         let id = RuleId::new(&answer.plugin.name, &info.name);
-        let severity = setting_severity(policy, &id).unwrap_or(info.severity);
+        let severity = severity_under(policy, &id, info.severity);
         let outcome = outcome::settle(info, answer.outcome(position), facts);
         JudgedRule { id, info: info.clone(), severity, outcome, remarks: answer.remarks(position).to_vec() }
     };
     answer.rules.iter().enumerate().map(judged).collect()
 }
 
-fn setting_severity(policy: &Policy, id: &RuleId) -> Option<Severity> {
-    match policy.setting(id) {
-        Some(RuleSetting::Severity(severity)) => Some(severity),
-        Some(RuleSetting::Off) | None => None,
-    }
+/// The severity that a rule or a finding of it has under the policy; `own` is what it has by itself.
+fn severity_under(policy: &Policy, id: &RuleId, own: Severity) -> Severity {
+    policy.setting(id).map_or(own, |setting| setting.applied_to(own))
 }
 
 fn findings(policy: &Policy, rules: &[JudgedRule]) -> Vec<(usize, Severity, Finding)> {
@@ -203,15 +201,27 @@ mod tests {
         let mut policy = sample::policy();
         let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome.clone()));
         assert_eq!(judgement.tally.findings, [Severity::Low, Severity::High]);
-        policy.rules.insert(RuleId::parse("demo/rule").unwrap(), RuleSetting::Severity(Severity::Info));
+        sample::set(&mut policy, "demo/rule", RuleSetting::Severity(Severity::Info));
         let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome));
         assert_eq!(judgement.tally.findings, [Severity::Info, Severity::Info]);
     }
 
     #[test]
+    fn a_least_severity_raises_what_is_lower_and_leaves_what_is_worse() {
+        let finding = |severity| Finding { severity, ..sample::finding(Subject::Host) };
+        let findings = vec![finding(Some(Severity::Info)), finding(Some(Severity::Critical)), finding(None)];
+        let mut policy = sample::policy();
+        sample::set(&mut policy, "demo/rule", RuleSetting::AtLeast(Severity::Medium));
+        let outcome = Outcome::Fail { findings, unjudged: Vec::new() };
+        let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome));
+        assert_eq!(judgement.tally.findings, [Severity::Medium, Severity::Critical, Severity::High]);
+        assert_eq!(judgement.rules[0].severity, Severity::High);
+    }
+
+    #[test]
     fn a_policy_that_turns_everything_off_is_incomplete() {
         let mut policy = sample::policy();
-        policy.rules.insert(RuleId::parse("demo/rule").unwrap(), RuleSetting::Off);
+        sample::set(&mut policy, "demo/rule", RuleSetting::Off);
         let (verdict, judgement) = verdict_of(&policy, &sample::facts(), Some(Outcome::Pass));
         assert_eq!((verdict, judgement.off.len()), (Verdict::Incomplete, 1));
     }

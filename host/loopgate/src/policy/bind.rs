@@ -1,13 +1,20 @@
-//! Holds a draft against the plugins it names: their names, their rules, what they say of their parameters.
+//! Holds a policy against the plugins it names: their names, their rules, what they say of their parameters.
 
-use loopgate_engine::{Name, Problem, RuleInfo};
+use std::collections::BTreeMap;
 
-use super::diagnostic::{Diagnostic, Problems};
-use super::draft::{Draft, Origin, PluginEntry, RuleEntry};
+use loopgate_engine::{Name, Problem, RuleInfo, Severity};
+
+use super::diagnostic::{Diagnostic, MOST_SHOWN, Problems};
+use super::draft::RuleEntry;
+use super::layers::Layers;
+use super::locks::Thing;
+use super::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
 use super::nearest::nearest;
-use super::{Policy, RuleId, Source};
+use super::settings::settle;
+use super::source::{Located, Location};
+use super::{Policy, RuleId, RuleSetting};
 
-/// What became of loading one plugin of the draft.
+/// What became of loading one plugin of the policy.
 #[derive(Debug)]
 pub(crate) enum Loading {
     /// It is loaded and accepts its parameters.
@@ -31,7 +38,7 @@ pub(crate) enum Loading {
 /// Why a plugin is not loaded.
 #[derive(Debug)]
 pub(crate) enum LoadFailure {
-    /// The draft does not say where it is; that is a problem of its own.
+    /// The policy does not say where it is; that is a problem of its own.
     NoOrigin,
     /// Its file cannot be read.
     Unreadable(String),
@@ -43,23 +50,23 @@ pub(crate) enum LoadFailure {
     Parameters(String),
 }
 
-/// Makes a policy of a draft. `loadings` are the plugins of the draft, in its order; `problems` what was found before.
+/// Makes a policy of its layers. `loadings` are the plugins of `merged`, in its order; `problems` what was found before.
 pub(crate) fn bind(
-    source: &Source,
-    draft: &Draft,
+    layers: &Layers,
+    merged: &Merged,
     loadings: &[Loading],
     mut problems: Vec<Diagnostic>,
 ) -> Result<Policy, Problems> {
-    for (entry, loading) in draft.plugins.iter().zip(loadings) {
+    for (entry, loading) in merged.plugins.iter().zip(loadings) {
         check_plugin(entry, loading, &mut problems);
     }
-    for entry in &draft.rules {
-        problems.extend(rule_problem(entry, draft, loadings));
-    }
+    let rules = Binding { layers, merged, loadings, known: known_rules(loadings) }.rules(&mut problems);
     if !problems.is_empty() {
-        return Err(Problems::new(source, problems));
+        return Err(Problems::new(&layers.sources, problems));
     }
-    Ok(Policy { fail_on: draft.fail_on, on_unknown: draft.on_unknown, rules: draft.rule_settings() })
+    let fail_on = merged.fail_on.as_ref().map_or(FAIL_ON, |fail_on| fail_on.value);
+    let on_unknown = merged.on_unknown.as_ref().map_or(ON_UNKNOWN, |on_unknown| on_unknown.value);
+    Ok(Policy { fail_on, on_unknown, rules })
 }
 
 fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
@@ -75,7 +82,7 @@ fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagn
 
 fn name_problem(entry: &PluginEntry, name: &Name) -> Option<Diagnostic> {
     (*name != entry.name).then(|| {
-        Diagnostic::new(format!("the plugin calls itself `{name}`"), entry.span.clone())
+        Diagnostic::new(format!("the plugin calls itself `{name}`"), entry.at.clone())
             .label(format!("write `[plugins.{name}]`"))
             .help("rules are named after their plugin, so both names must agree")
     })
@@ -97,61 +104,146 @@ fn load_problem(entry: &PluginEntry, failure: &LoadFailure) -> Option<Diagnostic
         LoadFailure::Rejected(why) => (format!("the plugin `{name}` is rejected"), why),
         LoadFailure::Parameters(why) => (format!("the plugin `{name}` failed"), why),
     };
-    Some(Diagnostic::new(title, file_span(entry)).label(why))
+    Some(Diagnostic::new(title, file_at(entry)).label(why))
 }
 
 fn pin_problem(entry: &PluginEntry, found: &str) -> Diagnostic {
-    let span = match &entry.origin {
-        Some(Origin::File { sha256: Some((_, span)), .. }) => span.clone(),
-        _ => entry.span.clone(),
+    let at = match &entry.origin {
+        Some(Origin::File { sha256: Some(pin), .. }) => pin.at.clone(),
+        _ => entry.at.clone(),
     };
-    Diagnostic::new(format!("the file of the plugin `{}` is not the one that was pinned", entry.name), span)
+    Diagnostic::new(format!("the file of the plugin `{}` is not the one that was pinned", entry.name), at)
         .label(format!("its SHA-256 is {found}"))
         .help("the file was not opened as a plugin; pin the new digest only if you know why it changed")
 }
 
-fn file_span(entry: &PluginEntry) -> std::ops::Range<usize> {
+fn file_at(entry: &PluginEntry) -> Location {
     match &entry.origin {
-        Some(Origin::File { span, .. }) => span.clone(),
-        _ => entry.span.clone(),
+        Some(Origin::File { at, .. }) => at.clone(),
+        _ => entry.at.clone(),
     }
 }
 
-fn rule_problem(entry: &RuleEntry, draft: &Draft, loadings: &[Loading]) -> Option<Diagnostic> {
-    let known = known_rules(loadings);
-    if known.contains(&entry.id) || is_in_doubt(&entry.id, draft, loadings) {
-        return None;
-    }
-    let names: Vec<String> = known.iter().map(RuleId::to_string).collect();
-    let label = match nearest(&entry.id.to_string(), names.iter().map(String::as_str)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => no_such_rule(entry, draft),
-    };
-    let problem = Diagnostic::new(format!("unknown rule `{}`", entry.id), entry.span.clone()).label(label);
-    Some(problem.help("`loopgate rules --policy FILE` lists the rules of a policy's plugins"))
-}
-
-fn no_such_rule(entry: &RuleEntry, draft: &Draft) -> String {
-    let plugin = &entry.id.plugin;
-    if draft.plugins.iter().any(|candidate| candidate.name == *plugin) {
-        format!("the plugin `{plugin}` has no such rule")
-    } else {
-        format!("the policy does not name the plugin `{plugin}`; add `[plugins.{plugin}]`")
-    }
-}
-
-fn known_rules(loadings: &[Loading]) -> Vec<RuleId> {
+/// The rules that there are, with the severities that they have by themselves.
+fn known_rules(loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
     let plugins = loadings.iter().filter_map(|loading| match loading {
         Loading::Configured { name, rules } => Some((name, rules)),
         Loading::Refused { .. } | Loading::Failed(_) => None,
     });
-    plugins.flat_map(|(name, rules)| rules.iter().map(|rule| RuleId::new(name, &rule.name))).collect()
+    let rules = |(name, rules): (_, &'_ Vec<RuleInfo>)| {
+        rules.iter().map(|rule| (RuleId::new(name, &rule.name), rule.severity)).collect::<Vec<_>>()
+    };
+    plugins.flat_map(rules).collect()
 }
 
-/// Whether the rule may well exist: its plugin could not be loaded or configured, or its name is mistyped, which is
-/// reported by itself.
-fn is_in_doubt(id: &RuleId, draft: &Draft, loadings: &[Loading]) -> bool {
-    let plugins = draft.plugins.iter().zip(loadings);
-    let mut doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
-    doubtful.any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
+/// What the settings of rules are held against.
+struct Binding<'b> {
+    layers: &'b Layers,
+    merged: &'b Merged,
+    loadings: &'b [Loading],
+    known: BTreeMap<RuleId, Severity>,
+}
+
+impl Binding<'_> {
+    /// The settings of all rules that some layer has one for.
+    fn rules(&self, problems: &mut Vec<Diagnostic>) -> BTreeMap<RuleId, Located<RuleSetting>> {
+        let mut settings = BTreeMap::new();
+        for (id, entries) in self.entries() {
+            match self.known.get(id) {
+                Some(own) => settings.extend(self.setting(id, *own, &entries, problems)),
+                None if self.is_in_doubt(id) => {}
+                None => entries.iter().for_each(|(_, entry)| problems.push(self.unknown_rule(entry, problems.len()))),
+            }
+        }
+        self.locks(problems);
+        settings
+    }
+
+    /// What the layers say of each rule, with their positions.
+    fn entries(&self) -> BTreeMap<&RuleId, Vec<(usize, &RuleEntry)>> {
+        let mut entries: BTreeMap<&RuleId, Vec<_>> = BTreeMap::new();
+        for (position, layer) in self.layers.stack.iter().enumerate() {
+            for entry in &layer.draft.rules {
+                entries.entry(&entry.id).or_default().push((position, entry));
+            }
+        }
+        entries
+    }
+
+    fn setting(
+        &self,
+        id: &RuleId,
+        own: Severity,
+        entries: &[(usize, &RuleEntry)],
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<(RuleId, Located<RuleSetting>)> {
+        let plugin = self.merged.plugins.iter().find(|plugin| plugin.name == id.plugin)?;
+        let setting = settle(self.layers, plugin, id, own, entries, problems)?;
+        Some((id.clone(), setting))
+    }
+
+    /// Rules and plugins that locks name and that a slip of the pen keeps from being those that were meant.
+    fn locks(&self, problems: &mut Vec<Diagnostic>) {
+        for (thing, at) in self.layers.stack.iter().flat_map(|layer| layer.draft.locks.named()) {
+            match thing {
+                Thing::Rule(id)
+                    if !self.known.contains_key(id) && !self.is_in_doubt(id) && self.plugin(id).is_some() =>
+                {
+                    let problem = Diagnostic::new(format!("unknown rule `{id}`"), at.clone());
+                    problems.push(problem.label(self.suggestion(id, problems.len())));
+                }
+                Thing::Plugin(name) => problems.extend(self.mistyped(name, at)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A name that is almost that of a plugin. One that is like none may be that of a plugin which other policies name.
+    fn mistyped(&self, name: &Name, at: &Location) -> Option<Diagnostic> {
+        let names = self.merged.plugins.iter().map(|plugin| plugin.name.as_str());
+        if names.clone().any(|known| known == name.as_str()) {
+            return None;
+        }
+        let things = ["fail_on", "on_unknown", "waivers", "rules"];
+        let near = nearest(name.as_str(), names.chain(things))?;
+        let problem = Diagnostic::new(format!("unknown plugin `{name}`"), at.clone());
+        Some(problem.label(format!("did you mean `{near}`?")))
+    }
+
+    fn plugin(&self, id: &RuleId) -> Option<&PluginEntry> {
+        self.merged.plugins.iter().find(|plugin| plugin.name == id.plugin)
+    }
+
+    fn unknown_rule(&self, entry: &RuleEntry, noted: usize) -> Diagnostic {
+        let problem = Diagnostic::new(format!("unknown rule `{}`", entry.id), entry.at.clone());
+        let problem = problem.label(self.suggestion(&entry.id, noted));
+        problem.help("`loopgate rules --policy FILE` lists the rules of a policy's plugins")
+    }
+
+    /// The search takes time with every known rule, so it is not made for problems that are only counted.
+    fn suggestion(&self, id: &RuleId, noted: usize) -> String {
+        let names: Vec<String> =
+            if noted < MOST_SHOWN { self.known.keys().map(RuleId::to_string).collect() } else { Vec::new() };
+        match nearest(&id.to_string(), names.iter().map(String::as_str)) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => self.no_such_rule(id),
+        }
+    }
+
+    fn no_such_rule(&self, id: &RuleId) -> String {
+        let plugin = &id.plugin;
+        if self.plugin(id).is_some() {
+            format!("the plugin `{plugin}` has no such rule")
+        } else {
+            format!("the policy does not name the plugin `{plugin}`; add `[plugins.{plugin}]`")
+        }
+    }
+
+    /// Whether the rule may well exist: its plugin could not be loaded or configured, or its name is mistyped, which is
+    /// reported by itself.
+    fn is_in_doubt(&self, id: &RuleId) -> bool {
+        let plugins = self.merged.plugins.iter().zip(self.loadings);
+        let mut doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
+        doubtful.any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
+    }
 }

@@ -1,23 +1,33 @@
 //! The policy: which plugins judge, with which parameters, at which severities, and what the answers mean.
 //!
-//! A file becomes a [`Policy`] in two steps, because only a loaded plugin knows its rules and parameters:
-//! [`draft::parse`] reads what can be read from the text alone, [`bind::bind`] holds it against the plugins. Both note
-//! every problem instead of stopping at the first.
+//! Files become a [`Policy`] in four steps. [`discovery`] says which are the ones to go by. [`layers`] reads them and what
+//! they extend, each as its text alone tells ([`draft`]). [`merge`] lays them over each other. [`bind`] holds the result
+//! against the plugins, because only a loaded plugin knows its rules and parameters. Each notes every problem instead of
+//! stopping at the first.
 
 pub(crate) mod bind;
 pub(crate) mod diagnostic;
+pub(crate) mod discovery;
 pub(crate) mod draft;
+pub(crate) mod layers;
+mod locks;
+pub(crate) mod merge;
 pub(crate) mod nearest;
 mod parameters;
 mod reader;
 mod repair;
+mod settings;
+mod shipped;
+mod shorthand;
+mod source;
 
 pub(crate) use parameters::Parameters;
+#[cfg(test)]
+pub(crate) use source::Location;
+pub(crate) use source::{Located, Source, Sources};
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fmt;
-use std::path::Path;
 
 use loopgate_engine::{Name, Severity};
 use loopgate_facts::Untrusted;
@@ -25,49 +35,11 @@ use loopgate_facts::Untrusted;
 /// The largest policy file that is read, in bytes.
 pub(crate) const MAX_POLICY_BYTES: u64 = 1 << 20;
 
-const DEFAULT: &str = include_str!("../../../../policies/default.toml");
-
-/// The text of a policy and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    /// How messages call it: the path as it was given, or `built-in default policy`.
-    pub(crate) label: String,
-    /// The text.
-    pub(crate) text: String,
-}
-
-impl Source {
-    /// The policy that is part of the binary.
-    pub(crate) fn built_in() -> Self {
-        Self { label: "built-in default policy".to_owned(), text: DEFAULT.to_owned() }
-    }
-
-    /// A policy that was read from a file.
-    pub(crate) fn file(label: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { label: label.into(), text: text.into() }
-    }
-
-    /// The line that a byte is on.
-    pub(crate) fn line(&self, at: usize) -> PolicyLine {
-        let before = self.text.bytes().take(at);
-        PolicyLine { file: self.name().to_owned(), line: before.filter(|byte| *byte == b'\n').count() + 1 }
-    }
-
-    /// The name of the file without its folder, which is another one on every machine.
-    fn name(&self) -> &str {
-        Path::new(&self.label).file_name().and_then(OsStr::to_str).unwrap_or(&self.label)
-    }
-
-    /// Whether the text is that of the policy in the binary, wherever it was read from.
-    pub(crate) fn is_default(&self) -> bool {
-        self.text == DEFAULT
-    }
-}
-
 /// A line of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PolicyLine {
-    /// The name of the file, without its folder.
+    /// The name of a built-in policy, or the path of the file, relative to the folder of the policy that was named or
+    /// found: that folder is another one on every machine.
     pub(crate) file: String,
     /// The line, from 1.
     pub(crate) line: usize,
@@ -87,13 +59,13 @@ pub(crate) struct Policy {
     /// What an unknown outcome does to the verdict.
     pub(crate) on_unknown: OnUnknown,
     /// What the policy says of single rules.
-    pub(crate) rules: BTreeMap<RuleId, RuleSetting>,
+    pub(crate) rules: BTreeMap<RuleId, Located<RuleSetting>>,
 }
 
 impl Policy {
     /// The setting of a rule, if the policy has one.
     pub(crate) fn setting(&self, rule: &RuleId) -> Option<RuleSetting> {
-        self.rules.get(rule).copied()
+        self.rules.get(rule).map(|setting| setting.value)
     }
 }
 
@@ -124,8 +96,29 @@ impl OnUnknown {
 pub(crate) enum RuleSetting {
     /// All its findings have this severity.
     Severity(Severity),
+    /// Its findings have this severity or the higher one that they have by themselves.
+    AtLeast(Severity),
     /// It is not judged.
     Off,
+}
+
+impl RuleSetting {
+    /// The word that policies use.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Severity(severity) | Self::AtLeast(severity) => severity.as_str(),
+            Self::Off => "off",
+        }
+    }
+
+    /// The severity under the policy of something that has this one by itself.
+    pub(crate) fn applied_to(self, own: Severity) -> Severity {
+        match self {
+            Self::Severity(severity) => severity,
+            Self::AtLeast(least) => own.max(least),
+            Self::Off => own,
+        }
+    }
 }
 
 /// The full name of a rule: `plugin/rule`.

@@ -3,21 +3,38 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::nearest::{nearest, quoted, suggestion};
+use super::source::{Located, Location, SourceId};
 
 /// A value of the document and the bytes it stands at.
 pub(crate) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Collects the problems of one document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
+    source: SourceId,
     problems: Vec<Diagnostic>,
 }
 
 impl Reader {
+    /// A reader of this source.
+    pub(crate) fn new(source: SourceId) -> Self {
+        Self { source, problems: Vec::new() }
+    }
+
+    /// The place of some bytes of the document.
+    pub(crate) fn at(&self, span: Range<usize>) -> Location {
+        Location { source: self.source, span }
+    }
+
+    /// A problem with some bytes of the document.
+    pub(crate) fn problem(&self, title: impl Into<String>, span: Range<usize>) -> Diagnostic {
+        Diagnostic::new(title, self.at(span))
+    }
+
     /// Notes a problem.
     pub(crate) fn note(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
@@ -33,10 +50,8 @@ impl Reader {
         let strangers = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
         for key in strangers {
             let name = key.get_ref();
-            self.note(
-                Diagnostic::new(format!("unknown key `{name}` in {of}"), key.span())
-                    .label(suggestion(name, known.iter().copied())),
-            );
+            let problem = self.problem(format!("unknown key `{name}` in {of}"), key.span());
+            self.note(problem.label(suggestion(name, known.iter().copied())));
         }
     }
 
@@ -58,6 +73,33 @@ impl Reader {
         text
     }
 
+    /// The value as a boolean.
+    pub(crate) fn boolean(&mut self, what: &str, value: &Value<'_>) -> Option<bool> {
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            self.wrong_type(what, "a boolean", value);
+        }
+        truth
+    }
+
+    /// The value as an array.
+    pub(crate) fn array<'v, 't>(&mut self, what: &str, value: &'v Value<'t>) -> Option<&'v DeArray<'t>> {
+        let array = value.get_ref().as_array();
+        if array.is_none() {
+            self.wrong_type(what, "an array", value);
+        }
+        array
+    }
+
+    /// The tables of a top-level array such as `[[approved]]`, each with the place where it begins. What is no table is
+    /// noted and left out.
+    pub(crate) fn items<'v, 't>(&mut self, key: &str, value: &'v Value<'t>) -> Vec<(Location, &'v DeTable<'t>)> {
+        let what = format!("`{key}`");
+        let array = self.array(&what, value).into_iter().flat_map(|array| array.iter());
+        let item = |item: &'v Value<'t>| Some((self.at(item.span()), self.table(&format!("an item of {what}"), item)?));
+        array.filter_map(item).collect()
+    }
+
     /// The value as one of a closed set of words.
     pub(crate) fn word<T: Copy>(&mut self, what: &str, value: &Value<'_>, words: &[(&str, T)]) -> Option<T> {
         let text = self.string(what, value)?;
@@ -68,6 +110,16 @@ impl Reader {
         found
     }
 
+    /// The same, with its place.
+    pub(crate) fn located_word<T: Copy>(
+        &mut self,
+        what: &str,
+        value: &Value<'_>,
+        words: &[(&str, T)],
+    ) -> Option<Located<T>> {
+        Some(Located { value: self.word(what, value, words)?, at: self.at(value.span()) })
+    }
+
     fn unknown_word<'a>(
         &mut self,
         what: &str,
@@ -75,18 +127,17 @@ impl Reader {
         span: Range<usize>,
         words: impl Iterator<Item = &'a str> + Clone,
     ) {
-        let problem = Diagnostic::new(format!("`{text}` is not a value of {what}"), span);
+        let problem = self.problem(format!("`{text}` is not a value of {what}"), span);
         let problem = problem.label(suggestion(text, words.clone()));
         let is_list_due = nearest(text, words.clone()).is_some();
         self.note(if is_list_due { problem.help(format!("expected one of {}", quoted(words))) } else { problem });
     }
 
-    fn wrong_type(&mut self, what: &str, expected: &str, value: &Value<'_>) {
+    /// Notes that the value is of another type than it should be.
+    pub(crate) fn wrong_type(&mut self, what: &str, expected: &str, value: &Value<'_>) {
         let found = value.get_ref().type_str();
-        self.note(
-            Diagnostic::new(format!("{what} must be {expected}"), value.span())
-                .label(format!("expected {expected}, found {} {found}", article(found))),
-        );
+        let problem = self.problem(format!("{what} must be {expected}"), value.span());
+        self.note(problem.label(format!("expected {expected}, found {} {found}", article(found))));
     }
 }
 

@@ -6,20 +6,29 @@ use proptest::prelude::*;
 
 use super::bind::{LoadFailure, Loading, bind};
 use super::diagnostic::{Problems, tests::plain};
+use super::layers::Layers;
+use super::merge::{FAIL_ON, ON_UNKNOWN, PluginEntry, merge};
 use super::*;
 use crate::sample;
+
+mod extends;
+mod stacked;
 
 const BUILT_IN: [&str; 4] = ["boundary", "firewall", "listeners", "loopback"];
 
 /// Parses and binds with plugins that all have the rules `wildcard-bind` and `outside-bind`.
-fn load_with(text: &str, loading: impl Fn(&draft::PluginEntry) -> Loading) -> Result<Policy, Problems> {
-    let source = Source::file("policy.toml", text);
-    let (draft, problems) = draft::parse(text, &BUILT_IN);
-    let loadings: Vec<Loading> = draft.plugins.iter().map(loading).collect();
-    bind(&source, &draft, &loadings, problems)
+fn load_with(text: &str, loading: impl Fn(&PluginEntry) -> Loading) -> Result<Policy, Problems> {
+    assemble(&Layers::of_text("policy.toml", text), loading)
 }
 
-fn loaded(entry: &draft::PluginEntry) -> Loading {
+fn assemble(layers: &Layers, loading: impl Fn(&PluginEntry) -> Loading) -> Result<Policy, Problems> {
+    let (merged, problems) = merge(layers, &BUILT_IN);
+    let problems = layers.problems.iter().cloned().chain(problems).collect();
+    let loadings: Vec<Loading> = merged.plugins.iter().map(loading).collect();
+    bind(layers, &merged, &loadings, problems)
+}
+
+fn loaded(entry: &PluginEntry) -> Loading {
     if entry.origin.is_none() {
         return Loading::Failed(LoadFailure::NoOrigin);
     }
@@ -48,11 +57,12 @@ fn a_policy_is_read() {
 
 #[test]
 fn the_default_policy_has_no_problem_and_says_what_is_assumed_without_it() {
-    let (default, problems) = draft::parse(&Source::built_in().text, &BUILT_IN);
-    assert_eq!(problems, []);
-    assert_eq!(default.plugins.len(), BUILT_IN.len());
-    let (empty, _) = draft::parse("schema = 1", &BUILT_IN);
-    assert_eq!((default.fail_on, default.on_unknown), (empty.fail_on, empty.on_unknown));
+    let layers = Layers::built_in(&shipped::DEFAULT);
+    let (merged, problems) = merge(&layers, &BUILT_IN);
+    assert_eq!((layers.problems.len(), problems.len()), (0, 0));
+    assert_eq!(merged.plugins.len(), BUILT_IN.len());
+    let said = (merged.fail_on.unwrap().value, merged.on_unknown.unwrap().value);
+    assert_eq!(said, (FAIL_ON, ON_UNKNOWN));
 }
 
 #[test]
@@ -60,8 +70,9 @@ fn the_documented_policy_has_no_problem() {
     let page = include_str!("../../../../policies/README.md");
     let (_, rest) = page.split_once("```toml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
-    let (draft, problems) = draft::parse(example, &BUILT_IN);
-    assert_eq!(problems, []);
+    let layers = Layers::of_text("policy.toml", example);
+    assert_eq!((&layers.problems, merge(&layers, &BUILT_IN).1), (&vec![], vec![]));
+    let draft = &layers.stack.last().unwrap().draft;
     assert_eq!((draft.plugins.len(), draft.rules.len()), (2, 2));
 }
 
@@ -281,7 +292,7 @@ fn a_rule_in_a_table_of_its_plugin_is_told_how_to_be_written() {
 #[test]
 fn a_plugin_file_is_held_to_its_pin_and_its_name() {
     let text = format!("schema = 1\n[plugins.own]\npath = \"own.wasm\"\nsha256 = \"{}\"\n", "AB".repeat(32));
-    let pin = |_: &draft::PluginEntry| Loading::Failed(LoadFailure::Pin("cd".repeat(32)));
+    let pin = |_: &PluginEntry| Loading::Failed(LoadFailure::Pin("cd".repeat(32)));
     assert_snapshot!(plain(&load_with(&text, pin).unwrap_err()), @r#"
     error: the file of the plugin `own` is not the one that was pinned
      --> policy.toml:4:10
@@ -293,7 +304,7 @@ fn a_plugin_file_is_held_to_its_pin_and_its_name() {
 
     loopgate: 1 problem in policy.toml; nothing was judged
     "#);
-    let named = |_: &draft::PluginEntry| Loading::Configured { name: "other".parse().unwrap(), rules: Vec::new() };
+    let named = |_: &PluginEntry| Loading::Configured { name: "other".parse().unwrap(), rules: Vec::new() };
     assert_snapshot!(plain(&load_with(&text, named).unwrap_err()), @r"
     error: the plugin calls itself `other`
      --> policy.toml:2:10
@@ -310,7 +321,7 @@ fn a_plugin_file_is_held_to_its_pin_and_its_name() {
 #[test]
 fn a_plugin_that_cannot_be_loaded_is_one_problem_and_not_one_for_each_of_its_rules() {
     let text = "schema = 1\n[plugins.own]\npath = \"own.wasm\"\n[rules]\n\"own/anything\" = \"off\"\n";
-    let failed = |_: &draft::PluginEntry| Loading::Failed(LoadFailure::Rejected("not a component".to_owned()));
+    let failed = |_: &PluginEntry| Loading::Failed(LoadFailure::Rejected("not a component".to_owned()));
     assert_snapshot!(plain(&load_with(text, failed).unwrap_err()), @r#"
     error: the plugin `own` is rejected
      --> policy.toml:3:8
@@ -325,7 +336,7 @@ fn a_plugin_that_cannot_be_loaded_is_one_problem_and_not_one_for_each_of_its_rul
 #[test]
 fn what_a_plugin_says_of_its_parameters_lands_on_the_line() {
     let text = "schema = 1\n[plugins.listeners.parameters]\nallow = [\n  { port = 22 },\n  { port = 99999 },\n]\n";
-    let refuses = |entry: &draft::PluginEntry| {
+    let refuses = |entry: &PluginEntry| {
         let problem = |path: &str, message: &str| Problem { path: path.into(), message: message.into() };
         let complaints = vec![problem("/allow/1/port", "a port is at most 65535"), problem("", "`deny` is missing")];
         Loading::Refused { name: entry.name.clone(), complaints }

@@ -15,6 +15,8 @@ use loopgate_facts::{Facts, Gap, Host, Listener, Untrusted};
 
 use self::places::Places;
 use crate::gate::{Answer, JudgedRule, Judgement, Settled, Tally, Verdict, gap_reason};
+use crate::policy::discovery::Found;
+use crate::policy::layers::Layers;
 use crate::policy::{OnUnknown, Policy, PolicyLine, RuleId, Source};
 
 /// A compliance report.
@@ -47,12 +49,27 @@ pub(crate) struct Report {
 /// The policy, as a report names it.
 #[derive(Clone, Debug)]
 pub(crate) struct PolicySummary {
-    /// How the command line called it. Only for people: the same policy may have many names.
+    /// How it was found.
+    pub(crate) found: Found,
+    /// The SHA-256 of its text; of several layers, of the list of their digests.
+    pub(crate) sha256: String,
+    /// Whether it is the default policy and nothing else, wherever that was read from.
+    pub(crate) is_default: bool,
+    /// Its layers, the uppermost first.
+    pub(crate) layers: Vec<LayerSummary>,
+}
+
+/// A layer of the policy, as a report names it.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerSummary {
+    /// How messages call it. Only for people: the same policy may lie in many folders.
     pub(crate) label: String,
+    /// How reports call it on every machine alike.
+    pub(crate) name: String,
+    /// Whether it is part of the binary.
+    pub(crate) is_built_in: bool,
     /// The SHA-256 of its text.
     pub(crate) sha256: String,
-    /// Whether it is the default policy, wherever it was read from.
-    pub(crate) is_default: bool,
 }
 
 /// A plugin, as a report names it.
@@ -152,14 +169,14 @@ pub(crate) struct GapEffect {
 
 impl Report {
     /// Puts together what the gate decided and what it decided about.
-    pub(crate) fn new(source: &Source, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
-        let places = Places::new(source, answers);
+    pub(crate) fn new(layers: &Layers, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
+        let places = Places::new(&layers.sources, answers);
         Self {
             verdict: gate.verdict,
             fail_on: policy.fail_on,
             on_unknown: policy.on_unknown,
             host: facts.host.clone(),
-            policy: PolicySummary::new(source),
+            policy: PolicySummary::new(layers),
             plugins: answers.iter().map(PluginSummary::new).collect(),
             findings: findings(facts, &gate, &places),
             gaps: facts.gaps.iter().map(|gap| GapEffect::new(gap, &gate.rules)).collect(),
@@ -171,9 +188,28 @@ impl Report {
 }
 
 impl PolicySummary {
+    fn new(layers: &Layers) -> Self {
+        let summaries: Vec<LayerSummary> = layers.sources.ranked().map(LayerSummary::new).collect();
+        let sha256 = match summaries.as_slice() {
+            [single] => single.sha256.clone(),
+            several => {
+                let digests = several.iter().map(|layer| format!("{}\n", layer.sha256));
+                sha256(digests.collect::<String>().as_bytes())
+            }
+        };
+        let is_default = layers.sources.ranked().all(Source::is_default) && summaries.len() == 1;
+        Self { found: layers.found, sha256, is_default, layers: summaries }
+    }
+}
+
+impl LayerSummary {
     fn new(source: &Source) -> Self {
-        let sha256 = sha256(source.text.as_bytes());
-        Self { label: source.label.clone(), sha256, is_default: source.is_default() }
+        Self {
+            label: source.label.clone(),
+            name: source.name.clone(),
+            is_built_in: source.is_built_in,
+            sha256: sha256(source.text.as_bytes()),
+        }
     }
 }
 

@@ -55,6 +55,15 @@ struct NetworkNamespace {
 struct Policy<'r> {
     sha256: &'r str,
     default: bool,
+    found: &'static str,
+    layers: Vec<Layer<'r>>,
+}
+
+#[derive(Serialize)]
+struct Layer<'r> {
+    name: &'r str,
+    built_in: bool,
+    sha256: &'r str,
 }
 
 #[derive(Serialize)]
@@ -182,7 +191,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             fail_on: report.fail_on,
             on_unknown: report.on_unknown.as_str(),
             host: host(&report.host),
-            policy: Policy { sha256: &report.policy.sha256, default: report.policy.is_default },
+            policy: policy(&report.policy),
             plugins: report.plugins.iter().map(plugin).collect(),
             tally: tally(report),
             findings: report.findings.iter().map(|found| finding(found, report.fail_on)).collect(),
@@ -206,6 +215,19 @@ fn host(host: &loopgate_facts::Host) -> Host<'_> {
         effective_uid: host.effective_uid,
         collector: &host.collector,
     }
+}
+
+fn policy(policy: &report::PolicySummary) -> Policy<'_> {
+    Policy {
+        sha256: &policy.sha256,
+        default: policy.is_default,
+        found: policy.found.as_str(),
+        layers: policy.layers.iter().map(layer).collect(),
+    }
+}
+
+fn layer(layer: &report::LayerSummary) -> Layer<'_> {
+    Layer { name: &layer.name, built_in: layer.is_built_in, sha256: &layer.sha256 }
 }
 
 fn plugin(plugin: &report::PluginSummary) -> Plugin<'_> {

@@ -9,9 +9,9 @@ use anstyle::Style;
 use loopgate_engine::Severity;
 use loopgate_facts::Host;
 
-use super::Report;
+use super::{PolicySummary, Report};
 use crate::gate::Verdict;
-use crate::page::{BAD, DIM, DOUBT, GOOD, Page, counted, shown, styled};
+use crate::page::{BAD, DIM, DOUBT, GOOD, Page, counted, shown};
 
 /// How much to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,15 +151,24 @@ fn tally(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()>
 fn sources(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()> {
     let policy = &report.policy;
     if detail != Detail::Verbose {
-        page.line(styled(DIM, format!("policy: {}", shown(&policy.label.as_str().into()))))?;
+        page.styled_paragraph(0, DIM, &policy_line(policy))?;
         return hint(page, report);
     }
-    page.line(format!("policy {}, sha256 {}", shown(&policy.label.as_str().into()), policy.sha256))?;
+    page.line(policy_line(policy))?;
+    for layer in &policy.layers {
+        page.line(format!("policy {}, sha256 {}", shown(&layer.label.as_str().into()), layer.sha256))?;
+    }
     for plugin in &report.plugins {
         let origin = plugin.file.as_deref().map_or_else(|| "built in".to_owned(), |file| shown(&file.into()));
         page.line(format!("plugin {} {}, {origin}, sha256 {}", plugin.name, shown(&plugin.version), plugin.sha256))?;
     }
     Ok(())
+}
+
+/// The policy by its layers, the uppermost first, and how it was found.
+fn policy_line(policy: &PolicySummary) -> String {
+    let layers: Vec<String> = policy.layers.iter().map(|layer| shown(&layer.label.as_str().into())).collect();
+    format!("policy: {} ({})", layers.join(", then "), policy.found.sentence())
 }
 
 fn hint(page: &mut Page<'_>, report: &Report) -> io::Result<()> {

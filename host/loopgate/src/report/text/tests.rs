@@ -94,7 +94,7 @@ fn findings_come_by_subject_with_the_worst_first() {
 
     5 rules: 3 failed, 1 passed, 1 not applicable; 3 findings (1 critical, 1 high, 1
     low)
-    policy: policy.toml
+    policy: policy.toml (named by --policy)
     `loopgate explain listeners/unauthenticated-service` says why it matters
     ");
 }
@@ -111,7 +111,7 @@ fn a_compliant_machine_is_short() {
       loopback/localhost  The rule localhost holds
 
     2 rules: 2 passed; no findings
-    policy: policy.toml
+    policy: policy.toml (named by --policy)
     ");
     assert_snapshot!(plain(&report, Detail::Quiet, 80), @r"
     COMPLIANT  web-1 has no finding at or above medium; 2 rules judged
@@ -150,7 +150,7 @@ fn gaps_and_failed_plugins_are_named_with_what_they_leave_unknown() {
           needed by: loopback/lo-up, loopback/localhost, own/fine
 
     3 rules: 3 unknown; no findings
-    policy: policy.toml
+    policy: policy.toml (named by --policy)
     ");
 }
 
@@ -197,6 +197,7 @@ fn verbose_tells_where_everything_comes_from() {
       listeners/dual-stack               no listener is bound to [::]
 
     5 rules: 3 failed, 1 passed, 1 not applicable; 3 findings (1 critical, 1 high, 1 low)
+    policy: policy.toml (named by --policy)
     policy policy.toml, sha256 da93db77ebb07776dbd095f79fe28cbf4d42340c27bc33547ed7eeb2d3c93ea1
     plugin boundary 0.1.0, built in, sha256 5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e
     plugin listeners 0.1.0, built in, sha256 5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e

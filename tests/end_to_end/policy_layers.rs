@@ -1,0 +1,233 @@
+//! Policies in layers, as a user stacks them and as the binary finds them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use loopgate_test_support::command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Run, quiet_facts, reached_by_everybody, tree};
+
+/// A folder with these files and the facts of a machine on which one service is open to everybody.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let mut facts = quiet_facts();
+    facts["listeners"] = json!([{
+        "id": "tcp/0.0.0.0:8080", "protocol": "tcp", "address": "0.0.0.0", "port": 8080, "scope": "unspecified",
+        "ipv6_only": null, "zone": null, "bound_interface": null, "multipath": false, "origin": "socket",
+        "sockets": [{ "inode": 1, "uid": 0 }], "owners": [], "reachability": reached_by_everybody(8080)
+    }]);
+    fs::write(folder.path().join("facts.json"), facts.to_string()).unwrap();
+    folder
+}
+
+/// Judges these facts from within a folder.
+fn judge_in(folder: &Path, facts: &Path, arguments: &[&str]) -> Run {
+    run(Command::new(env!("CARGO_BIN_EXE_loopgate")).env_clear(), folder, facts, arguments)
+}
+
+fn run(command: &mut Command, folder: &Path, facts: &Path, arguments: &[&str]) -> Run {
+    command.args(["check", "--format", "json", "--facts"]).arg(facts).args(arguments).current_dir(folder);
+    command.stdin(Stdio::null()).output().unwrap().into()
+}
+
+fn check(folder: &TempDir, arguments: &[&str]) -> Run {
+    judge_in(folder.path(), &folder.path().join("facts.json"), arguments)
+}
+
+/// How the policy of a report was found, and its layers.
+fn policy(run: &Run) -> (String, Vec<String>) {
+    let report = run.json();
+    let layers = report["policy"]["layers"].as_array().unwrap();
+    let names = layers.iter().map(|layer| layer["name"].as_str().unwrap().to_owned());
+    (report["policy"]["found"].as_str().unwrap().to_owned(), names.collect())
+}
+
+#[track_caller]
+fn is_refused(run: &Run, says: &[&str]) {
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    for text in says {
+        assert!(run.stderr.contains(text), "`{text}` is missing:\n{}", run.stderr);
+    }
+}
+
+const ORG: &str = "schema = 1\nextends = [\"default\"]\nfail_on = \"critical\"\n[locked]\nfail_on = true\n";
+const TEAM: &str = "schema = 1\n[rules]\n\"listeners/wildcard-bind\" = \"critical\"\n";
+
+#[test]
+fn three_layers_tighten() {
+    let folder = folder(&[("org.toml", ORG), ("team.toml", TEAM), ("repo.toml", "schema = 1\n")]);
+    let org = check(&folder, &["--policy", "org.toml"]);
+    assert_eq!(org.code, 0, "{}{}", org.stdout, org.stderr);
+    let all = check(&folder, &["--policy", "org.toml", "--policy", "team.toml", "--policy", "repo.toml"]);
+    assert_eq!(all.code, 1, "{}{}", all.stdout, all.stderr);
+    let layers = ["default", "org.toml", "team.toml", "repo.toml"].map(str::to_owned);
+    assert_eq!(policy(&all), ("named".to_owned(), layers.to_vec()));
+}
+
+#[test]
+fn a_loosening_is_refused_at_its_line_with_the_line_above() {
+    let repo = "schema = 1\n[rules]\n\"listeners/wildcard-bind\" = \"off\"\n";
+    let folder = folder(&[("org.toml", ORG), ("team.toml", TEAM), ("repo.toml", repo)]);
+    let run = check(&folder, &["--policy", "org.toml", "--policy", "team.toml", "--policy", "repo.toml"]);
+    let says = ["repo.toml:3:29", "`off` is looser than `critical`", "team.toml:3:29", "set here", "org.toml locks it"];
+    is_refused(&run, &says);
+}
+
+#[test]
+fn a_circle_is_refused_with_its_way() {
+    let files =
+        [("a.toml", "schema = 1\nextends = [\"b.toml\"]\n"), ("b.toml", "schema = 1\nextends = [\"a.toml\"]\n")];
+    is_refused(
+        &check(&folder(&files), &["--policy", "a.toml"]),
+        &["b.toml:2:12", "a.toml extends b.toml extends a.toml"],
+    );
+}
+
+#[test]
+fn what_lies_outside_of_the_folder_is_not_read() {
+    let elsewhere = folder(&[("secret.toml", "schema = 1\n")]);
+    let secret = elsewhere.path().join("secret.toml");
+    let entries = format!("schema = 1\nextends = [\"../x.toml\", \"{}\", \"link.toml\"]\n", secret.display());
+    let folder = folder(&[("policy.toml", &entries)]);
+    symlink(&secret, folder.path().join("link.toml")).unwrap();
+    let run = check(&folder, &["--policy", "policy.toml"]);
+    is_refused(&run, &["`..` leads out", "this path is absolute", "a link on this path leads out", "3 problems"]);
+}
+
+#[test]
+fn a_built_in_policy_is_named_by_its_name() {
+    let folder = folder(&[("default", "nonsense")]);
+    assert_eq!(policy(&check(&folder, &["--policy", "default"])), ("named".to_owned(), vec!["default".to_owned()]));
+    is_refused(&check(&folder, &["--policy", "./default"]), &["not valid TOML"]);
+    is_refused(&check(&folder, &["--policy", "defualt"]), &["there is no policy `defualt`", "did you mean `default`?"]);
+}
+
+#[test]
+fn a_policy_may_come_from_a_pipe() {
+    let folder = folder(&[("org.toml", ORG)]);
+    for input in ["-", "/dev/stdin"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat org.toml | \"$0\" \"$@\"", env!("CARGO_BIN_EXE_loopgate")]);
+        let run = run(&mut shell, folder.path(), &folder.path().join("facts.json"), &["--policy", input]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        assert_eq!(policy(&run).1.len(), 2);
+    }
+}
+
+#[test]
+fn the_nearest_policy_is_found() {
+    let folder = folder(&[
+        ("loopgate.toml", "schema = 1\nextends = [\"default\"]\nfail_on = \"critical\"\n"),
+        ("near/loopgate.toml", "schema = 1\nextends = [\"default\"]\n"),
+        ("near/deep/er/file", ""),
+        ("far/file", ""),
+    ]);
+    let facts = folder.path().join("facts.json");
+    for (place, code) in [("", 0), ("far", 0), ("near", 1), ("near/deep/er", 1)] {
+        let run = judge_in(&folder.path().join(place), &facts, &[]);
+        assert_eq!(run.code, code, "{place}: {}{}", run.stdout, run.stderr);
+        let layers = ["default", "loopgate.toml"].map(str::to_owned);
+        assert_eq!(policy(&run), ("nearest".to_owned(), layers.to_vec()), "{place}");
+    }
+    let text = Command::new(env!("CARGO_BIN_EXE_loopgate")).args(["check", "--facts"]).arg(&facts).output();
+    let shown = Run::from(text.unwrap()).stdout;
+    assert!(shown.contains("policy: built-in default policy (none was named or found)"), "{shown}");
+}
+
+/// The binary in a mount namespace of its own, in which `/etc/loopgate/policy.toml` is what the script makes it.
+fn with_system_policy(folder: &TempDir, script: &str, arguments: &[&str]) -> Run {
+    let mut unshare = command("unshare");
+    unshare.args(["--user", "--map-root-user", "--mount", "--", "sh", "-ec"]);
+    unshare.arg(format!("mount -t tmpfs none /etc; mkdir /etc/loopgate; {script}; exec \"$@\"")).arg("sh");
+    unshare.arg(env!("CARGO_BIN_EXE_loopgate"));
+    run(&mut unshare, folder.path(), &folder.path().join("facts.json"), arguments)
+}
+
+#[test]
+fn the_policy_of_the_machine_is_found_where_there_is_no_nearer_one() {
+    let folder = folder(&[("policy.toml", "schema = 1\nextends = [\"default\"]\nfail_on = \"critical\"\n")]);
+    let script = "cp policy.toml /etc/loopgate/";
+    let run = with_system_policy(&folder, script, &[]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(policy(&run).0, "system");
+    assert_eq!(policy(&with_system_policy(&folder, script, &["--policy", "default"])).0, "named");
+    fs::rename(folder.path().join("policy.toml"), folder.path().join("loopgate.toml")).unwrap();
+    assert_eq!(policy(&with_system_policy(&folder, "cp loopgate.toml /etc/loopgate/policy.toml", &[])).0, "nearest");
+    fs::remove_file(folder.path().join("loopgate.toml")).unwrap();
+    assert_eq!(policy(&with_system_policy(&folder, "true", &[])).0, "default");
+}
+
+/// The default would pass or fail by other rules than those that somebody wrote down.
+#[test]
+fn a_policy_that_is_there_and_cannot_be_read_is_never_replaced_by_another() {
+    let folder = folder(&[]);
+    let says = "/etc/loopgate/policy.toml";
+    is_refused(&with_system_policy(&folder, "mkdir /etc/loopgate/policy.toml", &[]), &[says, "not a regular file"]);
+    is_refused(&with_system_policy(&folder, "ln -s nowhere /etc/loopgate/policy.toml", &[]), &[says, "No such file"]);
+    is_refused(&check(&folder, &["--policy", "missing.toml"]), &["missing.toml", "No such file"]);
+    symlink("nowhere", folder.path().join("loopgate.toml")).unwrap();
+    is_refused(&check(&folder, &[]), &["loopgate.toml", "No such file"]);
+    fs::remove_file(folder.path().join("loopgate.toml")).unwrap();
+    fs::create_dir(folder.path().join("loopgate.toml")).unwrap();
+    is_refused(&check(&folder, &[]), &["loopgate.toml", "not a regular file"]);
+}
+
+#[test]
+fn a_found_policy_that_everybody_may_write_is_refused_and_a_named_one_is_not() {
+    let folder = folder(&[
+        ("loopgate.toml", "schema = 1\nextends = [\"default\", \"more.toml\"]\n"),
+        ("more.toml", "schema = 1\n"),
+    ]);
+    let writable =
+        |name: &str, mode| fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    writable("loopgate.toml", 0o646);
+    is_refused(&check(&folder, &[]), &["everybody may write to it", "name it with `--policy`"]);
+    assert_eq!(check(&folder, &["--policy", "loopgate.toml"]).code, 1);
+    writable("loopgate.toml", 0o664);
+    assert_eq!(check(&folder, &[]).code, 1);
+    writable("more.toml", 0o646);
+    is_refused(&check(&folder, &[]), &["loopgate.toml:2:23", "everybody may write to it"]);
+}
+
+/// As root somebody else's file is made. Without privileges, root's own file is somebody else's in a user namespace.
+#[test]
+fn a_found_policy_of_a_stranger_is_refused() {
+    let folder = folder(&[]);
+    let path = folder.path().join("loopgate.toml");
+    let facts = folder.path().join("facts.json");
+    let run = if loopgate_test_support::run("id", &["-u"]).trim() == "0" {
+        fs::write(&path, "schema = 1\nextends = [\"default\"]\n").unwrap();
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        judge_in(folder.path(), &facts, &[])
+    } else {
+        symlink("/etc/passwd", &path).unwrap();
+        let mut unshare = command("unshare");
+        unshare.args(["--user", "--map-root-user", "--", env!("CARGO_BIN_EXE_loopgate")]);
+        run(&mut unshare, folder.path(), &facts, &[])
+    };
+    is_refused(&run, &["belongs to uid 65534, who is neither root nor you", "name it with `--policy`"]);
+}
+
+#[test]
+fn the_shipped_default_says_the_same_from_its_file_and_from_the_binary() {
+    let folder = folder(&[]);
+    let file = tree("policies/default.toml");
+    let (named, built_in) = (check(&folder, &["--policy", file.to_str().unwrap()]), check(&folder, &[]));
+    let without_origin = |run: &Run| {
+        let mut report = run.json();
+        report["policy"] = Value::Null;
+        report
+    };
+    assert_eq!(without_origin(&named), without_origin(&built_in));
+    assert!(named.json()["policy"]["default"].as_bool().unwrap());
+}
