@@ -13,6 +13,7 @@
 mod bad_input;
 mod determinism;
 mod docs;
+mod exceptions;
 mod guests;
 mod managers;
 mod policy_layers;

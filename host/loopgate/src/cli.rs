@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use loopgate_engine::Severity;
 use loopgate_facts::{Prefix, Protocol};
+use loopgate_parameters::Date;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,6 +39,15 @@ The way of a packet is shown hook by hook: every rule that matched for some of t
 Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs CAP_NET_ADMIN; without
 it everything that routing lets through is unknown.";
 
+const BASELINE_HELP: &str = "\
+Examples:
+  sudo loopgate baseline write baseline.json      record what there is
+  sudo loopgate check --baseline baseline.json    ... and fail only on what is new or reaches further
+  sudo loopgate baseline prune baseline.json      forget what was mended
+
+A finding is recognised by its rule and subject, not by process ids, messages, or ports that the kernel chose. What is
+waived is not recorded.";
+
 /// Proves that what should stay on loopback is unreachable from outside.
 ///
 /// loopgate observes a machine, hands what it saw to sandboxed policy plugins, and reports what listens where it
@@ -62,6 +73,9 @@ pub(crate) enum Command {
     /// Say who can reach a port, and which rule decides; also for a port on which nothing listens
     #[command(after_help = REACH_HELP)]
     Reach(Reach),
+    /// Record what is found now, so that `check --baseline` fails only on what is new
+    #[command(subcommand, after_help = BASELINE_HELP)]
+    Baseline(Baseline),
     /// List the rules of a policy with their severities
     Rules(Rules),
     /// Print the page of a rule: what it checks, why, and how to mend what it finds
@@ -82,6 +96,11 @@ pub(crate) struct Check {
     pub(crate) policy: PolicyFile,
     #[command(flatten)]
     pub(crate) facts: FactsFile,
+    #[command(flatten)]
+    pub(crate) day: Day,
+    /// Findings that were recorded with `loopgate baseline`: only others count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
     /// How to write the report
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) format: Format,
@@ -211,6 +230,56 @@ pub(crate) struct FactsFile {
     /// Facts that `loopgate facts` recorded, `-` for standard input; without it, this machine as it is now
     #[arg(id = "facts", long = "facts", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
+}
+
+/// The day that a command judges by.
+#[derive(Debug, Args)]
+pub(crate) struct Day {
+    /// Judge as on this day (2027-01-31) or at this time (RFC 3339), instead of when the facts were collected: approvals and
+    /// waivers end
+    #[arg(long, value_name = "DATE")]
+    pub(crate) at: Option<At>,
+}
+
+/// A day, at its beginning in UTC, or a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At(pub(crate) Timestamp);
+
+impl FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let whole = if Date::parse(text).is_some() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let time = whole.parse().map(Self);
+        time.map_err(|_| {
+            "write a day that there is, such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z".to_owned()
+        })
+    }
+}
+
+/// `loopgate baseline`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Baseline {
+    /// Record what there is to find now in a new file
+    Write(BaselineFile),
+    /// Add what is found now and not recorded yet; what is gone stays recorded
+    Update(BaselineFile),
+    /// Drop what is recorded and gone
+    Prune(BaselineFile),
+}
+
+/// The file of a baseline and what to judge for it.
+#[derive(Debug, Args)]
+pub(crate) struct BaselineFile {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) facts: FactsFile,
+    #[command(flatten)]
+    pub(crate) day: Day,
 }
 
 /// The destination of a command.

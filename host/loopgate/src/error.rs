@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use loopgate_engine::EngineError;
 use loopgate_facts::{DocumentError, Untrusted};
 
+use crate::gate::baseline::BaselineError;
 use crate::policy::diagnostic::Problems;
 
 /// Why a command has no result. Every variant ends the run with exit code 2: nothing was judged.
@@ -51,6 +52,20 @@ pub(crate) enum Error {
     /// The policy has problems.
     #[error("the policy has problems")]
     Policy(Problems),
+    /// A file is no baseline.
+    #[error("cannot use the baseline from {from}: {source}")]
+    Baseline {
+        /// Where it came from.
+        from: Place,
+        /// What is wrong with it.
+        source: BaselineError,
+    },
+    /// A new baseline would replace a file.
+    #[error("{} is there already", .path.display())]
+    BaselineExists {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no such rule.
     #[error("there is no rule `{name}`{nearest}")]
     NoSuchRule {
@@ -109,6 +124,12 @@ impl Error {
             ),
             Self::Read { what: "the policy", source, .. } => source.hint(),
             Self::NoSuchPolicy { .. } => Some("a file is named with its folder or its ending, such as `./NAME`"),
+            Self::Baseline { .. } | Self::Read { what: "the baseline", .. } => {
+                Some("`loopgate baseline write FILE` records what is found now")
+            }
+            Self::BaselineExists { .. } => Some(
+                "`loopgate baseline update` adds to it, `prune` drops what is gone; to begin anew, delete it first",
+            ),
             Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
             _ => None,
         }

@@ -21,6 +21,11 @@ pub(crate) fn read(from: &Place, limit: u64) -> Result<Vec<u8>, ReadError> {
     }
 }
 
+/// Whether there is something of this name, be it a link that leads nowhere.
+pub(crate) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// Reads all of a regular file, and of nothing else: a pipe that a policy names would keep the run waiting for ever.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     read_within(open_regular(path)?, limit)

@@ -1,9 +1,10 @@
 //! Facts, policies and answers for tests.
 
 use loopgate_engine::{Evidence, Finding, Outcome, PluginInfo, RuleInfo, RuleResult, Severity, Subject};
-use loopgate_facts::{Area, Facts, Listener, Owner, Protocol, Socket};
+use loopgate_facts::{Area, Facts, Listener, Owner, Protocol, Reachability, Socket};
 
-use crate::gate::{Answer, judge};
+use crate::gate::baseline::Baseline;
+use crate::gate::{Answer, Case, Judgement, judge};
 use crate::policy::layers::Layers;
 use crate::policy::{Located, Location, OnUnknown, Parameters, Policy, RuleId, RuleSetting, Source, Sources};
 use crate::report::Report;
@@ -42,9 +43,25 @@ pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
     }
 }
 
+/// A region of packets over `eth0` that arrive.
+pub(crate) fn reachable_from(sources: &str) -> Vec<Reachability> {
+    let document = format!(
+        r#"[{{ "interfaces": ["eth0"], "destinations": ["192.0.2.1"], "port": 80, "sources": ["{sources}"],
+               "verdict": "reachable", "reason": null, "unknown_because": [], "path": "input", "translated_to": null,
+               "decided_by": null, "narrowed_by": [], "notes": [] }}]"#
+    );
+    serde_json::from_str(&document).unwrap()
+}
+
 /// A policy without settings for rules.
 pub(crate) fn policy() -> Policy {
-    Policy { fail_on: Severity::Medium, on_unknown: OnUnknown::Incomplete, rules: std::collections::BTreeMap::new() }
+    Policy {
+        fail_on: Severity::Medium,
+        on_unknown: OnUnknown::Incomplete,
+        rules: std::collections::BTreeMap::new(),
+        waivers: Vec::new(),
+        waiver_days: 365,
+    }
 }
 
 /// Sets a rule.
@@ -114,5 +131,10 @@ pub(crate) fn finding(subject: Subject) -> Finding {
 
 /// The report on these facts and answers.
 pub(crate) fn report(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Report {
-    Report::new(&layers(), policy, facts, answers, judge(policy, facts, answers))
+    Report::new(&layers(), policy, facts, answers, judged(policy, facts, answers, None))
+}
+
+/// What the gate makes of these facts and answers.
+pub(crate) fn judged(policy: &Policy, facts: &Facts, answers: &[Answer], baseline: Option<&Baseline>) -> Judgement {
+    judge(&Case { policy, sources: &layers().sources, facts, answers, baseline })
 }

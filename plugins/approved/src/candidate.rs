@@ -43,8 +43,8 @@ fn process(owner: &Owner) -> Process<'_> {
     }
 }
 
-fn container(_: &Container) -> InContainer<'_> {
-    InContainer { name: None, image: None }
+fn container(container: &Container) -> InContainer<'_> {
+    InContainer { name: container.name.as_deref(), image: container.image.as_deref() }
 }
 
 fn protocol(protocol: &Protocol) -> &str {

@@ -32,9 +32,13 @@ impl Index {
 
     fn insert(&mut self, position: usize, selector: &Selector) {
         if let Some(ports) = single_ports(selector) {
-            ports.into_iter().for_each(|port| self.by_port.entry(port).or_default().push(position));
+            for port in ports {
+                self.by_port.entry(port).or_default().push(position);
+            }
         } else if let Some(paths) = single_executables(selector) {
-            paths.into_iter().for_each(|path| self.by_executable.entry(path).or_default().push(position));
+            for path in paths {
+                self.by_executable.entry(path).or_default().push(position);
+            }
         } else {
             self.rest.push(position);
         }

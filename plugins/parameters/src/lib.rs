@@ -90,12 +90,17 @@ impl<'json> Reader<'json> {
 
     /// A field that must be there. Where it is not, that is a problem, and the answer is a default.
     pub fn required<T: Parameter + Default>(&mut self, name: &'static str, about: &str) -> T {
+        self.mandatory(name, about).unwrap_or_default()
+    }
+
+    /// A field that must be there and has no default. Where it is not, that is a problem, and the answer is nothing.
+    pub fn mandatory<T: Parameter>(&mut self, name: &'static str, about: &str) -> Option<T> {
         self.declare::<T>(name, about, true);
         let Some(value) = self.object.get(name) else {
             self.place.problem(format!("`{name}` is missing"));
-            return T::default();
+            return None;
         };
-        T::read(value, &mut self.place.child(name)).unwrap_or_default()
+        T::read(value, &mut self.place.child(name))
     }
 
     /// Says that the value of a field is not one that the field can have.

@@ -125,16 +125,17 @@ mod tests {
     /// The same question by backtracking.
     fn slowly(pattern: &str, text: &str) -> bool {
         let (first, rest) = (text.chars().next(), text.get(1..).unwrap_or_default());
+        let behind = pattern.get(1..).unwrap_or_default();
         if let Some(after) = pattern.strip_prefix("**") {
             let after = after.trim_start_matches('*');
             return slowly(after, text) || (first.is_some() && slowly(pattern, rest));
         }
         match (pattern.chars().next(), first) {
             (None, first) => first.is_none(),
-            (Some('*'), _) if slowly(&pattern[1..], text) => true,
+            (Some('*'), _) if slowly(behind, text) => true,
             (Some('*'), Some(first)) => first != '/' && slowly(pattern, rest),
-            (Some('?'), Some(first)) => first != '/' && slowly(&pattern[1..], rest),
-            (Some(expected), Some(first)) => expected == first && slowly(&pattern[1..], rest),
+            (Some('?'), Some(first)) => first != '/' && slowly(behind, rest),
+            (Some(expected), Some(first)) => expected == first && slowly(behind, rest),
             (Some(_), None) => false,
         }
     }

@@ -1,24 +1,20 @@
 //! `loopgate check`: judge a machine by a policy.
 
+use super::judge::Trial;
 use crate::cli::{Check, Format};
 use crate::error::Error;
-use crate::gate;
 use crate::output::{Document, Output};
 use crate::report::text::{Detail, Layout};
 use crate::report::{Report, json, text};
 
-/// Judges, reports, and gives the exit code of the verdict. Plugins are loaded while the machine is observed; what is
-/// wrong with the policy is reported first.
+/// Judges, reports, and gives the exit code of the verdict.
 pub(super) fn run(arguments: &Check) -> Result<u8, Error> {
-    let (court, facts) = rayon::join(|| super::court(&arguments.policy), || super::facts(&arguments.facts));
-    let mut court = court?;
+    let baseline = arguments.baseline.as_deref().map(super::baseline::read).transpose()?;
+    let mut trial = Trial::hold(&arguments.policy, &arguments.facts, &arguments.day)?;
     if let Some(severity) = arguments.fail_on {
-        court.policy.fail_on = severity;
+        trial.fail_on(severity);
     }
-    let facts = facts?;
-    let answers = court.answers(&facts);
-    let judgement = gate::judge(&court.policy, &facts, &answers);
-    let report = Report::new(&court.layers, &court.policy, &facts, &answers, judgement);
+    let report = trial.report(baseline.as_ref());
     let output = Output::new(arguments.output.path.as_deref());
     output.write(&render(&report, arguments, output.width()))?;
     Ok(report.verdict.exit_code())

@@ -1,8 +1,10 @@
 //! The commands: each reads its input, does its work, and writes one document.
 
+mod baseline;
 mod check;
 mod explain;
 mod facts;
+mod judge;
 mod listeners;
 mod reach;
 mod rules;
@@ -25,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
         Command::Facts(arguments) => facts::run(&arguments)?,
         Command::Listeners(arguments) => listeners::run(&arguments)?,
         Command::Reach(arguments) => reach::run(&arguments)?,
+        Command::Baseline(arguments) => baseline::run(&arguments)?,
         Command::Rules(arguments) => rules::run(&arguments)?,
         Command::Explain(arguments) => explain::run(&arguments)?,
         Command::Completions { shell } => shell::completions(shell)?,

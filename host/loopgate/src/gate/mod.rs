@@ -3,16 +3,23 @@
 //! This is the one place that turns rules off, changes severities, and settles what an outcome is worth; the reports
 //! show what it decided and decide nothing.
 
+pub(crate) mod baseline;
+mod counted;
+pub(crate) mod identity;
 mod outcome;
 mod verdict;
+mod waivers;
 
 use loopgate_engine::{Failure, Finding, Outcome, PluginInfo, Remark, RuleInfo, RuleResult, Severity};
 use loopgate_facts::Facts;
 
+pub(crate) use counted::{Counted, Standing, Waived};
 pub(crate) use outcome::{Settled, gap_reason};
 pub(crate) use verdict::{Tally, Verdict};
+pub(crate) use waivers::{PLUGIN as WAIVERS, about_waivers};
 
-use crate::policy::{Parameters, Policy, RuleId, RuleSetting};
+use self::baseline::Baseline;
+use crate::policy::{Parameters, Policy, RuleId, RuleSetting, Sources};
 
 /// What a plugin answered.
 #[derive(Clone, Debug)]
@@ -79,21 +86,61 @@ pub(crate) struct Judgement {
     pub(crate) tally: Tally,
     /// The rules, in the order of the plugins and of their descriptions.
     pub(crate) rules: Vec<JudgedRule>,
-    /// The findings with their severities: for each, the position of its rule.
-    pub(crate) findings: Vec<(usize, Severity, Finding)>,
+    /// The findings, worst first, then by rule, port and subject.
+    pub(crate) findings: Vec<Counted>,
+    /// How many findings of the baseline are no more.
+    pub(crate) gone: usize,
     /// The rules that the policy turned off.
     pub(crate) off: Vec<RuleId>,
 }
 
-/// Judges the answers under a policy.
-pub(crate) fn judge(policy: &Policy, facts: &Facts, answers: &[Answer]) -> Judgement {
+/// Everything that a judgement is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'c> {
+    /// The policy.
+    pub(crate) policy: &'c Policy,
+    /// Its texts.
+    pub(crate) sources: &'c Sources,
+    /// What was observed.
+    pub(crate) facts: &'c Facts,
+    /// What the plugins make of it.
+    pub(crate) answers: &'c [Answer],
+    /// What was found before.
+    pub(crate) baseline: Option<&'c Baseline>,
+}
+
+/// Judges the answers under a policy. What is waived or in the baseline does not count.
+pub(crate) fn judge(case: &Case<'_>) -> Judgement {
+    let Case { policy, sources, facts, answers, baseline } = *case;
     let is_off = |id: &RuleId| policy.setting(id) == Some(RuleSetting::Off);
     let all = answers.iter().flat_map(|answer| judged_rules(policy, facts, answer));
     let (off, rules): (Vec<_>, Vec<_>) = all.partition(|rule| is_off(&rule.id));
-    let findings = findings(policy, &rules);
+    let mut findings = counted::count(policy, facts, &rules, 0);
+    let (off, rules) = waive(policy, facts, sources, (off, rules), &mut findings);
+    let gone = baseline.map_or(0, |baseline| baseline.apply(&mut findings));
     let tally = tally(&rules, &findings);
     let verdict = tally.verdict(policy.fail_on, policy.on_unknown);
-    Judgement { verdict, tally, rules, findings, off: off.into_iter().map(|rule| rule.id).collect() }
+    Judgement { verdict, tally, rules, findings, gone, off: off.into_iter().map(|rule| rule.id).collect() }
+}
+
+type Rules = Vec<JudgedRule>;
+
+/// Takes out what is waived, and adds the rules about waivers to those that were turned off and to the others.
+fn waive(
+    policy: &Policy,
+    facts: &Facts,
+    sources: &Sources,
+    (mut off, mut rules): (Rules, Rules),
+    findings: &mut Vec<Counted>,
+) -> (Rules, Rules) {
+    let about_waivers = waivers::apply(policy, facts, sources, &rules, findings);
+    let (more_off, about_waivers): (Rules, Rules) =
+        about_waivers.into_iter().partition(|rule| policy.setting(&rule.id) == Some(RuleSetting::Off));
+    findings.extend(counted::count(policy, facts, &about_waivers, rules.len()));
+    counted::sort(findings);
+    off.extend(more_off);
+    rules.extend(about_waivers);
+    (off, rules)
 }
 
 fn judged_rules(policy: &Policy, facts: &Facts, answer: &Answer) -> Vec<JudgedRule> {
@@ -111,16 +158,14 @@ fn severity_under(policy: &Policy, id: &RuleId, own: Severity) -> Severity {
     policy.setting(id).map_or(own, |setting| setting.applied_to(own))
 }
 
-fn findings(policy: &Policy, rules: &[JudgedRule]) -> Vec<(usize, Severity, Finding)> {
-    let of_rule = |(position, rule): (usize, &JudgedRule)| {
-        let findings = rule.findings(policy).into_iter();
-        findings.map(|(severity, finding)| (position, severity, finding.clone())).collect::<Vec<_>>()
+fn tally(rules: &[JudgedRule], findings: &[Counted]) -> Tally {
+    let counting = findings.iter().filter(|finding| finding.counts());
+    let mut tally = Tally {
+        findings: counting.map(|finding| finding.severity).collect(),
+        waived: findings.iter().filter(|finding| matches!(finding.standing, Standing::Waived(_))).count(),
+        baselined: findings.iter().filter(|finding| finding.standing == Standing::Baselined).count(),
+        ..Tally::default()
     };
-    rules.iter().enumerate().flat_map(of_rule).collect()
-}
-
-fn tally(rules: &[JudgedRule], findings: &[(usize, Severity, Finding)]) -> Tally {
-    let mut tally = Tally { findings: findings.iter().map(|(_, severity, _)| *severity).collect(), ..Tally::default() };
     for rule in rules {
         match &rule.outcome {
             Settled::Passed => tally.passed += 1,
@@ -144,7 +189,8 @@ mod tests {
     use crate::sample;
 
     fn verdict_of(policy: &Policy, facts: &Facts, outcome: Option<Outcome>) -> (Verdict, Judgement) {
-        let judgement = judge(policy, facts, &[sample::answer("demo", &[("rule", Severity::High, outcome)])]);
+        let judgement =
+            sample::judged(policy, facts, &[sample::answer("demo", &[("rule", Severity::High, outcome)])], None);
         (judgement.verdict, judgement)
     }
 
@@ -178,7 +224,7 @@ mod tests {
         let mut failed = sample::answer("demo", &[("rule", Severity::High, None)]);
         failed.results = Err(Failure::StackOverflow);
         let other = sample::answer("other", &[("rule", Severity::High, Some(Outcome::Pass))]);
-        let judgement = judge(&sample::policy(), &sample::facts(), &[failed, other]);
+        let judgement = sample::judged(&sample::policy(), &sample::facts(), &[failed, other], None);
         assert_eq!(judgement.verdict, Verdict::Incomplete);
         assert_eq!((judgement.tally.unknown, judgement.tally.passed), (1, 1));
     }
@@ -200,7 +246,7 @@ mod tests {
         let outcome = Outcome::Fail { findings: vec![own, plain], unjudged: Vec::new() };
         let mut policy = sample::policy();
         let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome.clone()));
-        assert_eq!(judgement.tally.findings, [Severity::Low, Severity::High]);
+        assert_eq!(judgement.tally.findings, [Severity::High, Severity::Low]);
         sample::set(&mut policy, "demo/rule", RuleSetting::Severity(Severity::Info));
         let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome));
         assert_eq!(judgement.tally.findings, [Severity::Info, Severity::Info]);
@@ -214,7 +260,7 @@ mod tests {
         sample::set(&mut policy, "demo/rule", RuleSetting::AtLeast(Severity::Medium));
         let outcome = Outcome::Fail { findings, unjudged: Vec::new() };
         let (_, judgement) = verdict_of(&policy, &sample::facts(), Some(outcome));
-        assert_eq!(judgement.tally.findings, [Severity::Medium, Severity::Critical, Severity::High]);
+        assert_eq!(judgement.tally.findings, [Severity::Critical, Severity::High, Severity::Medium]);
         assert_eq!(judgement.rules[0].severity, Severity::High);
     }
 

@@ -21,6 +21,17 @@ pub(crate) enum Settled {
     Unknown(Vec<Untrusted>),
 }
 
+impl Settled {
+    /// Whether there may be a violation that was not found.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Unknown(_) => true,
+            Self::Failed { unjudged, .. } => !unjudged.is_empty(),
+            Self::Passed | Self::NotApplicable(_) => false,
+        }
+    }
+}
+
 /// Settles the outcome of one rule.
 ///
 /// A plugin sees only what was observed. Where an area that the rule needs has a gap, a pass means "nothing wrong in

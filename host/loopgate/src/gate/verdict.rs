@@ -48,8 +48,12 @@ pub(crate) struct Tally {
     pub(crate) unknown: usize,
     /// Rules with findings beside which something could not be judged; they are counted as failed too.
     pub(crate) partly_judged: usize,
-    /// The severity of each finding.
+    /// The severity of each finding that counts.
     pub(crate) findings: Vec<Severity>,
+    /// Findings that the policy accepts for a time.
+    pub(crate) waived: usize,
+    /// Findings that are in the baseline.
+    pub(crate) baselined: usize,
 }
 
 impl Tally {
@@ -102,7 +106,7 @@ mod tests {
         fn tally()(passed in 0_usize..4, not_applicable in 0_usize..4, unknown in 0_usize..4, partly in 0_usize..4,
                    findings in prop::collection::vec(severity(), 0..6)) -> Tally {
             let failed = findings.len().div_ceil(2);
-            Tally { passed, failed, not_applicable, unknown, partly_judged: partly.min(failed), findings }
+            Tally { passed, failed, not_applicable, unknown, partly_judged: partly.min(failed), findings, waived: 0, baselined: 0 }
         }
     }
 

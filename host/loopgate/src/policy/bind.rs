@@ -12,7 +12,9 @@ use super::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
 use super::nearest::nearest;
 use super::settings::settle;
 use super::source::{Located, Location};
+use super::waivers::WAIVER_DAYS;
 use super::{Policy, RuleId, RuleSetting};
+use crate::gate::{WAIVERS, about_waivers};
 
 /// What became of loading one plugin of the policy.
 #[derive(Debug)]
@@ -60,13 +62,16 @@ pub(crate) fn bind(
     for (entry, loading) in merged.plugins.iter().zip(loadings) {
         check_plugin(entry, loading, &mut problems);
     }
-    let rules = Binding { layers, merged, loadings, known: known_rules(loadings) }.rules(&mut problems);
+    let binding = Binding { layers, merged, loadings, known: known_rules(merged, loadings) };
+    let rules = binding.rules(&mut problems);
+    binding.waivers(&mut problems);
     if !problems.is_empty() {
         return Err(Problems::new(&layers.sources, problems));
     }
     let fail_on = merged.fail_on.as_ref().map_or(FAIL_ON, |fail_on| fail_on.value);
     let on_unknown = merged.on_unknown.as_ref().map_or(ON_UNKNOWN, |on_unknown| on_unknown.value);
-    Ok(Policy { fail_on, on_unknown, rules })
+    let waiver_days = merged.waiver_days.as_ref().map_or(WAIVER_DAYS, |days| days.value);
+    Ok(Policy { fail_on, on_unknown, rules, waivers: merged.waivers.clone(), waiver_days })
 }
 
 fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
@@ -125,7 +130,7 @@ fn file_at(entry: &PluginEntry) -> Location {
 }
 
 /// The rules that there are, with the severities that they have by themselves.
-fn known_rules(loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
+fn known_rules(merged: &Merged, loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
     let plugins = loadings.iter().filter_map(|loading| match loading {
         Loading::Configured { name, rules } => Some((name, rules)),
         Loading::Refused { .. } | Loading::Failed(_) => None,
@@ -133,7 +138,9 @@ fn known_rules(loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
     let rules = |(name, rules): (_, &'_ Vec<RuleInfo>)| {
         rules.iter().map(|rule| (RuleId::new(name, &rule.name), rule.severity)).collect::<Vec<_>>()
     };
-    plugins.flat_map(rules).collect()
+    let about_waivers = if merged.waivers.is_empty() { Vec::new() } else { about_waivers() };
+    let about_waivers = about_waivers.into_iter().map(|(id, rule)| (id, rule.severity));
+    plugins.flat_map(rules).chain(about_waivers).collect()
 }
 
 /// What the settings of rules are held against.
@@ -177,9 +184,23 @@ impl Binding<'_> {
         entries: &[(usize, &RuleEntry)],
         problems: &mut Vec<Diagnostic>,
     ) -> Option<(RuleId, Located<RuleSetting>)> {
-        let plugin = self.merged.plugins.iter().find(|plugin| plugin.name == id.plugin)?;
-        let setting = settle(self.layers, plugin, id, own, entries, problems)?;
+        // The rules about waivers are there without a plugin.
+        let first = self.plugin(id).map_or(0, |plugin| plugin.layer);
+        let setting = settle(self.layers, first, id, own, entries, problems)?;
         Some((id.clone(), setting))
+    }
+
+    /// Waivers of rules that there are not.
+    fn waivers(&self, problems: &mut Vec<Diagnostic>) {
+        for Located { value: waiver, at } in &self.merged.waivers {
+            if waiver.rule.plugin.as_str() == WAIVERS {
+                let problem = Diagnostic::new("a waiver of what is found about waivers", at.clone());
+                problems.push(problem.label("mend the waiver that it is about instead"));
+            } else if !self.known.contains_key(&waiver.rule) && !self.is_in_doubt(&waiver.rule) {
+                let problem = Diagnostic::new(format!("a waiver of the unknown rule `{}`", waiver.rule), at.clone());
+                problems.push(problem.label(self.suggestion(&waiver.rule, problems.len())));
+            }
+        }
     }
 
     /// Rules and plugins that locks name and that a slip of the pen keeps from being those that were meant.
@@ -204,7 +225,7 @@ impl Binding<'_> {
         if names.clone().any(|known| known == name.as_str()) {
             return None;
         }
-        let things = ["fail_on", "on_unknown", "waivers", "rules"];
+        let things = ["fail_on", "on_unknown", "waivers", "waiver_days", "rules"];
         let near = nearest(name.as_str(), names.chain(things))?;
         let problem = Diagnostic::new(format!("unknown plugin `{name}`"), at.clone());
         Some(problem.label(format!("did you mean `{near}`?")))

@@ -12,13 +12,16 @@ use super::reader::{Reader, Value};
 use super::repair::repair;
 use super::shorthand::SHORTHANDS;
 use super::source::{Located, Location, SourceId};
+use super::waivers::{self, Waiver};
 use super::{OnUnknown, RuleId};
+use crate::gate::WAIVERS;
 
 /// The version of the policy format that this loopgate reads.
 const SCHEMA: &str = "1";
 
 /// The keys of a policy, beside the [`SHORTHANDS`].
-const KEYS: [&str; 7] = ["schema", "extends", "locked", "fail_on", "on_unknown", "plugins", "rules"];
+const KEYS: [&str; 9] =
+    ["schema", "extends", "locked", "fail_on", "on_unknown", "plugins", "rules", "waivers", "waiver_days"];
 
 /// One layer. Nothing of it has been held against the other layers or the plugins yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(crate) struct Draft {
     pub(crate) plugins: Vec<PluginDraft>,
     /// The rules that it has a setting for.
     pub(crate) rules: Vec<RuleEntry>,
+    /// The findings that it accepts.
+    pub(crate) waivers: Vec<Located<Waiver>>,
+    /// How many days ahead a waiver may reach.
+    pub(crate) waiver_days: Option<Located<u16>>,
 }
 
 /// What one layer says of a plugin.
@@ -120,6 +127,8 @@ fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
         on_unknown: on_unknown(reader, document.get("on_unknown")),
         plugins,
         rules: entries(reader, "rules", document, rule),
+        waivers: waivers::read(reader, document.get("waivers")),
+        waiver_days: document.get("waiver_days").and_then(|value| waiver_days(reader, value)),
     }
 }
 
@@ -153,6 +162,15 @@ fn on_unknown(reader: &mut Reader, value: Option<&Value<'_>>) -> Option<Located<
     reader.located_word("`on_unknown`", value?, &OnUnknown::WORDS)
 }
 
+fn waiver_days(reader: &mut Reader, value: &Value<'_>) -> Option<Located<u16>> {
+    let days =
+        value.get_ref().as_integer().and_then(|number| u16::from_str_radix(number.as_str(), number.radix()).ok());
+    if days.is_none() {
+        reader.wrong_type("`waiver_days`", "a number of days from 0 to 65535", value);
+    }
+    Some(Located { value: days?, at: reader.at(value.span()) })
+}
+
 /// Reads every entry of one of the two tables that name things.
 fn entries<T>(
     reader: &mut Reader,
@@ -177,6 +195,10 @@ fn plugin(reader: &mut Reader, key: &Spanned<DeString<'_>>, value: &Value<'_>) -
 
 fn plugin_name(reader: &mut Reader, key: &Spanned<DeString<'_>>) -> Option<Name> {
     let name = key.get_ref().parse();
+    if key.get_ref() == WAIVERS {
+        let problem = reader.problem("no plugin may be called `waivers`", key.span());
+        reader.note(problem.label("loopgate itself has rules of this name, about the waivers of a policy"));
+    }
     if let Err(error) = &name {
         let error: &loopgate_engine::InvalidName = error;
         reader.note(reader.problem("not a name that a plugin can have", key.span()).label(error.to_string()));

@@ -23,6 +23,8 @@ pub(crate) enum Thing {
     OnUnknown,
     /// That findings are waived.
     Waivers,
+    /// For how long they are.
+    WaiverDays,
     /// The settings of all rules that are not locked or unlocked by themselves.
     Rules,
     /// The file, the pin and the parameters of a plugin.
@@ -37,6 +39,7 @@ impl Thing {
             "fail_on" => Some(Self::FailOn),
             "on_unknown" => Some(Self::OnUnknown),
             "waivers" => Some(Self::Waivers),
+            "waiver_days" => Some(Self::WaiverDays),
             "rules" => Some(Self::Rules),
             _ => RuleId::parse(key).map(Self::Rule).or_else(|| key.parse().ok().map(Self::Plugin)),
         }
@@ -49,6 +52,7 @@ impl fmt::Display for Thing {
             Self::FailOn => formatter.write_str("fail_on"),
             Self::OnUnknown => formatter.write_str("on_unknown"),
             Self::Waivers => formatter.write_str("waivers"),
+            Self::WaiverDays => formatter.write_str("waiver_days"),
             Self::Rules => formatter.write_str("rules"),
             Self::Plugin(name) => name.fmt(formatter),
             Self::Rule(id) => write!(formatter, "\"{id}\""),
@@ -97,7 +101,7 @@ fn single(reader: &mut Reader, key: &Spanned<DeString<'_>>, value: &Value<'_>) -
     let thing = Thing::parse(key.get_ref());
     if thing.is_none() {
         let problem = reader.problem("nothing that can be locked", key.span());
-        let help = "`fail_on`, `on_unknown`, `waivers`, `rules`, the name of a plugin, or the id of a rule in quotes";
+        let help = "`fail_on`, `on_unknown`, `waivers`, `waiver_days`, `rules`, the name of a plugin, or the id of a rule in quotes";
         reader.note(problem.label("no plugin and no rule has such a name").help(help));
     }
     let is_locked = reader.boolean(&format!("`locked.{}`", key.get_ref()), value)?;

@@ -17,6 +17,7 @@ use super::nearest::{nearest, quoted};
 use super::parameters::{Leave, Parameters, Refusal};
 use super::shorthand::tightening;
 use super::source::{Located, Location};
+use super::waivers::{self, WAIVER_DAYS, Waiver};
 
 /// What all layers say together, except of rules: those are for [`super::bind`], because only a loaded plugin knows the
 /// severity that a setting raises or lowers.
@@ -28,6 +29,10 @@ pub(crate) struct Merged {
     pub(crate) on_unknown: Option<Located<OnUnknown>>,
     /// The plugins, by name.
     pub(crate) plugins: Vec<PluginEntry>,
+    /// The findings that are accepted.
+    pub(crate) waivers: Vec<Located<Waiver>>,
+    /// How many days ahead a waiver may reach, if a layer says so.
+    pub(crate) waiver_days: Option<Located<u16>>,
 }
 
 /// A plugin that the policy names.
@@ -73,20 +78,31 @@ pub(crate) fn merge(layers: &Layers, built_in: &[&str]) -> (Merged, Vec<Diagnost
     let mut problems = Vec::new();
     let fail_on = layers.stack.iter().map(|layer| layer.draft.fail_on.as_ref());
     let fail_on =
-        Dial { thing: Thing::FailOn, assumed: FAIL_ON, is_looser: |new, old| new > old, word: Severity::as_str }.turn(
-            layers,
-            fail_on,
-            &mut problems,
-        );
+        Dial { thing: Thing::FailOn, assumed: FAIL_ON, is_looser: |new, old| new > old, word: |it| it.to_string() }
+            .turn(layers, fail_on, &mut problems);
     let on_unknown = layers.stack.iter().map(|layer| layer.draft.on_unknown.as_ref());
     let is_looser = |new, old| (new, old) == (OnUnknown::Report, OnUnknown::Incomplete);
-    let on_unknown = Dial { thing: Thing::OnUnknown, assumed: ON_UNKNOWN, is_looser, word: OnUnknown::as_str }.turn(
-        layers,
-        on_unknown,
-        &mut problems,
-    );
+    let on_unknown =
+        Dial { thing: Thing::OnUnknown, assumed: ON_UNKNOWN, is_looser, word: |it| it.as_str().to_owned() }.turn(
+            layers,
+            on_unknown,
+            &mut problems,
+        );
     let plugins = plugins(layers, built_in, &mut problems);
-    (Merged { fail_on, on_unknown, plugins }, problems)
+    let waivers = waivers::merge(layers, &mut problems);
+    let waiver_days = waiver_days(layers, &mut problems);
+    (Merged { fail_on, on_unknown, plugins, waivers, waiver_days }, problems)
+}
+
+fn waiver_days(layers: &Layers, problems: &mut Vec<Diagnostic>) -> Option<Located<u16>> {
+    let values = layers.stack.iter().map(|layer| layer.draft.waiver_days.as_ref());
+    let dial = Dial {
+        thing: Thing::WaiverDays,
+        assumed: WAIVER_DAYS,
+        is_looser: |new, old| new > old,
+        word: |it| it.to_string(),
+    };
+    dial.turn(layers, values, problems)
 }
 
 /// A problem with a value that an upper layer does not let this one have, and the upper layer's place; none where the
@@ -109,7 +125,7 @@ struct Dial<T> {
     thing: Thing,
     assumed: T,
     is_looser: fn(T, T) -> bool,
-    word: fn(T) -> &'static str,
+    word: fn(T) -> String,
 }
 
 impl<T: Copy> Dial<T> {

@@ -20,11 +20,13 @@ mod settings;
 mod shipped;
 mod shorthand;
 mod source;
+pub(crate) mod waivers;
 
 pub(crate) use parameters::Parameters;
 #[cfg(test)]
 pub(crate) use source::Location;
 pub(crate) use source::{Located, Source, Sources};
+pub(crate) use waivers::Waiver;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,6 +62,10 @@ pub(crate) struct Policy {
     pub(crate) on_unknown: OnUnknown,
     /// What the policy says of single rules.
     pub(crate) rules: BTreeMap<RuleId, Located<RuleSetting>>,
+    /// The findings that are accepted.
+    pub(crate) waivers: Vec<Located<Waiver>>,
+    /// How many days ahead a waiver may reach.
+    pub(crate) waiver_days: u16,
 }
 
 impl Policy {

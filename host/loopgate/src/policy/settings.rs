@@ -6,17 +6,18 @@ use super::diagnostic::Diagnostic;
 use super::draft::{RuleEntry, Wish};
 use super::layers::{Layer, Layers};
 use super::locks::Thing;
-use super::merge::{PluginEntry, refusal};
+use super::merge::refusal;
 use super::source::Located;
 use super::{RuleId, RuleSetting};
 
-/// The setting of a rule after all layers had their say; `own` is the severity that it has by itself.
+/// The setting of a rule after all layers had their say; `own` is the severity that it has by itself, `first` the
+/// position of the layer that adds its plugin.
 ///
 /// A layer may do as it likes with a rule of a plugin that it adds itself and of which no layer above it speaks: without
 /// it the rule would not run.
 pub(super) fn settle(
     layers: &Layers,
-    plugin: &PluginEntry,
+    first: usize,
     id: &RuleId,
     own: Severity,
     entries: &[(usize, &RuleEntry)],
@@ -26,7 +27,7 @@ pub(super) fn settle(
     let mut current: Option<Located<RuleSetting>> = None;
     for (position, entry) in entries {
         let (Some(wish), Some(layer)) = (&entry.setting, layers.stack.get(*position)) else { continue };
-        let is_settled_above = *position > plugin.layer || current.is_some();
+        let is_settled_above = *position > first || current.is_some();
         let locker = layers.locker(*position, &thing).filter(|_| is_settled_above);
         match (locker, allowed(current.as_ref(), own, wish.value, locker)) {
             (_, Some(value)) => current = Some(Located { value, at: wish.at.clone() }),

@@ -13,6 +13,7 @@ use crate::sample;
 
 mod extends;
 mod stacked;
+mod waivers;
 
 const BUILT_IN: [&str; 4] = ["boundary", "firewall", "listeners", "loopback"];
 

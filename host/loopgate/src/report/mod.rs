@@ -2,19 +2,16 @@
 //!
 //! The same facts, policy and plugins give the same report. Renderers turn it into bytes and add nothing.
 
-mod fingerprint;
 pub(crate) mod json;
 mod places;
 pub(crate) mod text;
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
-use loopgate_engine::{Evidence, Finding as Reported, Remark as Said, Severity, Subject, sha256};
+use jiff::Timestamp;
+use loopgate_engine::{Evidence, Remark as Said, Severity, Subject, sha256};
 use loopgate_facts::{Facts, Gap, Host, Listener, Untrusted};
 
 use self::places::Places;
-use crate::gate::{Answer, JudgedRule, Judgement, Settled, Tally, Verdict, gap_reason};
+use crate::gate::{Answer, Counted, JudgedRule, Judgement, Settled, Standing, Tally, Verdict, gap_reason};
 use crate::policy::discovery::Found;
 use crate::policy::layers::Layers;
 use crate::policy::{OnUnknown, Policy, PolicyLine, RuleId, Source};
@@ -30,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) on_unknown: OnUnknown,
     /// What the verdict is made of.
     pub(crate) tally: Tally,
+    /// The time that it was judged as of, where that is not when it was seen.
+    pub(crate) as_of: Option<Timestamp>,
     /// The machine that was judged.
     pub(crate) host: Host,
     /// The policy that it was judged by.
@@ -42,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) off: Vec<RuleId>,
     /// The findings, worst first, then by rule, port and subject.
     pub(crate) findings: Vec<Finding>,
+    /// How many findings of the baseline are no more.
+    pub(crate) gone: usize,
     /// What could not be observed, by area.
     pub(crate) gaps: Vec<GapEffect>,
 }
@@ -152,8 +153,10 @@ pub(crate) struct Finding {
     pub(crate) remediation: Untrusted,
     /// The line of the policy that decided, where its plugin says so.
     pub(crate) policy: Option<PolicyLine>,
-    /// What recognises it in another report; see [`fingerprint`].
+    /// What recognises it in another report; see [`crate::gate::identity`].
     pub(crate) fingerprint: String,
+    /// Whether it counts for the verdict.
+    pub(crate) standing: Standing,
 }
 
 /// Something that could not be observed, and the rules that needed it.
@@ -170,15 +173,17 @@ pub(crate) struct GapEffect {
 impl Report {
     /// Puts together what the gate decided and what it decided about.
     pub(crate) fn new(layers: &Layers, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
-        let places = Places::new(&layers.sources, answers);
+        let places = Places::new(&layers.sources, policy, answers);
         Self {
             verdict: gate.verdict,
             fail_on: policy.fail_on,
             on_unknown: policy.on_unknown,
+            as_of: None,
             host: facts.host.clone(),
             policy: PolicySummary::new(layers),
             plugins: answers.iter().map(PluginSummary::new).collect(),
-            findings: findings(facts, &gate, &places),
+            findings: gate.findings.iter().filter_map(|counted| finding(counted, &gate, &places)).collect(),
+            gone: gate.gone,
             gaps: facts.gaps.iter().map(|gap| GapEffect::new(gap, &gate.rules)).collect(),
             rules: gate.rules.iter().map(|rule| Rule::new(rule, &places)).collect(),
             tally: gate.tally,
@@ -277,41 +282,20 @@ impl GapEffect {
     }
 }
 
-fn findings(facts: &Facts, gate: &Judgement, places: &Places<'_>) -> Vec<Finding> {
-    let listeners: BTreeMap<&str, &Listener> =
-        facts.listeners.iter().map(|listener| (listener.id.text().as_str(), listener)).collect();
-    let complete = |(position, severity, reported): &(usize, Severity, Reported)| {
-        let rule = gate.rules.get(*position)?;
-        let policy = places.find(&rule.id.plugin, reported.parameter.as_ref());
-        Some(Finding { policy, ..Finding::new(rule, *severity, reported, &listeners) })
-    };
-    let mut findings: Vec<Finding> = gate.findings.iter().filter_map(complete).collect();
-    findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-    fingerprint::assign(&mut findings);
-    findings
-}
-
-impl Finding {
-    fn new(rule: &JudgedRule, severity: Severity, reported: &Reported, listeners: &BTreeMap<&str, &Listener>) -> Self {
-        let listener = match &reported.subject {
-            Subject::Listener(id) => listeners.get(id.as_str()).map(|listener| (*listener).clone()),
-            _ => None,
-        };
-        Self {
-            rule: rule.id.clone(),
-            severity,
-            subject: reported.subject.clone(),
-            listener,
-            message: reported.message.clone(),
-            evidence: reported.evidence.clone(),
-            remediation: reported.remediation.clone().unwrap_or_else(|| rule.info.remediation.clone()),
-            policy: None,
-            fingerprint: String::new(),
-        }
-    }
-
-    fn sort_key(&self) -> impl Ord + '_ {
-        let port = self.listener.as_ref().map(|listener| listener.port);
-        (Reverse(self.severity), &self.rule, port, &self.subject, &self.message, &self.evidence)
-    }
+/// A finding with what its rule says where it says nothing itself.
+fn finding(counted: &Counted, gate: &Judgement, places: &Places<'_>) -> Option<Finding> {
+    let rule = gate.rules.get(counted.position)?;
+    let reported = &counted.finding;
+    Some(Finding {
+        rule: counted.rule.clone(),
+        severity: counted.severity,
+        subject: reported.subject.clone(),
+        listener: counted.listener.clone(),
+        message: reported.message.clone(),
+        evidence: reported.evidence.clone(),
+        remediation: reported.remediation.clone().unwrap_or_else(|| rule.info.remediation.clone()),
+        policy: places.find(&rule.id.plugin, reported.parameter.as_ref()),
+        fingerprint: counted.fingerprint.clone(),
+        standing: counted.standing.clone(),
+    })
 }

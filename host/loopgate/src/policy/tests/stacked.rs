@@ -347,7 +347,7 @@ fn locks_are_checked_for_slips() {
     9 | "No Name" = false
       | ^^^^^^^^^ no plugin and no rule has such a name
       |
-      = help: `fail_on`, `on_unknown`, `waivers`, `rules`, the name of a plugin, or the id of a rule in quotes
+      = help: `fail_on`, `on_unknown`, `waivers`, `waiver_days`, `rules`, the name of a plugin, or the id of a rule in quotes
 
     error: `locked.rules` must be a boolean
       --> p.toml:10:9
@@ -408,7 +408,7 @@ fn everything_in_every_layer_is_reported_at_once() {
      --> repo.toml:1:1
       |
     1 | colour = 1
-      | ^^^^^^ expected one of `schema`, `extends`, `locked`, `fail_on`, `on_unknown`, `plugins`, `rules`, `approved`, `cel`
+      | ^^^^^^ expected one of `schema`, `extends`, `locked`, `fail_on`, `on_unknown`, `plugins`, `rules`, `waivers`, `waiver_days`, `approved`, `cel`
 
     loopgate: 5 problems in org.toml and team.toml and repo.toml; nothing was judged
     "#);

@@ -7,7 +7,8 @@ use loopgate_engine::Severity;
 use loopgate_facts::{Area, Untrusted};
 use serde::Serialize;
 
-use crate::report::{self, Outcome, fingerprint};
+use crate::gate::{Standing, identity};
+use crate::report::{self, Outcome};
 
 #[derive(Serialize)]
 pub(super) struct Report<'r> {
@@ -17,6 +18,7 @@ pub(super) struct Report<'r> {
     exit_code: u8,
     fail_on: Severity,
     on_unknown: &'static str,
+    as_of: Option<String>,
     host: Host<'r>,
     policy: Policy<'r>,
     plugins: Vec<Plugin<'r>>,
@@ -79,6 +81,9 @@ struct Plugin<'r> {
 struct Tally {
     rules: Rules,
     findings: Severities,
+    waived: usize,
+    baselined: usize,
+    baseline_gone: usize,
 }
 
 #[derive(Serialize)]
@@ -106,12 +111,22 @@ struct Finding<'r> {
     fingerprint: &'r str,
     rule: String,
     severity: Severity,
+    standing: &'static str,
+    waiver: Option<Waiver<'r>>,
     fails: bool,
     subject: Subject<'r>,
     listener: Option<Listener<'r>>,
     message: &'r Untrusted,
     evidence: Vec<Evidence<'r>>,
     remediation: &'r Untrusted,
+    policy: Option<PolicyLine<'r>>,
+}
+
+#[derive(Serialize)]
+struct Waiver<'r> {
+    reason: &'r str,
+    owner: &'r str,
+    expires: &'r str,
     policy: Option<PolicyLine<'r>>,
 }
 
@@ -190,6 +205,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             exit_code: report.verdict.exit_code(),
             fail_on: report.fail_on,
             on_unknown: report.on_unknown.as_str(),
+            as_of: report.as_of.map(|time| time.to_string()),
             host: host(&report.host),
             policy: policy(&report.policy),
             plugins: report.plugins.iter().map(plugin).collect(),
@@ -259,6 +275,9 @@ fn tally(report: &report::Report) -> Tally {
             low: tally.of(Severity::Low),
             info: tally.of(Severity::Info),
         },
+        waived: tally.waived,
+        baselined: tally.baselined,
+        baseline_gone: report.gone,
     }
 }
 
@@ -267,7 +286,13 @@ fn finding(finding: &report::Finding, fail_on: Severity) -> Finding<'_> {
         fingerprint: &finding.fingerprint,
         rule: finding.rule.to_string(),
         severity: finding.severity,
-        fails: finding.severity >= fail_on,
+        standing: match finding.standing {
+            Standing::Counts => "counts",
+            Standing::Waived(_) => "waived",
+            Standing::Baselined => "baselined",
+        },
+        waiver: waiver(&finding.standing),
+        fails: finding.standing == Standing::Counts && finding.severity >= fail_on,
         subject: subject(&finding.subject),
         listener: finding.listener.as_ref().map(listener),
         message: &finding.message,
@@ -278,8 +303,14 @@ fn finding(finding: &report::Finding, fail_on: Severity) -> Finding<'_> {
 }
 
 fn subject(subject: &loopgate_engine::Subject) -> Subject<'_> {
-    let (kind, name) = fingerprint::subject(subject);
+    let (kind, name) = identity::subject(subject);
     Subject { kind, name }
+}
+
+fn waiver(standing: &Standing) -> Option<Waiver<'_>> {
+    let Standing::Waived(waived) = standing else { return None };
+    let policy = waived.policy.as_ref().map(policy_line);
+    Some(Waiver { reason: &waived.reason, owner: &waived.owner, expires: &waived.expires, policy })
 }
 
 fn policy_line(line: &crate::policy::PolicyLine) -> PolicyLine<'_> {

@@ -8,6 +8,7 @@ use loopgate_engine::Subject;
 use loopgate_facts::{Listener, Owner, Untrusted};
 
 use super::Detail;
+use crate::gate::{Standing, Waived};
 use crate::page::{BOLD, DIM, Page, cut, name_of, severity_style, shown, styled};
 use crate::prose::{Block, blocks};
 use crate::report::{Finding, Report};
@@ -24,7 +25,7 @@ const EVIDENCE_COLUMNS: usize = 300;
 
 pub(super) fn render(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()> {
     let mut remedies = Remedies::default();
-    for group in by_subject(&report.findings) {
+    for group in by_subject(report.findings.iter().filter(|finding| finding.standing == Standing::Counts)) {
         page.blank()?;
         if let Some(first) = group.first() {
             heading(page, first)?;
@@ -38,6 +39,38 @@ pub(super) fn render(page: &mut Page<'_>, report: &Report, detail: Detail) -> io
         }
     }
     Ok(())
+}
+
+/// The findings that do not count: those that are waived, each with who accepts it, why and until when, and in full detail
+/// those of the baseline.
+pub(super) fn set_aside(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()> {
+    let waived = report.findings.iter().filter_map(|finding| match &finding.standing {
+        Standing::Waived(waived) => Some((finding, waived)),
+        Standing::Counts | Standing::Baselined => None,
+    });
+    let mut heading = Some("Waived");
+    for (finding, waived) in waived {
+        heading.take().map_or(Ok(()), |heading| page.heading(heading))?;
+        set_aside_one(page, finding)?;
+        page.labelled(&field("until"), DIM, VALUE_COLUMN, &waiver(waived))?;
+    }
+    let mut heading = Some("In the baseline").filter(|_| detail == Detail::Verbose);
+    for finding in report.findings.iter().filter(|it| detail == Detail::Verbose && it.standing == Standing::Baselined) {
+        heading.take().map_or(Ok(()), |heading| page.heading(heading))?;
+        set_aside_one(page, finding)?;
+    }
+    Ok(())
+}
+
+fn set_aside_one(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+    page.labelled(&format!("  {}", finding.severity), DIM, COLUMN, &shown(&finding.message))?;
+    page.line(format!("{:COLUMN$}{}", "", styled(DIM, &finding.rule)))
+}
+
+fn waiver(waived: &Waived) -> String {
+    let place = waived.policy.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
+    let (owner, reason) = (shown(&waived.owner.as_str().into()), shown(&waived.reason.as_str().into()));
+    format!("{}, {owner}: {reason}{place}", waived.expires)
 }
 
 /// The remedies that were shown, with the subject that each was shown for: many findings often have one remedy.
@@ -69,9 +102,9 @@ impl<'r> Remedies<'r> {
 }
 
 /// The findings by subject, in the order of the first finding of each; the findings are sorted worst first.
-fn by_subject(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+fn by_subject<'r>(findings: impl Iterator<Item = &'r Finding>) -> Vec<Vec<&'r Finding>> {
     let mut position = BTreeMap::new();
-    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut groups: Vec<Vec<&'r Finding>> = Vec::new();
     for finding in findings {
         let at = *position.entry(&finding.subject).or_insert(groups.len());
         match groups.get_mut(at) {
@@ -178,7 +211,6 @@ fn field(label: &str) -> String {
 mod tests {
     use loopgate_facts::Container;
 
-    use super::*;
     use crate::sample;
 
     #[test]

@@ -10,7 +10,7 @@ use loopgate_engine::Severity;
 use loopgate_facts::Host;
 
 use super::{PolicySummary, Report};
-use crate::gate::Verdict;
+use crate::gate::{Standing, Verdict};
 use crate::page::{BAD, DIM, DOUBT, GOOD, Page, counted, shown};
 
 /// How much to tell.
@@ -104,7 +104,8 @@ fn place(report: &Report) -> String {
     let host = &report.host;
     let (os, kernel) = (shown(&host.os.as_str().into()), shown(&host.kernel));
     let when = host.collected_at.strftime("%Y-%m-%d %H:%M:%S UTC");
-    format!("{os} {kernel}, seen {when}{}{}", by_whom(host), from_where(host))
+    let as_of = report.as_of.map(|time| time.strftime(", judged as of %Y-%m-%d %H:%M:%S UTC").to_string());
+    format!("{os} {kernel}, seen {when}{}{}{}", by_whom(host), from_where(host), as_of.unwrap_or_default())
 }
 
 fn by_whom(host: &Host) -> String {
@@ -135,16 +136,26 @@ fn tally(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<()>
     ];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let found = match tally.findings.len() {
-        0 => "no findings".to_owned(),
-        count => format!("{} ({})", counted(count, "finding"), by_severity(report, Severity::Info)),
-    };
+    let found = found(report);
     page.blank()?;
     page.paragraph(
         0,
         &format!("{}: {}; {found}", counted(tally.selected() + report.off.len(), "rule"), parts.join(", ")),
     )?;
     sources(page, report, detail)
+}
+
+/// What was found, and what of it does not count.
+fn found(report: &Report) -> String {
+    let tally = &report.tally;
+    let counting = match tally.findings.len() {
+        0 => "no findings".to_owned(),
+        count => format!("{} ({})", counted(count, "finding"), by_severity(report, Severity::Info)),
+    };
+    let beside =
+        [(tally.waived, "waived"), (tally.baselined, "in the baseline"), (report.gone, "gone from the baseline")];
+    let beside = beside.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    std::iter::once(counting).chain(beside).collect()
 }
 
 /// What was judged with.
@@ -172,7 +183,7 @@ fn policy_line(policy: &PolicySummary) -> String {
 }
 
 fn hint(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
-    match report.findings.first() {
+    match report.findings.iter().find(|finding| finding.standing == Standing::Counts) {
         Some(worst) => page.styled_paragraph(0, DIM, &format!("`loopgate explain {}` says why it matters", worst.rule)),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use loopgate_facts::Untrusted;
 use textwrap::core::display_width;
 
 use super::Detail;
-use super::findings::subject;
+use super::findings::{set_aside, subject};
 use crate::page::{DIM, DOUBT, GOOD, Page, counted, cut, shown};
 use crate::report::{GapEffect, Outcome, Remark, Report, Rule};
 
@@ -21,6 +21,7 @@ pub(super) fn render(page: &mut Page<'_>, report: &Report, detail: Detail) -> io
     if detail == Detail::Quiet {
         return Ok(());
     }
+    set_aside(page, report, detail)?;
     remarks(page, report)?;
     passed(page, report, column, detail)?;
     not_applicable(page, report, column)?;

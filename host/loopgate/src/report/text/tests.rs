@@ -174,19 +174,19 @@ fn verbose_tells_where_everything_comes_from() {
                 listeners/unauthenticated-service
                 recognised by   executable /usr/bin/redis-server
                 scope           unspecified
-                fingerprint     dde5a7a4e04803417493ca18c4f9ad70e7d1528807ef900c1e493dbd4d8676be
+                fingerprint     deebccff75af5c406b5512944435574ca3a4fa370b1dcaa0efd08b997a8dc05b
                 fix  Set `bind 127.0.0.1 ::1` in redis.conf.
       high      redis-server is bound to every IPv4 address, so whoever can reach this machine can reach
                 it.
                 listeners/wildcard-bind
                 bound address   0.0.0.0
-                fingerprint     06ef8768e5ee97e5760a20f5ccde94ac430c55b7cc14c9956b65abb8d39f0882
+                fingerprint     09d1f9f0b3246cbfc9ba0172f3ceebd2819245cae6f93dabb6b236a74d488fcc
                 fix  Bind it to 127.0.0.1.
 
     interface eth0
       low       Something is not as it should be.
                 boundary/forwarding
-                fingerprint     e4f8659ddfbf6a5192b4a10a1e8d89ba9cf657172e7f10d9139906d7e8bc36f5
+                fingerprint     018b11bc42c30b6910f7f2569b44e024552811b7151208f2336e411b4d7105c9
                 fix  Bind it to 127.0.0.1.
 
     Passed
