@@ -17,6 +17,7 @@ mod exceptions;
 mod guests;
 mod managers;
 mod policy_layers;
+mod policy_schema;
 mod route_localnet;
 mod servers;
 mod terminal;

@@ -199,23 +199,39 @@ fn a_found_policy_that_everybody_may_write_is_refused_and_a_named_one_is_not() {
     is_refused(&check(&folder, &[]), &["loopgate.toml:2:23", "everybody may write to it"]);
 }
 
-/// As root somebody else's file is made. Without privileges, root's own file is somebody else's in a user namespace.
+/// As root somebody else's files are made. Without privileges, root's own file is somebody else's in a user namespace.
 #[test]
 fn a_found_policy_of_a_stranger_is_refused() {
-    let folder = folder(&[]);
+    let folder = folder(&[("mine.toml", "schema = 1\nextends = [\"default\"]\n")]);
     let path = folder.path().join("loopgate.toml");
     let facts = folder.path().join("facts.json");
-    let run = if loopgate_test_support::run("id", &["-u"]).trim() == "0" {
-        fs::write(&path, "schema = 1\nextends = [\"default\"]\n").unwrap();
+    let says = ["belongs to uid 65534, who is neither root nor you", "name it with `--policy`"];
+    if loopgate_test_support::run("id", &["-u"]).trim() == "0" {
+        symlink("mine.toml", &path).unwrap();
+        assert_eq!(check(&folder, &[]).code, 1);
+        std::os::unix::fs::lchown(&path, Some(65534), None).unwrap();
+        is_refused(&check(&folder, &[]), &says);
+        fs::remove_file(&path).unwrap();
+        fs::copy(folder.path().join("mine.toml"), &path).unwrap();
         std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
-        judge_in(folder.path(), &facts, &[])
+        is_refused(&check(&folder, &[]), &says);
     } else {
         symlink("/etc/passwd", &path).unwrap();
         let mut unshare = command("unshare");
         unshare.args(["--user", "--map-root-user", "--", env!("CARGO_BIN_EXE_loopgate")]);
-        run(&mut unshare, folder.path(), &facts, &[])
-    };
-    is_refused(&run, &["belongs to uid 65534, who is neither root nor you", "name it with `--policy`"]);
+        is_refused(&run(&mut unshare, folder.path(), &facts, &[]), &says);
+    }
+}
+
+/// A plugin can say that all is well.
+#[test]
+fn a_plugin_that_everybody_may_write_is_refused_if_its_policy_was_found_and_pins_none() {
+    let folder =
+        folder(&[("loopgate.toml", "schema = 1\n[plugins.own]\npath = \"own.wasm\"\n"), ("own.wasm", "not one")]);
+    is_refused(&check(&folder, &[]), &["loopgate.toml:3:8", "not a WebAssembly file"]);
+    fs::set_permissions(folder.path().join("own.wasm"), fs::Permissions::from_mode(0o646)).unwrap();
+    is_refused(&check(&folder, &[]), &["loopgate.toml:3:8", "everybody may write to it"]);
+    is_refused(&check(&folder, &["--policy", "loopgate.toml"]), &["not a WebAssembly file"]);
 }
 
 #[test]
@@ -230,4 +246,129 @@ fn the_shipped_default_says_the_same_from_its_file_and_from_the_binary() {
     };
     assert_eq!(without_origin(&named), without_origin(&built_in));
     assert!(named.json()["policy"]["default"].as_bool().unwrap());
+}
+
+/// What `loopgate policy` says within a folder.
+fn policy_command(folder: &TempDir, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loopgate"));
+    command.env_clear().arg("policy").args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+    command.output().unwrap().into()
+}
+
+const STACK: [&str; 6] = ["--policy", "org.toml", "--policy", "team.toml", "--policy", "repo.toml"];
+
+/// Layers with something of everything.
+fn stack() -> TempDir {
+    let org = "schema = 1\nextends = [\"base.toml\"]\nfail_on = \"low\"\n\n[locked]\napproved = false\n\n[[approved]]\nport = 22\n\
+               reach = \"public\"\nowner = \"ops\"\nreason = \"administration\"\nuntil = 2027-01-01\n";
+    let team = "schema = 1\nlocked = false\n[[approved]]\nexecutable = \"/usr/sbin/nginx\"\nport = [80, 443]\n\
+                reach = [\"10.0.0.0/8\"]\nowner = \"web\"\nreason = \"the shop\"\n[rules]\n\"listeners/wildcard-bind\" = \"critical\"\n";
+    let repo = "schema = 1\non_unknown = \"incomplete\"\n[plugins.approved.parameters]\nloopback = true\n";
+    let base = "schema = 1\nlocked = false\n[plugins.listeners]\n[plugins.loopback]\n";
+    folder(&[("base.toml", base), ("org.toml", org), ("team.toml", team), ("repo.toml", repo)])
+}
+
+#[test]
+fn showing_a_policy_names_the_origin_of_every_value() {
+    let shown = policy_command(&stack(), &[&["show"][..], &STACK].concat());
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    insta::assert_snapshot!(shown.stdout, @r#"
+    # The policy as it is in effect. Its layers, the uppermost first:
+    #   base.toml: extended by org.toml:2
+    #   org.toml: named by --policy
+    #   team.toml: named by --policy
+    #   repo.toml: named by --policy
+    # What is marked as locked cannot be loosened by the lowest layer.
+
+    schema = 1
+    fail_on = "low"  # org.toml:3, locked by org.toml
+    on_unknown = "incomplete"  # repo.toml:2, locked by org.toml
+
+    [plugins.approved]  # org.toml:8
+
+    [plugins.approved.parameters]
+    loopback = true  # repo.toml:4
+
+    [[approved]]  # org.toml:8
+    owner = "ops"  # org.toml:11
+    port = 22  # org.toml:9
+    reach = "public"  # org.toml:10
+    reason = "administration"  # org.toml:12
+    until = "2027-01-01"  # org.toml:13
+
+    [[approved]]  # team.toml:3
+    executable = "/usr/sbin/nginx"  # team.toml:4
+    owner = "web"  # team.toml:7
+    port = [80, 443]  # team.toml:5
+    reach = ["10.0.0.0/8"]  # team.toml:6
+    reason = "the shop"  # team.toml:8
+
+    [plugins.listeners]  # base.toml:3, locked by org.toml
+
+    [plugins.loopback]  # base.toml:4, locked by org.toml
+
+    [rules]
+    "listeners/wildcard-bind" = "critical"  # at least, what the plugin calls worse stays so; team.toml:10, locked by org.toml
+    "#);
+}
+
+#[test]
+fn what_is_shown_is_the_same_policy_in_one_layer() {
+    let folder = stack();
+    let saved = policy_command(&folder, &[&["show", "--output", "saved.toml"][..], &STACK].concat());
+    assert_eq!((saved.code, saved.stdout.as_str()), (0, ""), "{}", saved.stderr);
+    let shown = |arguments: &[&str]| {
+        let mut shown = policy_command(&folder, &[&["show", "--format", "json"][..], arguments].concat()).json();
+        let plugins: Vec<(Value, Value)> = shown["plugins"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .map(|plugin| (plugin["name"].take(), plugin["parameters"].take()))
+            .collect();
+        (
+            plugins,
+            shown["fail_on"]["value"].take(),
+            shown["on_unknown"]["value"].take(),
+            shown["rules"][0]["setting"].take(),
+        )
+    };
+    assert_eq!(shown(&STACK), shown(&["--policy", "saved.toml"]));
+}
+
+#[test]
+fn a_shown_policy_says_for_programs_where_each_value_is_from() {
+    let shown = policy_command(&stack(), &[&["show", "--format", "json"][..], &STACK].concat()).json();
+    assert_eq!(shown["fail_on"], json!({ "value": "low", "from": { "file": "org.toml", "line": 3 }, "locked": true }));
+    assert_eq!(shown["layers"][0]["extended_by"], json!({ "file": "org.toml", "line": 2 }));
+    let approved = &shown["plugins"][0];
+    assert_eq!((approved["name"].as_str(), approved["locked"].as_bool()), (Some("approved"), Some(false)));
+    let origins = approved["origins"].as_array().unwrap();
+    let second = origins.iter().find(|origin| origin["parameter"] == "/listeners/1/reach").unwrap();
+    assert_eq!(second["from"], json!({ "file": "team.toml", "line": 6 }));
+}
+
+#[test]
+fn checking_a_policy_judges_nothing_and_says_what_it_checked() {
+    let folder = stack();
+    let run = policy_command(&folder, &[&["check"][..], &STACK].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("no problems: 3 plugins") && run.stdout.contains("nothing was judged"),
+        "{}",
+        run.stdout
+    );
+    fs::write(folder.path().join("repo.toml"), "schema = 1\nfail_on = \"high\"\n").unwrap();
+    is_refused(&policy_command(&folder, &[&["check"][..], &STACK].concat()), &["repo.toml:2:11", "org.toml:3:11"]);
+}
+
+/// The entry that approved a listener is shown at its own file.
+#[test]
+fn what_approves_a_listener_is_named_with_the_layer_that_it_is_in() {
+    let org = "schema = 1\n[locked]\napproved = false\n[[approved]]\nport = 22\nreach = \"public\"\nowner = \"o\"\nreason = \"r\"\n";
+    let team = "schema = 1\n\n[[approved]]\nport = 8080\nreach = \"public\"\nowner = \"o\"\nreason = \"r\"\n";
+    let folder = folder(&[("org.toml", org), ("team.toml", team)]);
+    let report = check(&folder, &["--policy", "org.toml", "--policy", "team.toml"]).json();
+    let rule =
+        report["rules"].as_array().unwrap().iter().find(|rule| rule["id"] == "approved/unapproved-listener").unwrap();
+    assert_eq!(rule["remarks"][0]["policy"], json!({ "file": "team.toml", "line": 3 }), "{rule}");
 }

@@ -20,6 +20,7 @@ Examples:
   loopgate listeners                           who listens where, and who owns it
   sudo loopgate reach tcp/5432                 who can reach a port, and which rule decides
   loopgate explain listeners/wildcard-bind     what a rule checks, why, and how to mend it
+  loopgate policy show                         what the policy says, and which file and line says it
 
 Exit codes:
   0  compliant: everything that the policy asks for was judged, nothing at the threshold was found
@@ -80,6 +81,9 @@ pub(crate) enum Command {
     Rules(Rules),
     /// Print the page of a rule: what it checks, why, and how to mend what it finds
     Explain(Explain),
+    /// Show the policy in effect, validate it, or print the schema of its format
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a script that completes loopgate's commands in a shell
     Completions {
         /// The shell
@@ -214,6 +218,44 @@ pub(crate) struct Explain {
     pub(crate) policy: PolicyFile,
 }
 
+/// `loopgate policy`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print the policy that all layers make together, with the file and line that each value comes from
+    Show(PolicyShow),
+    /// Validate the policy with its plugins and their parameters, without judging anything
+    #[command(after_help = "Exit codes: 0 the policy is right, 2 it is not.")]
+    Check(PolicyCheck),
+    /// Print the JSON Schema of policies, with which editors complete and check them
+    Schema(PolicySchema),
+}
+
+/// `loopgate policy show`
+#[derive(Debug, Args)]
+pub(crate) struct PolicyShow {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+    /// How to write the policy; as text it is TOML
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
+/// `loopgate policy check`
+#[derive(Debug, Args)]
+pub(crate) struct PolicyCheck {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFile,
+}
+
+/// `loopgate policy schema`
+#[derive(Debug, Args)]
+pub(crate) struct PolicySchema {
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
 /// The policy of a command.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyFile {
@@ -321,6 +363,9 @@ mod tests {
         let cli = Cli::command();
         for command in cli.get_subcommands() {
             assert!(page.contains(&format!("loopgate {}", command.get_name())), "{}", command.get_name());
+        }
+        for command in cli.find_subcommand("policy").unwrap().get_subcommands() {
+            assert!(page.contains(&format!("loopgate policy {}", command.get_name())), "{}", command.get_name());
         }
         let options = cli.find_subcommand("check").unwrap().get_arguments().filter_map(clap::Arg::get_long);
         for option in options {

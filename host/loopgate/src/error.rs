@@ -77,6 +77,14 @@ pub(crate) enum Error {
     /// The host of the plugins could not be set up.
     #[error("cannot set up the plugin sandbox: {0}")]
     Engine(#[from] EngineError),
+    /// A plugin of the binary cannot be used.
+    #[error("the built-in plugin `{name}` cannot be used: {why}")]
+    BuiltIn {
+        /// Its name.
+        name: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// A file is not a ruleset.
     #[error("cannot use the rules from {from}: {reason}")]
     Ruleset {

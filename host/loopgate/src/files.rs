@@ -26,30 +26,24 @@ pub(crate) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Reads all of a regular file, and of nothing else: a pipe that a policy names would keep the run waiting for ever.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    read_within(open_regular(path)?, limit)
-}
-
-fn open_regular(path: &Path) -> Result<File, ReadError> {
-    if fs::metadata(path)?.is_file() { Ok(File::open(path)?) } else { Err(ReadError::NotRegular) }
-}
-
-/// Whose word it is that a policy is to be gone by.
+/// Whose word it is that a file is to be gone by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// The user named it, or the policy that it is a part of.
+    /// That of the user, who named it or the policy that names it, or that of a digest.
     Named,
-    /// Nobody's: it lay where policies are looked for. Only those may have put it there who could also have changed
-    /// what the user runs.
+    /// Nobody's: it lay where policies are looked for, or is named by what lay there. Only those may have put it there who
+    /// could also have changed what the user runs.
     Found,
 }
 
-/// Reads a policy from a regular file.
-pub(crate) fn read_policy(path: &Path, limit: u64, trust: Trust) -> Result<Vec<u8>, ReadError> {
-    let file = open_regular(path)?;
+/// Reads all of a regular file, and of nothing else: a pipe that a policy names would keep the run waiting for ever.
+pub(crate) fn read_regular(path: &Path, limit: u64, trust: Trust) -> Result<Vec<u8>, ReadError> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(ReadError::NotRegular);
+    }
+    let file = File::open(path)?;
     if trust == Trust::Found {
-        owner::check(&file)?;
+        owner::check(path, &file)?;
     }
     read_within(file, limit)
 }
@@ -79,16 +73,19 @@ mod owner {
     use std::env;
     use std::fs::File;
     use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
 
     use crate::error::ReadError;
 
     const OTHERS_MAY_WRITE: u32 = 0o002;
 
-    /// An error if the file belongs to a stranger or if everybody may write to it.
-    pub(super) fn check(file: &File) -> Result<(), ReadError> {
-        let about = file.metadata()?;
-        let (owner, us) = (about.uid(), rustix::process::geteuid().as_raw());
-        if is_stranger(owner, us, env::var("SUDO_UID").ok().as_deref()) {
+    /// An error if the file, or the link that leads to it, belongs to a stranger, or if everybody may write to it: a link
+    /// chooses among the files of others.
+    pub(super) fn check(path: &Path, file: &File) -> Result<(), ReadError> {
+        let (entry, about) = (path.symlink_metadata()?, file.metadata()?);
+        let (us, before_sudo) = (rustix::process::geteuid().as_raw(), env::var("SUDO_UID").ok());
+        let mut owners = [entry.uid(), about.uid()].into_iter();
+        if let Some(owner) = owners.find(|owner| is_stranger(*owner, us, before_sudo.as_deref())) {
             let why = format!("it was found, not named, and belongs to uid {owner}, who is neither root nor you");
             return Err(ReadError::Untrustworthy(why));
         }
@@ -109,10 +106,11 @@ mod owner {
 #[cfg(not(unix))]
 mod owner {
     use std::fs::File;
+    use std::path::Path;
 
     use crate::error::ReadError;
 
-    pub(super) fn check(_: &File) -> Result<(), ReadError> {
+    pub(super) fn check(_: &Path, _: &File) -> Result<(), ReadError> {
         Ok(())
     }
 }

@@ -5,17 +5,19 @@
 use std::path::Path;
 
 use loopgate_engine::{
-    ConfigureError, ConfiguredPlugin, Engine, MAX_COMPONENT_BYTES, Plugin, PreparedFacts, RuleInfo, sha256,
+    Builtin, ConfigureError, ConfiguredPlugin, Engine, MAX_COMPONENT_BYTES, Plugin, PreparedFacts, RuleInfo, sha256,
 };
-use loopgate_facts::Facts;
+use loopgate_facts::{Facts, Untrusted};
 use rayon::prelude::*;
+use serde_json::Value as Json;
 
 use crate::error::Error;
-use crate::files;
+use crate::files::{self, Trust};
 use crate::gate::Answer;
 use crate::policy::bind::{LoadFailure, Loading, bind};
 use crate::policy::layers::Layers;
-use crate::policy::merge::{Origin, PluginEntry, merge};
+use crate::policy::merge::{Merged, Origin, PluginEntry, merge};
+use crate::policy::schema::KnownPlugin;
 use crate::policy::{Parameters, Policy, RuleId};
 
 /// A policy and the plugins it names, ready to judge.
@@ -24,6 +26,8 @@ pub(crate) struct Court {
     pub(crate) policy: Policy,
     /// What it is made of.
     pub(crate) layers: Layers,
+    /// What the layers say together.
+    pub(crate) merged: Merged,
     members: Vec<Member>,
 }
 
@@ -39,11 +43,12 @@ impl Court {
         let (merged, problems) = merge(&layers, &built_in_names());
         let problems = layers.problems.iter().cloned().chain(problems).collect();
         let engine = Engine::new()?;
-        let questioned = merged.plugins.par_iter().map(|entry| question(entry, load(&engine, entry)));
+        let questioned =
+            merged.plugins.par_iter().map(|entry| question(entry, load(&engine, entry, layers.found.trust())));
         let (plugins, loadings): (Vec<_>, Vec<_>) = questioned.unzip();
         let policy = bind(&layers, &merged, &loadings, problems).map_err(Error::Policy)?;
-        let members = merged.plugins.into_iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
-        Ok(Self { policy, layers, members: members.collect() })
+        let members = merged.plugins.iter().zip(plugins).filter_map(|(entry, plugin)| Member::new(entry, plugin?));
+        Ok(Self { policy, members: members.collect(), layers, merged })
     }
 
     /// The rules of all plugins, in the order of reports.
@@ -62,12 +67,12 @@ impl Court {
 }
 
 impl Member {
-    fn new(entry: PluginEntry, plugin: ConfiguredPlugin) -> Option<Self> {
-        let file = match entry.origin? {
+    fn new(entry: &PluginEntry, plugin: ConfiguredPlugin) -> Option<Self> {
+        let file = match entry.origin.as_ref()? {
             Origin::BuiltIn => None,
             Origin::File { path, .. } => Some(path.display().to_string()),
         };
-        Some(Self { plugin, parameters: entry.parameters, file })
+        Some(Self { plugin, parameters: entry.parameters.clone(), file })
     }
 
     fn answer(&self, facts: &PreparedFacts) -> Answer {
@@ -82,16 +87,41 @@ impl Member {
     }
 }
 
+/// The built-in plugins as they are without parameters, for those who want to know what a policy can say.
+pub(crate) fn built_in_plugins() -> Result<Vec<KnownPlugin>, Error> {
+    let engine = Engine::new()?;
+    loopgate_builtins::all().iter().map(|builtin| known(&engine, builtin)).collect()
+}
+
+/// A plugin that cannot do without parameters has no rules here.
+fn known(engine: &Engine, builtin: &Builtin) -> Result<KnownPlugin, Error> {
+    let broken = |why: String| Error::BuiltIn { name: builtin.name, why };
+    let plugin = Plugin::from_builtin(engine, builtin).map_err(|error| broken(error.to_string()))?;
+    let info = plugin.info().clone();
+    let parameters = parameters_schema(&info.parameters_schema).map_err(|error| broken(error.to_string()))?;
+    let rules = plugin.configure("{}").map(|plugin| plugin.rules().to_vec()).unwrap_or_default();
+    Ok(KnownPlugin { name: info.name, parameters, rules })
+}
+
+/// As a part of another schema, it does not say again which draft it is written in.
+fn parameters_schema(text: &Untrusted) -> serde_json::Result<Json> {
+    let mut schema: Json = serde_json::from_str(text.as_str())?;
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("$schema");
+    }
+    Ok(schema)
+}
+
 fn built_in_names() -> Vec<&'static str> {
     loopgate_builtins::all().iter().map(|builtin| builtin.name).collect()
 }
 
-fn load(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFailure> {
+fn load(engine: &Engine, entry: &PluginEntry, trust: Trust) -> Result<Plugin, LoadFailure> {
     match entry.origin.as_ref().ok_or(LoadFailure::NoOrigin)? {
         Origin::BuiltIn => load_built_in(engine, entry),
         Origin::File { path, folder, sha256, .. } => {
             let pin = sha256.as_ref().map(|pin| pin.value.as_str());
-            load_file(engine, &folder.join(path), pin)
+            load_file(engine, &folder.join(path), pin, trust)
         }
     }
 }
@@ -101,9 +131,10 @@ fn load_built_in(engine: &Engine, entry: &PluginEntry) -> Result<Plugin, LoadFai
     Plugin::from_builtin(engine, builtin).map_err(|error| LoadFailure::Rejected(error.to_string()))
 }
 
-/// The pin is compared before anything looks into the file.
-fn load_file(engine: &Engine, path: &Path, pin: Option<&str>) -> Result<Plugin, LoadFailure> {
-    let bytes = files::read_regular(path, MAX_COMPONENT_BYTES)
+/// The pin is compared before anything looks into the file. One that is pinned may be anybody's.
+fn load_file(engine: &Engine, path: &Path, pin: Option<&str>, trust: Trust) -> Result<Plugin, LoadFailure> {
+    let trust = if pin.is_some() { Trust::Named } else { trust };
+    let bytes = files::read_regular(path, MAX_COMPONENT_BYTES, trust)
         .map_err(|error| LoadFailure::Unreadable(format!("{}: {error}", path.display())))?;
     let found = sha256(&bytes);
     if pin.is_some_and(|pin| pin != found) {

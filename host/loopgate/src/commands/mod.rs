@@ -6,6 +6,7 @@ mod explain;
 mod facts;
 mod judge;
 mod listeners;
+mod policy;
 mod reach;
 mod rules;
 mod shell;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
         Command::Baseline(arguments) => baseline::run(&arguments)?,
         Command::Rules(arguments) => rules::run(&arguments)?,
         Command::Explain(arguments) => explain::run(&arguments)?,
+        Command::Policy(command) => policy::run(&command)?,
         Command::Completions { shell } => shell::completions(shell)?,
         Command::Man => shell::man()?,
     }

@@ -6,6 +6,7 @@ use loopgate_engine::{Name, Problem, RuleInfo, Severity};
 
 use super::diagnostic::{Diagnostic, MOST_SHOWN, Problems};
 use super::draft::RuleEntry;
+use super::keys;
 use super::layers::Layers;
 use super::locks::Thing;
 use super::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
@@ -15,6 +16,9 @@ use super::source::{Located, Location};
 use super::waivers::WAIVER_DAYS;
 use super::{Policy, RuleId, RuleSetting};
 use crate::gate::{WAIVERS, about_waivers};
+
+/// Names are held against this many others in search of a slip of the pen: it takes time with every one.
+const MOST_COMPARED: usize = 100;
 
 /// What became of loading one plugin of the policy.
 #[derive(Debug)]
@@ -185,7 +189,7 @@ impl Binding<'_> {
         problems: &mut Vec<Diagnostic>,
     ) -> Option<(RuleId, Located<RuleSetting>)> {
         // The rules about waivers are there without a plugin.
-        let first = self.plugin(id).map_or(0, |plugin| plugin.layer);
+        let first = self.plugin(&id.plugin).map_or(0, |plugin| plugin.layer);
         let setting = settle(self.layers, first, id, own, entries, problems)?;
         Some((id.clone(), setting))
     }
@@ -208,7 +212,7 @@ impl Binding<'_> {
         for (thing, at) in self.layers.stack.iter().flat_map(|layer| layer.draft.locks.named()) {
             match thing {
                 Thing::Rule(id)
-                    if !self.known.contains_key(id) && !self.is_in_doubt(id) && self.plugin(id).is_some() =>
+                    if !self.known.contains_key(id) && !self.is_in_doubt(id) && self.plugin(&id.plugin).is_some() =>
                 {
                     let problem = Diagnostic::new(format!("unknown rule `{id}`"), at.clone());
                     problems.push(problem.label(self.suggestion(id, problems.len())));
@@ -221,18 +225,19 @@ impl Binding<'_> {
 
     /// A name that is almost that of a plugin. One that is like none may be that of a plugin which other policies name.
     fn mistyped(&self, name: &Name, at: &Location) -> Option<Diagnostic> {
-        let names = self.merged.plugins.iter().map(|plugin| plugin.name.as_str());
-        if names.clone().any(|known| known == name.as_str()) {
+        if self.plugin(name).is_some() {
             return None;
         }
-        let things = ["fail_on", "on_unknown", "waivers", "waiver_days", "rules"];
-        let near = nearest(name.as_str(), names.chain(things))?;
+        let things = keys::LOCKS.iter().map(|(thing, _)| *thing);
+        let names = self.merged.plugins.iter().map(|plugin| plugin.name.as_str());
+        let near = nearest(name.as_str(), things.chain(names).take(MOST_COMPARED))?;
         let problem = Diagnostic::new(format!("unknown plugin `{name}`"), at.clone());
         Some(problem.label(format!("did you mean `{near}`?")))
     }
 
-    fn plugin(&self, id: &RuleId) -> Option<&PluginEntry> {
-        self.merged.plugins.iter().find(|plugin| plugin.name == id.plugin)
+    fn plugin(&self, name: &Name) -> Option<&PluginEntry> {
+        let plugins = &self.merged.plugins;
+        plugins.get(plugins.binary_search_by(|plugin| plugin.name.cmp(name)).ok()?)
     }
 
     fn unknown_rule(&self, entry: &RuleEntry, noted: usize) -> Diagnostic {
@@ -253,7 +258,7 @@ impl Binding<'_> {
 
     fn no_such_rule(&self, id: &RuleId) -> String {
         let plugin = &id.plugin;
-        if self.plugin(id).is_some() {
+        if self.plugin(plugin).is_some() {
             format!("the plugin `{plugin}` has no such rule")
         } else {
             format!("the policy does not name the plugin `{plugin}`; add `[plugins.{plugin}]`")
@@ -264,7 +269,7 @@ impl Binding<'_> {
     /// reported by itself.
     fn is_in_doubt(&self, id: &RuleId) -> bool {
         let plugins = self.merged.plugins.iter().zip(self.loadings);
-        let mut doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
-        doubtful.any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
+        let doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
+        doubtful.take(MOST_COMPARED).any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
     }
 }

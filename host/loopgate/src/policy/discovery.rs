@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::nearest::{nearest, quoted};
 use super::shipped::{self, Shipped};
 use crate::error::{Error, Place, ReadError};
-use crate::files;
+use crate::files::{self, Trust};
 
 /// The file that is looked for from the working directory upward.
 pub(crate) const FILE: &str = "loopgate.toml";
@@ -36,6 +36,14 @@ impl Found {
             Self::Nearest => "nearest",
             Self::System => "system",
             Self::Default => "default",
+        }
+    }
+
+    /// Whose word it is that the policy and the files that it names are to be gone by.
+    pub(crate) fn trust(self) -> Trust {
+        match self {
+            Self::Named => Trust::Named,
+            Self::Nearest | Self::System | Self::Default => Trust::Found,
         }
     }
 

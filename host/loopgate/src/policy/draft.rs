@@ -6,6 +6,7 @@ use loopgate_engine::{Name, Severity};
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
+use super::keys::{self, VERSION};
 use super::locks::Locks;
 use super::parameters::Parameters;
 use super::reader::{Reader, Value};
@@ -15,13 +16,6 @@ use super::source::{Located, Location, SourceId};
 use super::waivers::{self, Waiver};
 use super::{OnUnknown, RuleId};
 use crate::gate::WAIVERS;
-
-/// The version of the policy format that this loopgate reads.
-const SCHEMA: &str = "1";
-
-/// The keys of a policy, beside the [`SHORTHANDS`].
-const KEYS: [&str; 9] =
-    ["schema", "extends", "locked", "fail_on", "on_unknown", "plugins", "rules", "waivers", "waiver_days"];
 
 /// One layer. Nothing of it has been held against the other layers or the plugins yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +73,7 @@ pub(crate) enum Wish {
 
 impl Wish {
     /// The words that policies use.
-    fn words() -> Vec<(&'static str, Self)> {
+    pub(crate) fn words() -> Vec<(&'static str, Self)> {
         let severities = Severity::ALL.map(|severity| (severity.as_str(), Self::Severity(severity)));
         severities.into_iter().chain([("off", Self::Off)]).collect()
     }
@@ -113,7 +107,7 @@ fn syntax(reader: &mut Reader, error: &toml::de::Error) {
 }
 
 fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
-    let known: Vec<&str> = KEYS.into_iter().chain(SHORTHANDS.iter().map(|shorthand| shorthand.key)).collect();
+    let known: Vec<&str> = keys::names(keys::POLICY).chain(SHORTHANDS.iter().map(|shorthand| shorthand.key)).collect();
     reader.only_keys("the policy", document, &known);
     check_schema(reader, document.get("schema"));
     let mut plugins = entries(reader, "plugins", document, plugin);
@@ -135,12 +129,12 @@ fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
 fn check_schema(reader: &mut Reader, value: Option<&Value<'_>>) {
     let Some(value) = value else {
         let problem = reader.problem("the policy does not say which schema it is written in", 0..0);
-        return reader.note(problem.help(format!("begin the file with `schema = {SCHEMA}`")));
+        return reader.note(problem.help(format!("begin the file with `schema = {VERSION}`")));
     };
-    let is_known = value.get_ref().as_integer().is_some_and(|number| number.as_str() == SCHEMA);
+    let is_known = value.get_ref().as_integer().is_some_and(|number| number.as_str() == VERSION);
     if !is_known {
         let problem = reader.problem("unknown policy schema", value.span());
-        reader.note(problem.label(format!("this loopgate reads `schema = {SCHEMA}`")));
+        reader.note(problem.label(format!("this loopgate reads `schema = {VERSION}`")));
     }
 }
 
@@ -186,7 +180,7 @@ fn entries<T>(
 fn plugin(reader: &mut Reader, key: &Spanned<DeString<'_>>, value: &Value<'_>) -> Option<PluginDraft> {
     let name = plugin_name(reader, key);
     let table = reader.table(&format!("`plugins.{}`", key.get_ref()), value)?;
-    reader.only_keys("a plugin", table, &["path", "sha256", "parameters"]);
+    reader.only_keys("a plugin", table, &keys::names(keys::PLUGIN).collect::<Vec<_>>());
     let path = table.get("path").map(|value| Located { value: path(reader, value), at: reader.at(value.span()) });
     let sha256 = table.get("sha256").map(|value| Located { value: digest(reader, value), at: reader.at(value.span()) });
     let parameters = parameters(reader, reader.at(key.span()), table.get("parameters"));

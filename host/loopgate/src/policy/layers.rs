@@ -40,6 +40,8 @@ pub(crate) struct Layer {
     pub(crate) label: String,
     /// Whether it is part of the binary.
     pub(crate) is_built_in: bool,
+    /// Where another layer extends it first; nowhere if it was named or found.
+    pub(crate) extended_at: Option<Location>,
     /// What paths in it are relative to.
     pub(crate) folder: PathBuf,
     /// What it says.
@@ -49,8 +51,7 @@ pub(crate) struct Layer {
 impl Layers {
     /// Reads the policies that a run goes by and everything that they extend.
     pub(crate) fn load(found: Found, roots: Vec<Root>) -> Result<Self, Error> {
-        let trust = if found == Found::Named { Trust::Named } else { Trust::Found };
-        let mut loader = Loader::new(trust);
+        let mut loader = Loader::new(found.trust());
         for root in roots {
             loader.root(root)?;
         }
@@ -61,7 +62,7 @@ impl Layers {
     #[cfg(test)]
     pub(crate) fn built_in(policy: &'static Shipped) -> Self {
         let mut loader = Loader::new(Trust::Named);
-        loader.built_in(policy);
+        loader.built_in(policy, None);
         loader.finish(Found::Default)
     }
 
@@ -80,7 +81,7 @@ impl Layers {
                 Some(policy) => Source::built_in(policy),
                 None => Source::file(*label, *label, *text),
             };
-            loader.layer(Key::File(PathBuf::from(label)), source, Path::new(""));
+            loader.layer(Key::File(PathBuf::from(label)), source, Path::new(""), None);
         }
         loader.finish(Found::Named)
     }
@@ -128,7 +129,7 @@ impl Loader {
 
     fn root(&mut self, root: Root) -> Result<(), Error> {
         match root {
-            Root::BuiltIn(policy) => self.built_in(policy),
+            Root::BuiltIn(policy) => self.built_in(policy, None),
             Root::At(place) => self.root_file(&place)?,
         }
         Ok(())
@@ -146,24 +147,24 @@ impl Loader {
         }
         let bytes = match self.trust {
             Trust::Named => files::read(place, MAX_POLICY_BYTES),
-            Trust::Found => files::read_policy(path, MAX_POLICY_BYTES, self.trust),
+            Trust::Found => files::read_regular(path, MAX_POLICY_BYTES, self.trust),
         };
         let text = String::from_utf8(bytes.map_err(fail)?)
             .map_err(|error| Error::PolicyEncoding { from: place.clone(), line: broken_line(&error) })?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        self.layer(key, Source::file(path.display().to_string(), name, text), folder_of(path));
+        self.layer(key, Source::file(path.display().to_string(), name, text), folder_of(path), None);
         Ok(())
     }
 
-    fn built_in(&mut self, policy: &'static Shipped) {
+    fn built_in(&mut self, policy: &'static Shipped, extended_at: Option<&Location>) {
         let key = Key::BuiltIn(policy.name);
         if !self.done.contains(&key) {
-            self.layer(key, Source::built_in(policy), Path::new(""));
+            self.layer(key, Source::built_in(policy), Path::new(""), extended_at);
         }
     }
 
     /// Takes in a layer below everything that it extends.
-    fn layer(&mut self, key: Key, source: Source, folder: &Path) {
+    fn layer(&mut self, key: Key, source: Source, folder: &Path, extended_at: Option<&Location>) {
         let (label, name, is_built_in) = (source.label.clone(), source.name.clone(), source.is_built_in);
         let text = source.text.clone();
         let id = self.sources.open(source);
@@ -177,7 +178,8 @@ impl Loader {
         self.open.pop();
         self.done.push(key);
         self.sources.rank(id);
-        self.stack.push(Layer { label, is_built_in, folder: folder.to_owned(), draft });
+        let (folder, extended_at) = (folder.to_owned(), extended_at.cloned());
+        self.stack.push(Layer { label, is_built_in, extended_at, folder, draft });
     }
 
     /// Takes in what an entry of `extends` names, or says what is wrong with it.
@@ -192,7 +194,7 @@ impl Loader {
     fn extend_built_in(&mut self, name: &str, at: &Location) -> Result<(), Diagnostic> {
         let policy = shipped::find(name).ok_or_else(|| unknown_policy(name, at))?;
         if self.is_new(&Key::BuiltIn(policy.name), at)? {
-            self.built_in(policy);
+            self.built_in(policy, Some(at));
         }
         Ok(())
     }
@@ -207,10 +209,10 @@ impl Loader {
         if !self.is_new(&Key::File(canonical.clone()), &entry.at)? {
             return Ok(());
         }
-        let bytes = files::read_policy(&path, MAX_POLICY_BYTES, self.trust).map_err(unreadable)?;
+        let bytes = files::read_regular(&path, MAX_POLICY_BYTES, self.trust).map_err(unreadable)?;
         let text = String::from_utf8(bytes).map_err(|error| not_text(entry, &path, &error))?;
         let source = Source::file(path.display().to_string(), from.name_of(&entry.value), text);
-        self.layer(Key::File(canonical), source, folder_of(&path));
+        self.layer(Key::File(canonical), source, folder_of(&path), Some(&entry.at));
         Ok(())
     }
 

@@ -9,23 +9,24 @@ pub(crate) mod bind;
 pub(crate) mod diagnostic;
 pub(crate) mod discovery;
 pub(crate) mod draft;
+mod keys;
 pub(crate) mod layers;
-mod locks;
+pub(crate) mod locks;
 pub(crate) mod merge;
 pub(crate) mod nearest;
-mod parameters;
+pub(crate) mod parameters;
 mod reader;
 mod repair;
+pub(crate) mod schema;
 mod settings;
 mod shipped;
-mod shorthand;
+pub(crate) mod shorthand;
 mod source;
 pub(crate) mod waivers;
+pub(crate) mod written;
 
 pub(crate) use parameters::Parameters;
-#[cfg(test)]
-pub(crate) use source::Location;
-pub(crate) use source::{Located, Source, Sources};
+pub(crate) use source::{Located, Location, Source, Sources};
 pub(crate) use waivers::Waiver;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Number, Value as Json};
 use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
@@ -12,7 +13,7 @@ use super::source::Location;
 /// The parameters of one plugin: what one layer says, or what all of them say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    root: BTreeMap<String, Node>,
+    root: Arc<BTreeMap<String, Node>>,
     whole: Location,
 }
 
@@ -51,12 +52,12 @@ pub(crate) struct Refusal {
 impl Parameters {
     /// No parameters: an empty object. Complaints about it land on `whole`.
     pub(crate) fn none(whole: Location) -> Self {
-        Self { root: BTreeMap::new(), whole }
+        Self { root: Arc::default(), whole }
     }
 
     /// Takes the parameters from a table of the policy.
     pub(crate) fn read(reader: &mut Reader, table: &DeTable<'_>, whole: Location) -> Self {
-        Self { root: Walk { reader }.table(table), whole }
+        Self { root: Arc::new(Walk { reader }.table(table)), whole }
     }
 
     /// Appends tables to the array of a name, which is made if it is not there. What is there and is no array stays: the
@@ -64,7 +65,9 @@ impl Parameters {
     pub(crate) fn append(&mut self, reader: &mut Reader, name: &str, items: &[(Location, &DeTable<'_>)]) {
         let Some((first, _)) = items.first() else { return };
         let empty = || Node { at: first.clone(), value: Tree::Array(Vec::new()) };
-        if let Tree::Array(array) = &mut self.root.entry(name.to_owned()).or_insert_with(empty).value {
+        if let Tree::Array(array) =
+            &mut Arc::make_mut(&mut self.root).entry(name.to_owned()).or_insert_with(empty).value
+        {
             let mut walk = Walk { reader };
             array
                 .extend(items.iter().map(|(at, table)| Node { at: at.clone(), value: Tree::Table(walk.table(table)) }));
@@ -75,12 +78,13 @@ impl Parameters {
     /// everything else is replaced. What the lower layer may not change stays as it is, and is returned.
     pub(crate) fn overlay(&mut self, lower: Self, leave: Leave<'_>) -> Vec<Refusal> {
         let mut overlay = Overlay { leave, refusals: Vec::new() };
-        for (key, node) in lower.root {
+        let root = Arc::make_mut(&mut self.root);
+        for (key, node) in Arc::unwrap_or_clone(lower.root) {
             let may_append = leave.is_free || leave.may_append == Some(key.as_str());
-            match self.root.get_mut(&key) {
+            match root.get_mut(&key) {
                 Some(there) => overlay.node(there, node, may_append),
                 None if leave.is_free || may_append && matches!(node.value, Tree::Array(_)) => {
-                    self.root.insert(key, node);
+                    root.insert(key, node);
                 }
                 None => overlay.refuse(node.at, self.whole.clone()),
             }
@@ -90,7 +94,24 @@ impl Parameters {
 
     /// The parameters as the plugin receives them: a JSON object.
     pub(crate) fn json(&self) -> String {
-        object(&self.root).to_string()
+        self.value().to_string()
+    }
+
+    /// The parameters as a JSON object.
+    pub(crate) fn value(&self) -> Json {
+        object(&self.root)
+    }
+
+    /// The parameters by their names.
+    pub(crate) fn entries(&self) -> &BTreeMap<String, Node> {
+        &self.root
+    }
+
+    /// The JSON Pointer and the place of everything that is no table and no array of tables.
+    pub(crate) fn places(&self) -> Vec<(String, &Location)> {
+        let mut places = Vec::new();
+        places_in(&self.root, "", &mut places);
+        places
     }
 
     /// Where in the policy a JSON Pointer (RFC 6901) leads, if it leads to something.
@@ -118,7 +139,66 @@ impl Parameters {
     }
 }
 
+/// How a value is written.
+#[derive(Clone, Debug)]
+pub(crate) enum View<'n> {
+    /// On one line.
+    Inline(Json),
+    /// As a table.
+    Table(&'n BTreeMap<String, Node>),
+    /// As an array of tables, of which there is at least one.
+    Tables(Vec<(&'n Node, &'n BTreeMap<String, Node>)>),
+}
+
+impl Node {
+    /// Where a policy says it.
+    pub(crate) fn at(&self) -> &Location {
+        &self.at
+    }
+
+    /// How it is written.
+    pub(crate) fn view(&self) -> View<'_> {
+        match &self.value {
+            Tree::Table(table) => View::Table(table),
+            Tree::Array(array) if !array.is_empty() && are_tables(array) => {
+                View::Tables(array.iter().filter_map(|node| Some((node, node.value.table()?))).collect())
+            }
+            other => View::Inline(other.json()),
+        }
+    }
+
+    fn places<'n>(&'n self, pointer: &str, places: &mut Vec<(String, &'n Location)>) {
+        match self.view() {
+            View::Inline(_) => places.push((pointer.to_owned(), &self.at)),
+            View::Table(table) => places_in(table, pointer, places),
+            View::Tables(items) => {
+                for (index, (_, table)) in items.into_iter().enumerate() {
+                    places_in(table, &format!("{pointer}/{index}"), places);
+                }
+            }
+        }
+    }
+}
+
+fn places_in<'n>(table: &'n BTreeMap<String, Node>, pointer: &str, places: &mut Vec<(String, &'n Location)>) {
+    for (name, node) in table {
+        node.places(&format!("{pointer}/{}", pointer_token(name)), places);
+    }
+}
+
+/// A key as a JSON Pointer writes it (RFC 6901, section 3).
+fn pointer_token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 impl Tree {
+    fn table(&self) -> Option<&BTreeMap<String, Node>> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Leaf(_) | Self::Array(_) => None,
+        }
+    }
+
     fn get(&self, token: &str) -> Option<&Node> {
         match self {
             Self::Leaf(_) => None,

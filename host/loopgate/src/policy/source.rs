@@ -106,6 +106,11 @@ impl Sources {
         (rank, at.span.start, at.span.end)
     }
 
+    /// How messages call the source of a place.
+    pub(crate) fn label(&self, at: &Location) -> &str {
+        self.get(at.source).map_or("", |source| &source.label)
+    }
+
     /// The line of a place, as reports name it on every machine alike.
     pub(crate) fn line(&self, at: &Location) -> Option<PolicyLine> {
         let source = self.get(at.source)?;

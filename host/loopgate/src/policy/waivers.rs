@@ -100,6 +100,11 @@ fn waiver(reader: &mut Reader, at: Location, table: &DeTable<'_>) -> Option<Loca
     }
 }
 
+/// The JSON Schema of the array.
+pub(super) fn schema() -> Json {
+    Vec::<Draft>::schema()
+}
+
 /// The fields of a waiver; all are there if there was no problem.
 struct Draft {
     rule: Option<RuleName>,

@@ -193,7 +193,8 @@ impl Report {
 }
 
 impl PolicySummary {
-    fn new(layers: &Layers) -> Self {
+    /// Names a policy.
+    pub(crate) fn new(layers: &Layers) -> Self {
         let summaries: Vec<LayerSummary> = layers.sources.ranked().map(LayerSummary::new).collect();
         let sha256 = match summaries.as_slice() {
             [single] => single.sha256.clone(),

@@ -177,7 +177,7 @@ fn sources(page: &mut Page<'_>, report: &Report, detail: Detail) -> io::Result<(
 }
 
 /// The policy by its layers, the uppermost first, and how it was found.
-fn policy_line(policy: &PolicySummary) -> String {
+pub(crate) fn policy_line(policy: &PolicySummary) -> String {
     let layers: Vec<String> = policy.layers.iter().map(|layer| shown(&layer.label.as_str().into())).collect();
     format!("policy: {} ({})", layers.join(", then "), policy.found.sentence())
 }
