@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use loopgate_test_support::command;
+use loopgate_test_support::{command, in_namespace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -147,7 +147,7 @@ fn the_nearest_policy_is_found() {
 /// The binary in a mount namespace of its own, in which `/etc/loopgate/policy.toml` is what the script makes it.
 fn with_system_policy(folder: &TempDir, script: &str, arguments: &[&str]) -> Run {
     let mut unshare = command("unshare");
-    unshare.args(["--user", "--map-root-user", "--mount", "--", "sh", "-ec"]);
+    unshare.args(["--mount", "--", "sh", "-ec"]);
     unshare.arg(format!("mount -t tmpfs none /etc; mkdir /etc/loopgate; {script}; exec \"$@\"")).arg("sh");
     unshare.arg(env!("CARGO_BIN_EXE_loopgate"));
     run(&mut unshare, folder.path(), &folder.path().join("facts.json"), arguments)
@@ -155,30 +155,41 @@ fn with_system_policy(folder: &TempDir, script: &str, arguments: &[&str]) -> Run
 
 #[test]
 fn the_policy_of_the_machine_is_found_where_there_is_no_nearer_one() {
-    let folder = folder(&[("policy.toml", "schema = 1\nextends = [\"default\"]\nfail_on = \"critical\"\n")]);
-    let script = "cp policy.toml /etc/loopgate/";
-    let run = with_system_policy(&folder, script, &[]);
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert_eq!(policy(&run).0, "system");
-    assert_eq!(policy(&with_system_policy(&folder, script, &["--policy", "default"])).0, "named");
-    fs::rename(folder.path().join("policy.toml"), folder.path().join("loopgate.toml")).unwrap();
-    assert_eq!(policy(&with_system_policy(&folder, "cp loopgate.toml /etc/loopgate/policy.toml", &[])).0, "nearest");
-    fs::remove_file(folder.path().join("loopgate.toml")).unwrap();
-    assert_eq!(policy(&with_system_policy(&folder, "true", &[])).0, "default");
+    in_namespace("policy_layers::the_policy_of_the_machine_is_found_where_there_is_no_nearer_one", || {
+        let folder = folder(&[("policy.toml", "schema = 1\nextends = [\"default\"]\nfail_on = \"critical\"\n")]);
+        let script = "cp policy.toml /etc/loopgate/";
+        let run = with_system_policy(&folder, script, &[]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        assert_eq!(policy(&run).0, "system");
+        assert_eq!(policy(&with_system_policy(&folder, script, &["--policy", "default"])).0, "named");
+        fs::copy(folder.path().join("policy.toml"), folder.path().join("loopgate.toml")).unwrap();
+        assert_eq!(policy(&with_system_policy(&folder, script, &[])).0, "nearest");
+        fs::remove_file(folder.path().join("loopgate.toml")).unwrap();
+        assert_eq!(policy(&with_system_policy(&folder, "true", &[])).0, "default");
+    });
 }
 
 /// The default would pass or fail by other rules than those that somebody wrote down.
 #[test]
+fn a_policy_of_the_machine_that_cannot_be_read_is_never_replaced_by_another() {
+    in_namespace("policy_layers::a_policy_of_the_machine_that_cannot_be_read_is_never_replaced_by_another", || {
+        let (folder, path) = (folder(&[]), "/etc/loopgate/policy.toml");
+        let refused = |script: &str, says| is_refused(&with_system_policy(&folder, script, &[]), &[path, says]);
+        refused("mkdir /etc/loopgate/policy.toml", "not a regular file");
+        refused("ln -s nowhere /etc/loopgate/policy.toml", "No such file");
+        refused("touch /etc/loopgate/policy.toml; chmod 646 /etc/loopgate/policy.toml", "everybody may write to it");
+    });
+}
+
+#[test]
 fn a_policy_that_is_there_and_cannot_be_read_is_never_replaced_by_another() {
     let folder = folder(&[]);
-    let says = "/etc/loopgate/policy.toml";
-    is_refused(&with_system_policy(&folder, "mkdir /etc/loopgate/policy.toml", &[]), &[says, "not a regular file"]);
-    is_refused(&with_system_policy(&folder, "ln -s nowhere /etc/loopgate/policy.toml", &[]), &[says, "No such file"]);
+    let path = folder.path().join("loopgate.toml");
     is_refused(&check(&folder, &["--policy", "missing.toml"]), &["missing.toml", "No such file"]);
-    symlink("nowhere", folder.path().join("loopgate.toml")).unwrap();
+    symlink("nowhere", &path).unwrap();
     is_refused(&check(&folder, &[]), &["loopgate.toml", "No such file"]);
-    fs::remove_file(folder.path().join("loopgate.toml")).unwrap();
-    fs::create_dir(folder.path().join("loopgate.toml")).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
     is_refused(&check(&folder, &[]), &["loopgate.toml", "not a regular file"]);
 }
 

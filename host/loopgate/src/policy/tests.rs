@@ -368,7 +368,12 @@ fn depth_and_length_are_survived() {
     let deep_header = format!("schema = 1\n[{}a]", "a.".repeat(100_000));
     let long_name = format!("schema = 1\n{} = 1", "a".repeat(500_000));
     let many = "x = \n".repeat(50_000);
-    for text in [deep_array, deep_key, deep_header, long_name, many] {
+    let numbered = |line: fn(u32) -> String| (0..5_000).map(line).collect::<Vec<_>>().concat();
+    let plugins = numbered(|number| format!("[plugins.listener{number}]\n"));
+    let rules = numbered(|number| format!("\"listeners{number}/wildcrad-bind\" = \"low\"\n"));
+    let locks = rules.replace("\"low\"", "false");
+    let slips = format!("schema = 1\n{plugins}[locked]\n{locks}[rules]\n{rules}");
+    for text in [deep_array, deep_key, deep_header, long_name, many, slips] {
         assert!(!complaint(&text).is_empty());
     }
 }
@@ -382,6 +387,10 @@ fn policy_like() -> impl Strategy<Value = String> {
         "on_unknown",
         "plugins",
         "rules",
+        "extends",
+        "locked",
+        "approved",
+        "false",
         "listeners",
         "parameters",
         "path",

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use loopgate_engine::Severity;
+use proptest::prelude::*;
 
 use super::{assemble, loaded};
 use crate::policy::diagnostic::tests::plain;
@@ -412,6 +413,56 @@ fn everything_in_every_layer_is_reported_at_once() {
 
     loopgate: 5 problems in org.toml and team.toml and repo.toml; nothing was judged
     "#);
+}
+
+/// What a layer says, at random: of settings and of two rules that are high and medium by themselves.
+fn layer() -> impl Strategy<Value = String> {
+    let maybe = |words: &'static [&'static str]| prop::option::of(prop::sample::select(words));
+    let severities = &["info", "low", "medium", "high", "critical"];
+    let settings = &["info", "low", "medium", "high", "critical", "off"];
+    let said = (maybe(severities), maybe(&["report", "incomplete"]), maybe(settings), maybe(settings), any::<bool>());
+    said.prop_map(|(fail_on, on_unknown, wildcard, outside, has_plugin)| {
+        let line = |key: &str, word: Option<&str>| word.map(|word| format!("{key} = \"{word}\"\n")).unwrap_or_default();
+        [
+            line("fail_on", fail_on),
+            line("on_unknown", on_unknown),
+            if has_plugin { "[plugins.listeners]\n".to_owned() } else { String::new() },
+            "[rules]\n".to_owned(),
+            line("\"listeners/wildcard-bind\"", wildcard),
+            line("\"listeners/outside-bind\"", outside),
+        ]
+        .concat()
+    })
+}
+
+/// How severe a finding is that has this severity by itself; nothing if it is not looked for.
+fn weight(policy: &Policy, rule: &str, own: Severity) -> Option<Severity> {
+    match setting(policy, rule) {
+        Some(RuleSetting::Off) => None,
+        Some(setting) => Some(setting.applied_to(own)),
+        None => Some(own),
+    }
+}
+
+proptest! {
+    /// The promise of layers: whatever those below say and unlock, what is accepted is nowhere looser than the uppermost.
+    #[test]
+    fn no_layer_loosens_what_is_locked_above(org in layer(), team in layer(), repo in layer(), lock: bool) {
+        let org = format!("schema = 1\n{org}").replace("[rules]", "[plugins.loopback]\n[rules]");
+        let org = if org.contains("[plugins.listeners]") { org } else { org.replace("[rules]", "[plugins.listeners]\n[rules]") };
+        let team = format!("schema = 1\nlocked = {lock}\n{team}");
+        let repo = format!("schema = 1\n{repo}");
+        let above = policy(&[("org.toml", &org)]);
+        let all = Layers::of_texts(&[("org.toml", &org), ("team.toml", &team), ("repo.toml", &repo)]);
+        let Ok(all) = assemble(&all, loaded) else { return Ok(()) };
+        prop_assert!(all.fail_on <= above.fail_on);
+        prop_assert!(all.on_unknown == above.on_unknown || all.on_unknown == OnUnknown::Incomplete);
+        for rule in ["listeners/wildcard-bind", "listeners/outside-bind"] {
+            for own in Severity::ALL {
+                prop_assert!(weight(&all, rule, own) >= weight(&above, rule, own), "{rule} {own}\n{org}\n{team}\n{repo}");
+            }
+        }
+    }
 }
 
 /// A policy of this many entries and rules, as text.
