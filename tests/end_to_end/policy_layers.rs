@@ -75,6 +75,32 @@ fn three_layers_tighten() {
 }
 
 #[test]
+fn the_same_layers_in_another_folder_give_the_same_bytes() {
+    let files = [("org.toml", ORG), ("team.toml", TEAM)];
+    let (one, other) = (folder(&files), folder(&files));
+    let there = |name: &str| other.path().join(name).to_str().unwrap().to_owned();
+    let near = check(&one, &["--policy", "org.toml", "--policy", "team.toml"]);
+    let far = check(&one, &["--policy", &there("org.toml"), "--policy", &there("team.toml")]);
+    assert_eq!((near.code, near.stdout), (1, far.stdout));
+}
+
+/// A folder that cannot be looked into could hold a policy.
+#[test]
+fn where_it_cannot_be_told_whether_there_is_a_policy_nothing_is_judged() {
+    let folder = folder(&[("closed/folder/file", "")]);
+    let binary = folder.path().join("loopgate");
+    fs::copy(env!("CARGO_BIN_EXE_loopgate"), &binary).unwrap();
+    let mut shell = command("sh");
+    shell.args(["-c", "cd closed/folder; chmod 000 ..; exec \"$@\"", "sh"]);
+    if loopgate_test_support::run("id", &["-u"]).trim() == "0" {
+        shell.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    }
+    let run = run(shell.arg(&binary), folder.path(), &folder.path().join("facts.json"), &[]);
+    fs::set_permissions(folder.path().join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+    is_refused(&run, &["cannot look for a policy at", "Permission denied", "`--policy default` is the built-in one"]);
+}
+
+#[test]
 fn a_loosening_is_refused_at_its_line_with_the_line_above() {
     let repo = "schema = 1\n[rules]\n\"listeners/wildcard-bind\" = \"off\"\n";
     let folder = folder(&[("org.toml", ORG), ("team.toml", TEAM), ("repo.toml", repo)]);

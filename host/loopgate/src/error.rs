@@ -39,6 +39,14 @@ pub(crate) enum Error {
         /// The first line that is not, from 1.
         line: usize,
     },
+    /// It cannot be told whether there is a policy.
+    #[error("cannot look for a policy at {}: {source}", at.display())]
+    Discovery {
+        /// Where it could be.
+        at: PathBuf,
+        /// Why that cannot be told.
+        source: ReadError,
+    },
     /// There is no such policy, neither built in nor as a file.
     #[error("there is no policy `{name}`{nearest}; built in are {known}")]
     NoSuchPolicy {
@@ -131,6 +139,7 @@ impl Error {
                 "a ruleset is the output of `iptables-save`, `ip6tables-save` or `nft -j list ruleset`, with `ipset save` if it asks sets",
             ),
             Self::Read { what: "the policy", source, .. } => source.hint(),
+            Self::Discovery { .. } => Some("name a policy with `--policy`; `--policy default` is the built-in one"),
             Self::NoSuchPolicy { .. } => Some("a file is named with its folder or its ending, such as `./NAME`"),
             Self::Baseline { .. } | Self::Read { what: "the baseline", .. } => {
                 Some("`loopgate baseline write FILE` records what is found now")

@@ -114,5 +114,5 @@ fn is_there(path: &Path) -> Result<bool, Error> {
 }
 
 fn cannot_look(path: &Path, source: ReadError) -> Error {
-    Error::Read { what: "the policy", from: Place::File(path.to_owned()), source }
+    Error::Discovery { at: path.to_owned(), source }
 }
