@@ -320,6 +320,7 @@ fn showing_a_policy_names_the_origin_of_every_value() {
     schema = 1
     fail_on = "low"  # org.toml:3, locked by org.toml
     on_unknown = "incomplete"  # repo.toml:2, locked by org.toml
+    waiver_days = 365  # assumed: no layer says it, locked by org.toml
 
     [plugins.approved]  # org.toml:8
 

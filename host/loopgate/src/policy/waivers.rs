@@ -31,6 +31,8 @@ pub(crate) struct Waiver {
     pub(crate) owner: String,
     /// The last day that they are.
     pub(crate) expires: Date,
+    /// All of that as it was written.
+    pub(crate) fields: Parameters,
 }
 
 /// The subjects of findings that a waiver is about.
@@ -89,7 +91,7 @@ pub(super) fn read(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Locate
 fn waiver(reader: &mut Reader, at: Location, table: &DeTable<'_>) -> Option<Located<Waiver>> {
     let fields = Parameters::read(reader, table, at.clone());
     match parse::<Draft>(&fields.json()) {
-        Ok(draft) => Some(Located { value: draft.waiver()?, at }),
+        Ok(draft) => Some(Located { value: draft.waiver(fields)?, at }),
         Err(problems) => {
             for problem in problems {
                 let place = fields.span(&problem.path);
@@ -115,9 +117,9 @@ struct Draft {
 }
 
 impl Draft {
-    fn waiver(self) -> Option<Waiver> {
+    fn waiver(self, fields: Parameters) -> Option<Waiver> {
         let (Words(reason), Words(owner)) = (self.reason, self.owner);
-        Some(Waiver { rule: self.rule?.0, about: self.about?, reason, owner, expires: self.expires? })
+        Some(Waiver { rule: self.rule?.0, about: self.about?, reason, owner, expires: self.expires?, fields })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::plugins::Court;
 use crate::policy::layers;
 use crate::policy::locks::Thing;
 use crate::policy::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
+use crate::policy::waivers::{WAIVER_DAYS, Waiver};
 use crate::policy::{Located, Location, PolicyLine, RuleId, RuleSetting, Source, Sources};
 use crate::report::json;
 
@@ -22,8 +23,16 @@ struct Document {
     layers: Vec<Layer>,
     fail_on: Said<&'static str>,
     on_unknown: Said<&'static str>,
+    waiver_days: Said<u16>,
     plugins: Vec<Plugin>,
     rules: Vec<Setting>,
+    waivers: Vec<WaiverEntry>,
+}
+
+#[derive(Serialize)]
+struct WaiverEntry {
+    from: Option<Place>,
+    waiver: Json,
 }
 
 #[derive(Serialize)]
@@ -101,8 +110,14 @@ impl Sheet<'_> {
                 from: on_unknown.as_ref().and_then(|on_unknown| self.place(&on_unknown.at)),
                 locked: self.is_locked(&Thing::OnUnknown),
             },
+            waiver_days: Said {
+                value: merged.waiver_days.as_ref().map_or(WAIVER_DAYS, |days| days.value),
+                from: merged.waiver_days.as_ref().and_then(|days| self.place(&days.at)),
+                locked: self.is_locked(&Thing::WaiverDays),
+            },
             plugins: merged.plugins.iter().map(|plugin| self.plugin(plugin)).collect(),
             rules: self.rules(),
+            waivers: self.waivers(),
         }
     }
 
@@ -142,6 +157,14 @@ impl Sheet<'_> {
             locked: self.is_locked(&Thing::Rule(id.clone())),
         };
         self.court.policy.rules.iter().map(rule).collect()
+    }
+
+    fn waivers(&self) -> Vec<WaiverEntry> {
+        let entry = |waiver: &Located<Waiver>| WaiverEntry {
+            from: self.place(&waiver.at),
+            waiver: waiver.value.fields.value(),
+        };
+        self.court.policy.waivers.iter().map(entry).collect()
     }
 
     /// Whether the lowest layer could not loosen it.

@@ -12,6 +12,7 @@ use crate::policy::locks::Thing;
 use crate::policy::merge::{FAIL_ON, ON_UNKNOWN, Origin, PluginEntry};
 use crate::policy::parameters::{Node, View};
 use crate::policy::shorthand::SHORTHANDS;
+use crate::policy::waivers::WAIVER_DAYS;
 use crate::policy::{Located, Location, RuleId, RuleSetting, written};
 
 pub(super) fn render(court: &Court, out: &mut dyn Write) -> io::Result<()> {
@@ -20,7 +21,8 @@ pub(super) fn render(court: &Court, out: &mut dyn Write) -> io::Result<()> {
     sheet.plain("\nschema = 1")?;
     sheet.head()?;
     court.merged.plugins.iter().try_for_each(|plugin| sheet.plugin(plugin))?;
-    sheet.rules()
+    sheet.rules()?;
+    sheet.waivers()
 }
 
 struct Sheet<'s> {
@@ -65,7 +67,10 @@ impl Sheet<'_> {
         self.commented(&format!("fail_on = \"{fail_on}\""), from)?;
         let on_unknown = merged.on_unknown.as_ref().map_or(ON_UNKNOWN, |on_unknown| on_unknown.value).as_str();
         let from = self.origin(merged.on_unknown.as_ref().map(|on_unknown| &on_unknown.at), &Thing::OnUnknown);
-        self.commented(&format!("on_unknown = \"{on_unknown}\""), from)
+        self.commented(&format!("on_unknown = \"{on_unknown}\""), from)?;
+        let days = merged.waiver_days.as_ref().map_or(WAIVER_DAYS, |days| days.value);
+        let from = self.origin(merged.waiver_days.as_ref().map(|days| &days.at), &Thing::WaiverDays);
+        self.commented(&format!("waiver_days = {days}"), from)
     }
 
     fn plugin(&mut self, plugin: &PluginEntry) -> io::Result<()> {
@@ -125,6 +130,14 @@ impl Sheet<'_> {
             self.plain("\n[rules]")?;
         }
         rules.iter().try_for_each(|(id, setting)| self.rule(id, setting))
+    }
+
+    fn waivers(&mut self) -> io::Result<()> {
+        for Located { value: waiver, at } in &self.court.policy.waivers {
+            self.commented("\n[[waivers]]", self.place(at))?;
+            self.entries("waivers", waiver.fields.entries())?;
+        }
+        Ok(())
     }
 
     fn rule(&mut self, id: &RuleId, setting: &Located<RuleSetting>) -> io::Result<()> {
