@@ -61,6 +61,8 @@ pub(crate) fn policy() -> Policy {
         rules: std::collections::BTreeMap::new(),
         waivers: Vec::new(),
         waiver_days: 365,
+        frameworks: Vec::new(),
+        controls: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use loopgate_engine::{Name, Problem, RuleInfo, Severity};
 
+use super::controls::{Control, Framework};
 use super::diagnostic::{Diagnostic, MOST_SHOWN, Problems};
 use super::draft::RuleEntry;
 use super::keys;
@@ -69,13 +70,14 @@ pub(crate) fn bind(
     let binding = Binding { layers, merged, loadings, known: known_rules(merged, loadings) };
     let rules = binding.rules(&mut problems);
     binding.waivers(&mut problems);
+    let (frameworks, controls) = binding.controls(&mut problems);
     if !problems.is_empty() {
         return Err(Problems::new(&layers.sources, problems));
     }
     let fail_on = merged.fail_on.as_ref().map_or(FAIL_ON, |fail_on| fail_on.value);
     let on_unknown = merged.on_unknown.as_ref().map_or(ON_UNKNOWN, |on_unknown| on_unknown.value);
     let waiver_days = merged.waiver_days.as_ref().map_or(WAIVER_DAYS, |days| days.value);
-    Ok(Policy { fail_on, on_unknown, rules, waivers: merged.waivers.clone(), waiver_days })
+    Ok(Policy { fail_on, on_unknown, rules, waivers: merged.waivers.clone(), waiver_days, frameworks, controls })
 }
 
 fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
@@ -192,6 +194,37 @@ impl Binding<'_> {
         let first = self.plugin(&id.plugin).map_or(0, |plugin| plugin.layer);
         let setting = settle(self.layers, first, id, own, entries, problems)?;
         Some((id.clone(), setting))
+    }
+
+    /// The frameworks and controls of all layers. A framework that a lower layer names again is its own.
+    fn controls(&self, problems: &mut Vec<Diagnostic>) -> (Vec<Framework>, Vec<Control>) {
+        let drafts = || self.layers.stack.iter().map(|layer| &layer.draft);
+        let mut frameworks: BTreeMap<&str, &Framework> = BTreeMap::new();
+        for framework in drafts().flat_map(|draft| &draft.frameworks) {
+            frameworks.insert(&framework.value.name, &framework.value);
+        }
+        for control in drafts().flat_map(|draft| &draft.controls) {
+            self.check_control(control, &frameworks, problems);
+        }
+        let controls = drafts().flat_map(|draft| &draft.controls).map(|control| control.value.clone());
+        (frameworks.into_values().cloned().collect(), controls.collect())
+    }
+
+    fn check_control(
+        &self,
+        control: &Located<Control>,
+        frameworks: &BTreeMap<&str, &Framework>,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        let Located { value: control, at } = control;
+        for rule in control.rules.iter().filter(|rule| !self.known.contains_key(rule) && !self.is_in_doubt(rule)) {
+            let problem = Diagnostic::new(format!("a control names the unknown rule `{rule}`"), at.clone());
+            problems.push(problem.label(self.suggestion(rule, problems.len())));
+        }
+        for name in control.ids.keys().filter(|name| !frameworks.contains_key(name.as_str())) {
+            let problem = Diagnostic::new(format!("a control is of the unknown framework `{name}`"), at.clone());
+            problems.push(problem.label("no `[[frameworks]]` has this name"));
+        }
     }
 
     /// Waivers of rules that there are not.

@@ -6,6 +6,7 @@ use loopgate_engine::{Name, Severity};
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
+use super::controls::{self, Control, Framework};
 use super::keys::{self, VERSION};
 use super::locks::Locks;
 use super::parameters::Parameters;
@@ -36,6 +37,10 @@ pub(crate) struct Draft {
     pub(crate) waivers: Vec<Located<Waiver>>,
     /// How many days ahead a waiver may reach.
     pub(crate) waiver_days: Option<Located<u16>>,
+    /// Documents that controls are of.
+    pub(crate) frameworks: Vec<Located<Framework>>,
+    /// Controls that rules answer.
+    pub(crate) controls: Vec<Located<Control>>,
 }
 
 /// What one layer says of a plugin.
@@ -122,6 +127,8 @@ fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
         plugins,
         rules: entries(reader, "rules", document, rule),
         waivers: waivers::read(reader, document.get("waivers")),
+        frameworks: controls::frameworks(reader, document.get("frameworks")),
+        controls: controls::controls(reader, document.get("controls")),
         waiver_days: document.get("waiver_days").and_then(|value| waiver_days(reader, value)),
     }
 }

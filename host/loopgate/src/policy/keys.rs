@@ -38,6 +38,10 @@ pub(crate) enum Kind {
     Waivers,
     /// A number of days.
     Days,
+    /// An array of frameworks.
+    Frameworks,
+    /// An array of controls.
+    Controls,
 }
 
 /// The version of the policy format that this loopgate reads.
@@ -66,6 +70,8 @@ pub(crate) const POLICY: &[Key] = &[
     Key { name: "plugins", about: "The plugins that judge, by name.", kind: Kind::Plugins },
     Key { name: "waivers", about: "Findings that are accepted for a time.", kind: Kind::Waivers },
     Key { name: "waiver_days", about: "How many days ahead a waiver may end; 365 unless set.", kind: Kind::Days },
+    Key { name: "frameworks", about: "Documents that controls are of: benchmarks, standards.", kind: Kind::Frameworks },
+    Key { name: "controls", about: "Controls of frameworks, and the rules that answer them.", kind: Kind::Controls },
     Key { name: "rules", about: "Severities of single rules, or \"off\", by PLUGIN/RULE.", kind: Kind::Rules },
 ];
 

@@ -6,6 +6,7 @@
 //! stopping at the first.
 
 pub(crate) mod bind;
+pub(crate) mod controls;
 pub(crate) mod diagnostic;
 pub(crate) mod discovery;
 pub(crate) mod draft;
@@ -16,6 +17,7 @@ pub(crate) mod merge;
 pub(crate) mod nearest;
 pub(crate) mod parameters;
 mod reader;
+mod records;
 mod repair;
 pub(crate) mod schema;
 mod settings;
@@ -29,6 +31,7 @@ pub(crate) use parameters::Parameters;
 pub(crate) use source::{Located, Location, Source, Sources};
 pub(crate) use waivers::Waiver;
 
+use self::controls::{Control, Framework};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -67,6 +70,10 @@ pub(crate) struct Policy {
     pub(crate) waivers: Vec<Located<Waiver>>,
     /// How many days ahead a waiver may reach.
     pub(crate) waiver_days: u16,
+    /// The documents that controls are of.
+    pub(crate) frameworks: Vec<Framework>,
+    /// Controls, with the rules that answer them.
+    pub(crate) controls: Vec<Control>,
 }
 
 impl Policy {

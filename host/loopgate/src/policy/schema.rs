@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::draft::Wish;
 use super::keys::{self, Key, Kind};
 use super::shorthand::{SHORTHANDS, Shorthand};
-use super::{OnUnknown, RuleId, shipped, waivers};
+use super::{OnUnknown, RuleId, controls, shipped, waivers};
 
 /// The pattern of [`Name`].
 const NAME: &str = "[a-z][a-z0-9]*(-[a-z0-9]+)*";
@@ -67,6 +67,8 @@ fn value(kind: Kind, plugins: &[KnownPlugin]) -> Json {
         Kind::Digest => json!({ "type": "string", "pattern": "^[0-9A-Fa-f]{64}$" }),
         Kind::Parameters => json!({ "type": "object" }),
         Kind::Waivers => waivers::schema(),
+        Kind::Frameworks => controls::frameworks_schema(),
+        Kind::Controls => controls::controls_schema(),
         Kind::Days => json!({ "type": "integer", "minimum": 0, "maximum": u16::MAX }),
     }
 }

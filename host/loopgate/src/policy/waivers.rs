@@ -1,10 +1,9 @@
 //! Waivers: findings that somebody accepts, for a reason and for a time.
 
 use loopgate_engine::Subject;
-use loopgate_parameters::{Date, Parameter, Parameters as Fields, Place, Reader as FieldReader, Words, expect, parse};
+use loopgate_parameters::{Date, Parameter, Parameters as Fields, Place, Reader as FieldReader, Words, expect};
 use loopgate_selector::{Candidate, Match, Pattern, Selector};
 use serde_json::{Value as Json, json};
-use toml::de::DeTable;
 
 use super::RuleId;
 use super::diagnostic::Diagnostic;
@@ -13,7 +12,8 @@ use super::locks::Thing;
 use super::merge::refusal;
 use super::parameters::Parameters;
 use super::reader::{Reader, Value};
-use super::source::{Located, Location};
+use super::records;
+use super::source::Located;
 
 /// How many days ahead a waiver may reach where the policy does not say.
 pub(crate) const WAIVER_DAYS: u16 = 365;
@@ -83,23 +83,8 @@ impl About {
 
 /// Reads the array `waivers` of a layer.
 pub(super) fn read(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Waiver>> {
-    let Some(value) = value else { return Vec::new() };
-    let items = reader.items("waivers", value);
-    items.into_iter().filter_map(|(at, table)| waiver(reader, at, table)).collect()
-}
-
-fn waiver(reader: &mut Reader, at: Location, table: &DeTable<'_>) -> Option<Located<Waiver>> {
-    let fields = Parameters::read(reader, table, at.clone());
-    match parse::<Draft>(&fields.json()) {
-        Ok(draft) => Some(Located { value: draft.waiver(fields)?, at }),
-        Err(problems) => {
-            for problem in problems {
-                let place = fields.span(&problem.path);
-                reader.note(Diagnostic::new("this waiver cannot be used", place).label(problem.message));
-            }
-            None
-        }
-    }
+    let records = records::read::<Draft>(reader, "waivers", "waiver", value).into_iter();
+    records.filter_map(|it| Some(Located { value: it.value.waiver(it.fields)?, at: it.at })).collect()
 }
 
 /// The JSON Schema of the array.
@@ -162,7 +147,8 @@ fn about(reader: &mut FieldReader<'_>) -> Option<About> {
     first
 }
 
-struct RuleName(RuleId);
+/// The id of a rule.
+pub(super) struct RuleName(pub(super) RuleId);
 
 impl Parameter for RuleName {
     fn schema() -> Json {

@@ -2,6 +2,7 @@
 //!
 //! The same facts, policy and plugins give the same report. Renderers turn it into bytes and add nothing.
 
+pub(crate) mod controls;
 pub(crate) mod json;
 mod places;
 pub(crate) mod text;
@@ -37,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) plugins: Vec<PluginSummary>,
     /// The rules, in the order of the plugins and of their descriptions.
     pub(crate) rules: Vec<Rule>,
+    /// The controls of frameworks that the rules answer.
+    pub(crate) controls: Vec<controls::Section>,
     /// The rules that the policy turned off.
     pub(crate) off: Vec<RuleId>,
     /// The findings, worst first, then by rule, port and subject.
@@ -174,6 +177,9 @@ impl Report {
     /// Puts together what the gate decided and what it decided about.
     pub(crate) fn new(layers: &Layers, policy: &Policy, facts: &Facts, answers: &[Answer], gate: Judgement) -> Self {
         let places = Places::new(&layers.sources, policy, answers);
+        let rules: Vec<Rule> = gate.rules.iter().map(|rule| Rule::new(rule, &places)).collect();
+        let findings: Vec<Finding> =
+            gate.findings.iter().filter_map(|counted| finding(counted, &gate, &places)).collect();
         Self {
             verdict: gate.verdict,
             fail_on: policy.fail_on,
@@ -182,10 +188,11 @@ impl Report {
             host: facts.host.clone(),
             policy: PolicySummary::new(layers),
             plugins: answers.iter().map(PluginSummary::new).collect(),
-            findings: gate.findings.iter().filter_map(|counted| finding(counted, &gate, &places)).collect(),
+            controls: controls::sections(policy, &facts.host, &rules, &findings),
+            findings,
             gone: gate.gone,
             gaps: facts.gaps.iter().map(|gap| GapEffect::new(gap, &gate.rules)).collect(),
-            rules: gate.rules.iter().map(|rule| Rule::new(rule, &places)).collect(),
+            rules,
             tally: gate.tally,
             off: gate.off,
         }

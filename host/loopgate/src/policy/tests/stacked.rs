@@ -409,7 +409,7 @@ fn everything_in_every_layer_is_reported_at_once() {
      --> repo.toml:1:1
       |
     1 | colour = 1
-      | ^^^^^^ expected one of `schema`, `extends`, `locked`, `fail_on`, `on_unknown`, `plugins`, `waivers`, `waiver_days`, `rules`, `approved`, `cel`
+      | ^^^^^^ expected one of `schema`, `extends`, `locked`, `fail_on`, `on_unknown`, `plugins`, `waivers`, `waiver_days`, `frameworks`, `controls`, `rules`, `approved`, `cel`
 
     loopgate: 5 problems in org.toml and team.toml and repo.toml; nothing was judged
     "#);

@@ -24,6 +24,7 @@ pub(super) struct Report<'r> {
     plugins: Vec<Plugin<'r>>,
     tally: Tally,
     findings: Vec<Finding<'r>>,
+    controls: Vec<Framework<'r>>,
     rules: Vec<Rule<'r>>,
     rules_off: Vec<String>,
     gaps: Vec<Gap<'r>>,
@@ -169,6 +170,21 @@ struct Evidence<'r> {
 }
 
 #[derive(Serialize)]
+struct Framework<'r> {
+    framework: Option<&'r str>,
+    version: Option<&'r str>,
+    controls: Vec<Control<'r>>,
+}
+
+#[derive(Serialize)]
+struct Control<'r> {
+    id: Option<&'r str>,
+    title: &'r str,
+    outcome: &'static str,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct Rule<'r> {
     id: String,
     title: &'r Untrusted,
@@ -211,6 +227,7 @@ impl<'r> From<&'r report::Report> for Report<'r> {
             plugins: report.plugins.iter().map(plugin).collect(),
             tally: tally(report),
             findings: report.findings.iter().map(|found| finding(found, report.fail_on)).collect(),
+            controls: report.controls.iter().map(framework).collect(),
             rules: report.rules.iter().map(rule).collect(),
             rules_off: report.off.iter().map(ToString::to_string).collect(),
             gaps: report.gaps.iter().map(gap).collect(),
@@ -336,6 +353,21 @@ fn owner(owner: &loopgate_facts::Owner) -> Owner<'_> {
         user: owner.user.as_ref(),
         unit: owner.unit.as_ref(),
         container: owner.container.as_ref().map(|container| &container.id),
+    }
+}
+
+fn framework(section: &report::controls::Section) -> Framework<'_> {
+    let (framework, version) =
+        section.framework.as_ref().map(|(name, version)| (name.as_str(), version.as_str())).unzip();
+    Framework { framework, version, controls: section.controls.iter().map(control).collect() }
+}
+
+fn control(control: &report::controls::Control) -> Control<'_> {
+    Control {
+        id: control.id.as_deref(),
+        title: &control.title,
+        outcome: control.answer.as_str(),
+        rules: control.rules.iter().map(ToString::to_string).collect(),
     }
 }
 

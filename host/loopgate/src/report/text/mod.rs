@@ -1,5 +1,6 @@
 //! The report for people: the verdict first, then what is wrong by subject, then what was checked.
 
+mod controls;
 mod findings;
 mod rules;
 
@@ -38,6 +39,7 @@ pub(crate) fn render(report: &Report, layout: Layout, out: &mut dyn Write) -> io
     let mut page = Page::new(out, layout.width);
     verdict(&mut page, report)?;
     findings::render(&mut page, report, layout.detail)?;
+    controls::render(&mut page, report, layout.detail)?;
     rules::render(&mut page, report, layout.detail)?;
     if layout.detail != Detail::Quiet && !report.rules.is_empty() {
         tally(&mut page, report, layout.detail)?;
