@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loopgate_facts::Host;
+use loopgate_facts::{Host, Untrusted};
 use loopgate_parameters::{OneOrMany, Parameter, Parameters as Fields, Place, Reader as FieldReader, Words, expect};
 use serde_json::{Value as Json, json};
 
@@ -56,7 +56,7 @@ impl Framework {
 impl Distribution {
     fn is_of(&self, host: &Host) -> bool {
         let Some(found) = &host.distribution else { return false };
-        let version = found.version_id.as_ref().map(|version| version.as_str()).unwrap_or_default();
+        let version = found.version_id.as_ref().map(Untrusted::as_str).unwrap_or_default();
         let is_version =
             version.strip_prefix(&self.version).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         found.id.as_str() == self.id && is_version

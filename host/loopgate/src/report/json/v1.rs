@@ -171,7 +171,7 @@ struct Evidence<'r> {
 
 #[derive(Serialize)]
 struct Framework<'r> {
-    framework: Option<&'r str>,
+    name: Option<&'r str>,
     version: Option<&'r str>,
     controls: Vec<Control<'r>>,
 }
@@ -357,9 +357,9 @@ fn owner(owner: &loopgate_facts::Owner) -> Owner<'_> {
 }
 
 fn framework(section: &report::controls::Section) -> Framework<'_> {
-    let (framework, version) =
+    let (name, version) =
         section.framework.as_ref().map(|(name, version)| (name.as_str(), version.as_str())).unzip();
-    Framework { framework, version, controls: section.controls.iter().map(control).collect() }
+    Framework { name, version, controls: section.controls.iter().map(control).collect() }
 }
 
 fn control(control: &report::controls::Control) -> Control<'_> {
