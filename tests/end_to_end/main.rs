@@ -14,6 +14,7 @@ mod bad_input;
 mod determinism;
 mod docs;
 mod exceptions;
+mod explain;
 mod guests;
 mod managers;
 mod policy_layers;

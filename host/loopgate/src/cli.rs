@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Baseline(Baseline),
     /// List the rules of a policy with their severities
     Rules(Rules),
-    /// Print the page of a rule: what it checks, why, and how to mend what it finds
+    /// Explain a rule, or a finding: the rule, who listens, who gets through by which rule, and what to type to mend it
     Explain(Explain),
     /// Show the policy in effect, validate it, or print the schema of its format
     #[command(subcommand)]
@@ -212,10 +212,15 @@ pub(crate) struct Rules {
 /// `loopgate explain`
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The rule, such as `listeners/wildcard-bind`; without its plugin if no other has one of that name
-    pub(crate) rule: String,
+    /// A rule (`listeners/wildcard-bind`, or `wildcard-bind` if no other plugin has one of that name), or a finding: the
+    /// digits that `check` shows behind its rule, or its subject (`tcp/0.0.0.0:6379`)
+    pub(crate) what: String,
     #[command(flatten)]
     pub(crate) policy: PolicyFile,
+    #[command(flatten)]
+    pub(crate) facts: FactsFile,
+    #[command(flatten)]
+    pub(crate) day: Day,
 }
 
 /// `loopgate policy`

@@ -74,13 +74,13 @@ pub(crate) enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// There is no such rule.
-    #[error("there is no rule `{name}`{nearest}")]
-    NoSuchRule {
-        /// The name that was asked for.
-        name: String,
-        /// The nearest name, as half a sentence, or nothing.
-        nearest: String,
+    /// There is no such rule and no such finding.
+    #[error("there is no rule and no finding `{what}`{}", did_you_mean(.near.as_ref()))]
+    NothingToExplain {
+        /// The word that was given.
+        what: String,
+        /// The rule that was probably meant.
+        near: Option<String>,
     },
     /// The host of the plugins could not be set up.
     #[error("cannot set up the plugin sandbox: {0}")]
@@ -147,7 +147,9 @@ impl Error {
             Self::BaselineExists { .. } => Some(
                 "`loopgate baseline update` adds to it, `prune` drops what is gone; to begin anew, delete it first",
             ),
-            Self::NoSuchRule { .. } => Some("`loopgate rules` lists them"),
+            Self::NothingToExplain { .. } => Some(
+                "`loopgate rules` lists the rules; a finding is named by the digits that `loopgate check` shows behind its rule, or by its subject",
+            ),
             _ => None,
         }
     }
@@ -161,6 +163,10 @@ impl Error {
         let hint = self.hint().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
         format!("loopgate: {}\n{hint}", message.escaped())
     }
+}
+
+fn did_you_mean(near: Option<&String>) -> String {
+    near.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default()
 }
 
 /// Why bytes could not be read.

@@ -13,6 +13,7 @@ mod page;
 mod plugins;
 mod policy;
 mod prose;
+mod region;
 mod report;
 #[cfg(test)]
 mod sample;

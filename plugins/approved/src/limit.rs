@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use loopgate_plugin::prelude::*;
-use loopgate_plugin::{Parameter, Place};
+use loopgate_plugin::{Parameter, Place, describe_sources};
 use serde_json::{Value, json};
 
 /// How far a listener may reach. This machine itself always may.
@@ -33,8 +33,8 @@ pub(crate) enum Kept<'facts> {
     No {
         /// The region that tells most.
         region: Option<&'facts Reachability>,
-        /// Those of its sources that are not allowed.
-        beyond: Vec<String>,
+        /// Those of its sources that are not allowed, in words.
+        beyond: Option<String>,
     },
     /// It could not be told; why.
     Unknown(String),
@@ -57,7 +57,7 @@ fn within_reach<'facts>(limit: Reach, facts: &'facts Facts, listener: &'facts Li
     if listener.reach.certain > limit {
         let is_beyond = |region: &&Reachability| region.verdict == ReachVerdict::Reachable && region.farthest > limit;
         let region = facts.most_telling(facts.from_outside(&listener.reachability).filter(is_beyond));
-        return Kept::No { region, beyond: region.map(Reachability::describe_sources).into_iter().collect() };
+        return Kept::No { region, beyond: region.map(Reachability::describe_sources) };
     }
     if listener.reach.possible > limit { Kept::Unknown(facts.why_unknown(listener)) } else { Kept::Yes }
 }
@@ -70,8 +70,7 @@ fn within_networks<'facts>(networks: &[IpNet], facts: &'facts Facts, listener: &
     let beyond = |region: &Reachability| !beyond(networks, region).is_empty();
     let too_far = open().filter(|region| region.verdict == ReachVerdict::Reachable && beyond(region));
     if let Some(region) = facts.most_telling(too_far) {
-        let beyond = self::beyond(networks, region).iter().map(ToString::to_string).collect();
-        return Kept::No { region: Some(region), beyond };
+        return Kept::No { region: Some(region), beyond: Some(describe(self::beyond(networks, region))) };
     }
     // What is left is within the networks as far as it is listed and known.
     let mut open = open();
@@ -96,6 +95,14 @@ fn beyond(networks: &[IpNet], region: &Reachability) -> Vec<IpNet> {
     let excluded = region.excluded_sources.iter().filter_map(net);
     let taken: Vec<IpNet> = networks.iter().copied().chain(excluded).collect();
     region.sources.iter().filter_map(net).flat_map(|source| subtract(source, &taken, FINEST)).collect()
+}
+
+/// Some prefixes in words, the widest first.
+fn describe(mut nets: Vec<IpNet>) -> String {
+    nets.sort_by_key(|net| (net.prefix_len(), *net));
+    let prefixes: Vec<Prefix> =
+        nets.iter().map(|net| Prefix { address: net.addr().into(), length: net.prefix_len() }).collect();
+    describe_sources(&prefixes, &[], 0)
 }
 
 /// A prefix is cut no more often than an address has bits.

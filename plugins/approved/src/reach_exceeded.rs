@@ -33,7 +33,10 @@ fn judge(facts: &Facts, listener: &Listener, (position, entry): Numbered<'_>, re
         )),
         Kept::No { region, beyond } => {
             let finding = Finding::of_listener(listener, message(facts, listener, entry, region));
-            let finding = beyond.iter().take(MOST_SOURCES).fold(finding, |it, source| it.evidence("too many", source));
+            let finding = match beyond {
+                Some(beyond) => finding.evidence("too many", beyond),
+                None => finding,
+            };
             report.fail(finding.reach_of(facts, listener).parameter(pointer(position)));
         }
     }
@@ -49,9 +52,6 @@ fn judge_doubtful(facts: &Facts, listener: &Listener, entry: &Entry, what: &str,
         ));
     }
 }
-
-/// The first sources show where it leads.
-const MOST_SOURCES: usize = 4;
 
 fn message(facts: &Facts, listener: &Listener, entry: &Entry, region: Option<&Reachability>) -> String {
     let (name, limit) = (listener.describe(), &entry.limit);

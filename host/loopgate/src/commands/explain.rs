@@ -1,89 +1,49 @@
-//! `loopgate explain`: the page of a rule.
+//! `loopgate explain`: a rule, or what was found.
 
-use std::io;
+mod finding;
+mod rule;
 
 use loopgate_engine::RuleInfo;
-use loopgate_facts::Untrusted;
 
+use super::judge::Trial;
 use crate::cli::Explain;
 use crate::error::Error;
+use crate::gate::about_waivers;
 use crate::output::{Document, Output};
-use crate::page::{BOLD, DIM, Page, severity_style, shown, styled};
-use crate::policy::nearest::nearest;
-use crate::policy::{Policy, RuleId, RuleSetting};
+use crate::page::Page;
+use crate::policy::RuleId;
+use crate::report::Finding;
 
+/// A rule needs the policy alone; only for what is none the machine is judged.
 pub(super) fn run(arguments: &Explain) -> Result<(), Error> {
     let court = super::court(&arguments.policy)?;
-    let rules: Vec<(RuleId, &RuleInfo)> = court.rules().collect();
-    let (id, rule) = find(&rules, &arguments.rule)?;
+    let about_waivers = about_waivers();
+    let about_waivers = about_waivers.iter().map(|(id, info)| (id.clone(), info));
+    let rules: Vec<(RuleId, &RuleInfo)> = court.rules().chain(about_waivers).collect();
     let output = Output::new(None);
-    output.write(&Document::text(|out| render(&mut Page::new(out, output.width()), &court.policy, id, rule)))
-}
-
-/// The rule of that id, or the only one whose name within its plugin it is.
-fn find<'r>(rules: &'r [(RuleId, &'r RuleInfo)], name: &str) -> Result<(&'r RuleId, &'r RuleInfo), Error> {
-    let exact = rules.iter().find(|(id, _)| id.to_string() == name);
-    let mut short = rules.iter().filter(|(id, _)| id.rule.as_str() == name);
-    let found = exact.or_else(|| short.next().filter(|_| short.next().is_none()));
-    found.map(|(id, rule)| (id, *rule)).ok_or_else(|| no_such_rule(rules, name))
-}
-
-fn no_such_rule(rules: &[(RuleId, &RuleInfo)], name: &str) -> Error {
-    let ids: Vec<String> = rules.iter().map(|(id, _)| id.to_string()).collect();
-    let near = nearest(name, ids.iter().map(String::as_str)).map(str::to_owned).or_else(|| near_short(rules, name));
-    let nearest = near.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
-    Error::NoSuchRule { name: name.to_owned(), nearest }
-}
-
-fn near_short(rules: &[(RuleId, &RuleInfo)], name: &str) -> Option<String> {
-    let short = nearest(name, rules.iter().map(|(id, _)| id.rule.as_str()))?;
-    rules.iter().find(|(id, _)| id.rule.as_str() == short).map(|(id, _)| id.to_string())
-}
-
-fn render(page: &mut Page<'_>, policy: &Policy, id: &RuleId, rule: &RuleInfo) -> io::Result<()> {
-    page.line(styled(BOLD, id))?;
-    page.paragraph(0, &shown(&rule.title))?;
-    page.blank()?;
-    page.line(severity(policy, id, rule))?;
-    section(page, "What it checks", &rule.description)?;
-    section(page, "Why it matters", &rule.rationale)?;
-    section(page, "How to mend it", &rule.remediation)?;
-    needs(page, rule)?;
-    references(page, rule)
-}
-
-fn severity(policy: &Policy, id: &RuleId, rule: &RuleInfo) -> String {
-    let own = styled(severity_style(rule.severity), rule.severity);
-    match policy.setting(id) {
-        None => format!("severity: {own}"),
-        Some(RuleSetting::Off) => format!("severity: {own}; the policy turns the rule off"),
-        Some(RuleSetting::Severity(severity)) => {
-            format!("severity: {} by the policy, {own} by itself", styled(severity_style(severity), severity))
+    let document = match rule::find(&rules, &arguments.what) {
+        Some((id, info)) => {
+            Document::text(|out| rule::render(&mut Page::new(out, output.width()), &court.policy, id, info))
         }
-        Some(RuleSetting::AtLeast(severity)) => {
-            format!("severity: at least {} by the policy, {own} by itself", styled(severity_style(severity), severity))
-        }
-    }
+        None => findings(arguments, &rules, output.width())?,
+    };
+    output.write(&document)
 }
 
-fn section(page: &mut Page<'_>, heading: &str, text: &Untrusted) -> io::Result<()> {
-    page.heading(heading)?;
-    page.prose(2, text)
-}
-
-fn needs(page: &mut Page<'_>, rule: &RuleInfo) -> io::Result<()> {
-    let areas: Vec<&str> = rule.needs.iter().map(|area| area.as_str()).collect();
-    if areas.is_empty() {
-        return Ok(());
+fn findings(arguments: &Explain, rules: &[(RuleId, &RuleInfo)], width: usize) -> Result<Document, Error> {
+    let what = &arguments.what;
+    let unknown = || Error::NothingToExplain { what: what.clone(), near: rule::near(rules, what) };
+    // A slip of the pen is said before a machine is looked at.
+    if !finding::may_be_named(what) {
+        return Err(unknown());
     }
-    page.heading("What it needs to see")?;
-    page.paragraph(2, &areas.join(", "))
-}
-
-fn references(page: &mut Page<'_>, rule: &RuleInfo) -> io::Result<()> {
-    if rule.references.is_empty() {
-        return Ok(());
+    let report = Trial::hold(&arguments.policy, &arguments.facts, &arguments.day)?.report(None);
+    let found: Vec<&Finding> = report.findings.iter().filter(|it| finding::is_named(it, what)).collect();
+    if found.is_empty() {
+        return Err(unknown());
     }
-    page.heading("References")?;
-    rule.references.iter().try_for_each(|reference| page.labelled("  -", DIM, 4, &shown(reference)))
+    Ok(Document::text(|out| {
+        let page = &mut Page::new(out, width);
+        found.iter().try_for_each(|found| finding::render(page, &report, found))
+    }))
 }

@@ -290,6 +290,13 @@ impl GapEffect {
     }
 }
 
+impl Finding {
+    /// As much of the fingerprint as tells thousands of findings apart.
+    pub(crate) fn short_fingerprint(&self) -> &str {
+        self.fingerprint.get(..8).unwrap_or_default()
+    }
+}
+
 /// A finding with what its rule says where it says nothing itself.
 fn finding(counted: &Counted, gate: &Judgement, places: &Places<'_>) -> Option<Finding> {
     let rule = gate.rules.get(counted.position)?;

@@ -464,34 +464,3 @@ proptest! {
         }
     }
 }
-
-/// A policy of this many entries and rules, as text.
-fn large(entries: usize) -> String {
-    let entry = |number: usize| {
-        format!(
-            "[[approved]]\nexecutable = \"/usr/bin/service-{number}\"\nuser = \"user-{number}\"\nprotocol = \"tcp\"\n\
-             port = {number}\nreach = \"private\"\nowner = \"team\"\nreason = \"because\"\nuntil = 2027-01-01\n"
-        )
-    };
-    format!("schema = 1\nlocked = false\n[plugins.listeners]\n{}", (0..entries).map(entry).collect::<String>())
-}
-
-/// Four times as many entries take about four times as long, and not sixteen times.
-#[test]
-fn layering_takes_no_more_than_time_in_proportion() {
-    let took = |entries| {
-        let text = large(entries);
-        let layered = || {
-            let layers = Layers::of_texts(&[("org.toml", &text), ("team.toml", &text)]);
-            assert_eq!(merge(&layers, &["approved", "listeners"]).1, []);
-        };
-        let time = || {
-            let start = std::time::Instant::now();
-            layered();
-            start.elapsed()
-        };
-        (0..5).map(|_| time()).min().unwrap()
-    };
-    let (few, many) = (took(1_000), took(4_000));
-    assert!(many < few * 10, "{few:?} for 1,000 entries, {many:?} for 4,000");
-}

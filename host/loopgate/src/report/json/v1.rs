@@ -357,8 +357,7 @@ fn owner(owner: &loopgate_facts::Owner) -> Owner<'_> {
 }
 
 fn framework(section: &report::controls::Section) -> Framework<'_> {
-    let (name, version) =
-        section.framework.as_ref().map(|(name, version)| (name.as_str(), version.as_str())).unzip();
+    let (name, version) = section.framework.as_ref().map(|(name, version)| (name.as_str(), version.as_str())).unzip();
     Framework { name, version, controls: section.controls.iter().map(control).collect() }
 }
 

@@ -164,7 +164,7 @@ fn owner(owner: &Owner) -> String {
 fn render_one(page: &mut Page<'_>, finding: &Finding, detail: Detail) -> io::Result<()> {
     let severity = format!("  {}", finding.severity);
     page.labelled(&severity, severity_style(finding.severity), COLUMN, &shown(&finding.message))?;
-    page.line(format!("{:COLUMN$}{}", "", styled(DIM, &finding.rule)))?;
+    page.line(format!("{:COLUMN$}{}", "", styled(DIM, format!("{}  {}", finding.rule, finding.short_fingerprint()))))?;
     evidence(page, finding, detail)?;
     if let Some(line) = &finding.policy {
         page.labelled(&field("policy"), DIM, VALUE_COLUMN, &line.to_string())?;

@@ -186,7 +186,11 @@ pub(crate) fn policy_line(policy: &PolicySummary) -> String {
 
 fn hint(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     match report.findings.iter().find(|finding| finding.standing == Standing::Counts) {
-        Some(worst) => page.styled_paragraph(0, DIM, &format!("`loopgate explain {}` says why it matters", worst.rule)),
+        Some(worst) => page.styled_paragraph(
+            0,
+            DIM,
+            &format!("`loopgate explain {}` says why it matters and how to mend it", worst.short_fingerprint()),
+        ),
         None => Ok(()),
     }
 }

@@ -71,19 +71,19 @@ fn findings_come_by_subject_with_the_worst_first() {
 
     tcp/0.0.0.0:6379  redis-server (pid 812), user redis, redis-server.service
       critical  Redis answers without authentication.
-                listeners/unauthenticated-service
+                listeners/unauthenticated-service  deebccff
                 recognised by   executable /usr/bin/redis-server
                 scope           unspecified
                 fix  Set `bind 127.0.0.1 ::1` in redis.conf.
       high      redis-server is bound to every IPv4 address, so whoever can reach
                 this machine can reach it.
-                listeners/wildcard-bind
+                listeners/wildcard-bind  09d1f9f0
                 bound address   0.0.0.0
                 fix  Bind it to 127.0.0.1.
 
     interface eth0
       low       Something is not as it should be.
-                boundary/forwarding
+                boundary/forwarding  018b11bc
                 fix  as for tcp/0.0.0.0:6379
 
     Passed
@@ -95,7 +95,7 @@ fn findings_come_by_subject_with_the_worst_first() {
     5 rules: 3 failed, 1 passed, 1 not applicable; 3 findings (1 critical, 1 high, 1
     low)
     policy: policy.toml (named by --policy)
-    `loopgate explain listeners/unauthenticated-service` says why it matters
+    `loopgate explain deebccff` says why it matters and how to mend it
     ");
 }
 
@@ -171,21 +171,21 @@ fn verbose_tells_where_everything_comes_from() {
 
     tcp/0.0.0.0:6379  redis-server (pid 812), user redis, redis-server.service
       critical  Redis answers without authentication.
-                listeners/unauthenticated-service
+                listeners/unauthenticated-service  deebccff
                 recognised by   executable /usr/bin/redis-server
                 scope           unspecified
                 fingerprint     deebccff75af5c406b5512944435574ca3a4fa370b1dcaa0efd08b997a8dc05b
                 fix  Set `bind 127.0.0.1 ::1` in redis.conf.
       high      redis-server is bound to every IPv4 address, so whoever can reach this machine can reach
                 it.
-                listeners/wildcard-bind
+                listeners/wildcard-bind  09d1f9f0
                 bound address   0.0.0.0
                 fingerprint     09d1f9f0b3246cbfc9ba0172f3ceebd2819245cae6f93dabb6b236a74d488fcc
                 fix  Bind it to 127.0.0.1.
 
     interface eth0
       low       Something is not as it should be.
-                boundary/forwarding
+                boundary/forwarding  018b11bc
                 fingerprint     018b11bc42c30b6910f7f2569b44e024552811b7151208f2336e411b4d7105c9
                 fix  Bind it to 127.0.0.1.
 
