@@ -157,6 +157,7 @@ fn owner(pid: u32) -> Owner {
         pid,
         name: Untrusted::default(),
         executable: None,
+        executable_elsewhere: false,
         command_line: Vec::new(),
         uid: None,
         user: None,

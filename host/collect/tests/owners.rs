@@ -96,6 +96,28 @@ fn a_deleted_executable_is_named_as_such() {
     });
 }
 
+/// Whoever may make a mount namespace can have any program at any path.
+#[test]
+fn a_program_under_the_path_of_another_is_told_from_it() {
+    in_namespace("a_program_under_the_path_of_another_is_told_from_it", || {
+        let folder = tempfile::tempdir().unwrap();
+        let disguised = folder.path().join("disguised");
+        fs::copy("/bin/sleep", &disguised).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let honest = Holder::start(sleep(), &listener);
+        let script = r#"mount --bind "$1" /usr/bin/true && exec /usr/bin/true 60"#;
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--", "sh", "-c", script, "sh"]).arg(&disguised);
+        let disguised = Holder::start(command, &listener);
+        let facts = std::iter::repeat_with(|| this_machine().collect())
+            .take(10_000)
+            .find(|facts| disguised.among(facts).executable == Some("/usr/bin/true".into()))
+            .unwrap();
+        assert!(disguised.among(&facts).executable_elsewhere);
+        assert!(!honest.among(&facts).executable_elsewhere);
+    });
+}
+
 #[test]
 fn sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner() {
     in_namespace("sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner", || {

@@ -254,6 +254,10 @@ pub struct Owner {
     pub name: Untrusted,
     /// The file it executes, `None` where it may not be read.
     pub executable: Option<Untrusted>,
+    /// Whether that path leads to another file, or to none, where the collector looks: the process has a file system of its
+    /// own, as in a container, and anybody who may make one can have any program at any path.
+    #[serde(default)]
+    pub executable_elsewhere: bool,
     /// Its arguments, free for the process to choose. Empty where they may not be read, and where they are more than a
     /// collector keeps (64 KiB, 1,024 arguments): a rule that goes by them cannot tell then.
     pub command_line: Vec<Untrusted>,

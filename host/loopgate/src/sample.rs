@@ -31,6 +31,7 @@ pub(crate) fn listener(address: &str, port: u16, owner: &str) -> Listener {
         owners: vec![Owner {
             pid: 812,
             name: owner.into(),
+            executable_elsewhere: false,
             executable: Some(format!("/usr/bin/{owner}").as_str().into()),
             command_line: vec![owner.into()],
             uid: Some(100),

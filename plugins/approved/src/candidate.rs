@@ -35,6 +35,7 @@ fn process(owner: &Owner) -> Process<'_> {
     Process {
         pid: owner.pid,
         executable: owner.executable.as_deref(),
+        is_elsewhere: owner.extra.iter().any(|(name, value)| name == "executable-elsewhere" && value == "true"),
         user: owner.user.as_deref(),
         uid: owner.uid,
         is_placed: owner.cgroup.is_some(),

@@ -29,6 +29,8 @@ pub struct Process<'facts> {
     pub pid: u32,
     /// The file that it executes.
     pub executable: Option<&'facts str>,
+    /// Whether that path is one of a file system of its own, where whoever made that chose what is there.
+    pub is_elsewhere: bool,
     /// The name of its user, or the number where the user has no name.
     pub user: Option<&'facts str>,
     /// Its effective user id.

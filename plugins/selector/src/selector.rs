@@ -24,6 +24,7 @@ pub enum Match {
 /// selected along. Process 1 beside others does not count: systemd keeps the sockets that it opens for services.
 ///
 /// What names no container selects no process of one by its executable or user: both are chosen by whoever made the image.
+/// Nor does it select by its executable a process outside of a container that has a file system of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     /// The file that the owners execute.
@@ -115,8 +116,9 @@ impl Selector {
 
     /// Whether each field that asks for an owner matches a process.
     fn process(&self, process: &Process<'_>, published_to: Option<Container<'_>>) -> [(&'static str, Match); 4] {
+        let is_elsewhere = process.is_elsewhere && process.container.is_none();
         let executable = any(self.executable.as_ref(), |path| match process.executable {
-            Some(executable) => path.matches(executable).into(),
+            Some(executable) => (!is_elsewhere && path.matches(executable)).into(),
             None => Match::Unknown("the executable of its owner"),
         });
         let unit = any(self.unit.as_ref(), |unit| match process.unit {

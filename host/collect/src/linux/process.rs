@@ -1,11 +1,12 @@
 //! One process, as `/proc/PID` (`proc(5)`) shows it.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use loopgate_facts::{Owner, Untrusted};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Mode, OFlags, openat, readlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, readlinkat, stat, statat};
 use rustix::io::Errno;
 
 use super::cgroup::Membership;
@@ -42,6 +43,7 @@ impl Process {
         Ok(Owner {
             pid: self.pid,
             name: Untrusted::from_bytes(name.strip_suffix(b"\n").unwrap_or(&name)),
+            executable_elsewhere: executable.as_deref().is_some_and(|path| self.executes_elsewhere(path)),
             executable: executable.map(|path| Untrusted::from_bytes(path.as_bytes())),
             command_line: if is_cut(&command_line) { Vec::new() } else { arguments(&command_line) },
             uid,
@@ -52,6 +54,17 @@ impl Process {
         })
     }
 
+    /// Whether the path of its executable leads to another file here. In the mount namespace of the collector it cannot;
+    /// in another one (`mount_namespaces(7)`) what is at a path is up to whoever made it. A file that is gone cannot be
+    /// compared, and counts as another one.
+    fn executes_elsewhere(&self, path: &CStr) -> bool {
+        let namespace = statat(&self.directory, "ns/mnt", AtFlags::empty());
+        if is_same(namespace, stat("/proc/self/ns/mnt")) {
+            return false;
+        }
+        !is_same(statat(&self.directory, "exe", AtFlags::empty()), stat(path))
+    }
+
     /// A file, or so much of it as fits `limit`.
     fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
         let file = openat(&self.directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -59,6 +72,11 @@ impl Process {
         while content.len() < limit && rustix::io::read(&file, spare_capacity(&mut content))? > 0 {}
         Ok(content)
     }
+}
+
+/// Whether both are one file.
+fn is_same(one: rustix::io::Result<Stat>, other: rustix::io::Result<Stat>) -> bool {
+    one.is_ok_and(|one| other.is_ok_and(|other| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)))
 }
 
 /// A command line can be megabytes long, and a process can change it; nobody reads on beyond this.

@@ -169,7 +169,7 @@ fn listener<'facts>(listener: &'facts facts::Listener, reach: &mut Reach<'facts>
         published: listener.published.as_ref().map(|published| reach.published(published)),
         reach: reach.bounds(listener),
         reachability: reach.regions(&listener.reachability),
-        extra: multipath(listener.multipath),
+        extra: marked("multipath", listener.multipath),
     }
 }
 
@@ -180,8 +180,9 @@ fn uids(listener: &facts::Listener) -> Vec<u32> {
     uids
 }
 
-fn multipath(multipath: bool) -> Vec<(String, String)> {
-    if multipath { vec![("multipath".to_owned(), "true".to_owned())] } else { Vec::new() }
+/// A property that is there only where it is true.
+fn marked(name: &str, is_true: bool) -> Vec<(String, String)> {
+    if is_true { vec![(name.to_owned(), "true".to_owned())] } else { Vec::new() }
 }
 
 fn protocol(protocol: facts::Protocol) -> wit::Protocol {
@@ -204,7 +205,7 @@ fn owner(owner: &facts::Owner) -> wit::Owner {
         cgroup: optional(owner.cgroup.as_ref()),
         unit: optional(owner.unit.as_ref()),
         container: owner.container.as_ref().map(container),
-        extra: Vec::new(),
+        extra: marked("executable-elsewhere", owner.executable_elsewhere),
     }
 }
 

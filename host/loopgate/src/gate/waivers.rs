@@ -113,6 +113,7 @@ fn process(owner: &Owner) -> Process<'_> {
     Process {
         pid: owner.pid,
         executable: owner.executable.as_ref().map(Untrusted::as_str),
+        is_elsewhere: owner.executable_elsewhere,
         user: owner.user.as_ref().map(Untrusted::as_str),
         uid: owner.uid,
         is_placed: owner.cgroup.is_some(),

@@ -23,6 +23,7 @@ fn nginx() -> Process<'static> {
     Process {
         pid: 812,
         executable: Some("/usr/sbin/nginx"),
+        is_elsewhere: false,
         user: Some("www-data"),
         uid: Some(33),
         is_placed: true,
@@ -138,6 +139,15 @@ fn a_published_port_is_in_the_container_that_it_leads_to() {
     let published = Candidate { published_to: Some(web), ..listener(vec![proxy]) };
     is(r#"{"container": "web"}"#, &published, Match::Yes);
     is(r#"{"executable": "/usr/bin/docker-proxy"}"#, &published, Match::No);
+}
+
+#[test]
+fn a_path_in_a_file_system_of_its_own_is_nothing_to_go_by() {
+    let disguised = Process { is_elsewhere: true, ..nginx() };
+    is(r#"{"executable": "/usr/sbin/nginx"}"#, &listener(vec![disguised]), Match::No);
+    is(r#"{"user": "www-data"}"#, &listener(vec![disguised]), Match::Yes);
+    let inside = Process { container: Some(Container { name: Some("web"), image: None }), ..disguised };
+    is(r#"{"executable": "/usr/sbin/nginx", "container": "web"}"#, &listener(vec![inside]), Match::Yes);
 }
 
 #[test]
