@@ -21,6 +21,7 @@ mod policy_layers;
 mod policy_schema;
 mod route_localnet;
 mod servers;
+mod shipped;
 mod terminal;
 mod threats;
 

@@ -67,7 +67,7 @@ pub(crate) fn bind(
     for (entry, loading) in merged.plugins.iter().zip(loadings) {
         check_plugin(entry, loading, &mut problems);
     }
-    let binding = Binding { layers, merged, loadings, known: known_rules(merged, loadings) };
+    let binding = Binding { layers, merged, loadings, known: known_rules(loadings) };
     let rules = binding.rules(&mut problems);
     binding.waivers(&mut problems);
     let (frameworks, controls) = binding.controls(&mut problems);
@@ -136,7 +136,7 @@ fn file_at(entry: &PluginEntry) -> Location {
 }
 
 /// The rules that there are, with the severities that they have by themselves.
-fn known_rules(merged: &Merged, loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
+fn known_rules(loadings: &[Loading]) -> BTreeMap<RuleId, Severity> {
     let plugins = loadings.iter().filter_map(|loading| match loading {
         Loading::Configured { name, rules } => Some((name, rules)),
         Loading::Refused { .. } | Loading::Failed(_) => None,
@@ -144,8 +144,7 @@ fn known_rules(merged: &Merged, loadings: &[Loading]) -> BTreeMap<RuleId, Severi
     let rules = |(name, rules): (_, &'_ Vec<RuleInfo>)| {
         rules.iter().map(|rule| (RuleId::new(name, &rule.name), rule.severity)).collect::<Vec<_>>()
     };
-    let about_waivers = if merged.waivers.is_empty() { Vec::new() } else { about_waivers() };
-    let about_waivers = about_waivers.into_iter().map(|(id, rule)| (id, rule.severity));
+    let about_waivers = about_waivers().into_iter().map(|(id, rule)| (id, rule.severity));
     plugins.flat_map(rules).chain(about_waivers).collect()
 }
 

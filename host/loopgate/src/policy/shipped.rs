@@ -21,7 +21,12 @@ pub(crate) const DEFAULT: Shipped =
     Shipped { name: "default", text: include_str!("../../../../policies/default.toml") };
 
 /// All of them.
-pub(crate) const ALL: &[Shipped] = &[DEFAULT];
+pub(crate) const ALL: &[Shipped] = &[
+    DEFAULT,
+    Shipped { name: "workstation", text: include_str!("../../../../policies/workstation.toml") },
+    Shipped { name: "server", text: include_str!("../../../../policies/server.toml") },
+    Shipped { name: "ci", text: include_str!("../../../../policies/ci.toml") },
+];
 
 /// The one of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Shipped> {
