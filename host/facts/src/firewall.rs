@@ -16,6 +16,10 @@ use crate::{BlockReason, ListenerId, Prefix, Protocol, ReachVerdict, Reachabilit
 pub struct Firewall {
     /// The parts of the kernel that filter, each once, by kind.
     pub backends: Vec<FirewallBackend>,
+    /// What manages the rules at [`Hook::Input`], each once, by name; `None` in facts that were recorded before this was
+    /// asked.
+    #[serde(default)]
+    pub managers: Option<Vec<FirewallManager>>,
     /// Where the kernel enters rules, by hook and priority: those that run first before the others. At most
     /// [`MAX_BASE_CHAINS`].
     pub base_chains: Vec<BaseChain>,
@@ -39,6 +43,9 @@ pub struct Firewall {
 impl Firewall {
     pub(crate) fn normalise(&mut self) {
         self.backends.sort();
+        if let Some(managers) = &mut self.managers {
+            managers.sort_unstable();
+        }
         self.base_chains.sort();
         self.loopback.sort_by_key(|entry| (entry.address, entry.protocol));
         self.spoofed_loopback.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
@@ -72,6 +79,35 @@ pub const MAX_SHADOWED_RULES: usize = 64;
 
 /// The most entries of [`ShadowedRule::listeners`].
 pub const MAX_SHADOWED_LISTENERS: usize = 16;
+
+/// What people filter packets with, as the names of tables and chains tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirewallManager {
+    /// firewalld: its table of nf_tables, or its chains in tables of iptables.
+    Firewalld,
+    /// ip6tables, in either form, with rules or a policy that no other manager made.
+    Ip6tables,
+    /// iptables, in either form, with rules or a policy that no other manager made.
+    Iptables,
+    /// nft: every other table of nf_tables.
+    Nftables,
+    /// ufw: its chains in tables of iptables.
+    Ufw,
+}
+
+impl FirewallManager {
+    /// The word that reports and JSON use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firewalld => "firewalld",
+            Self::Ip6tables => "ip6tables",
+            Self::Iptables => "iptables",
+            Self::Nftables => "nftables",
+            Self::Ufw => "ufw",
+        }
+    }
+}
 
 /// A part of the kernel that filters packets, and what came of reading it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -320,6 +356,11 @@ pub struct SpoofedLoopback {
     pub end: SpoofedEnd,
     /// What becomes of them; blocked if all of them are.
     pub decision: Decision,
+    /// What the rules alone do with those that claim to come from there, to any port of TCP and UDP at the addresses of
+    /// the interface but those of DHCP clients, as if the kernel dropped none of them; blocked if they let none of them
+    /// in. `None` for [`SpoofedEnd::Destination`] and in facts that were recorded before this was asked.
+    #[serde(default)]
+    pub by_rules: Option<Decision>,
 }
 
 impl SpoofedLoopback {

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 pub use address::{Prefix, PrefixError, Scope};
 pub use document::{DocumentError, MAX_DOCUMENT_BYTES, SCHEMA};
 pub use firewall::{
-    BackendKind, BackendState, BaseChain, ChainKind, ChainPolicy, Decision, Firewall, FirewallBackend, Hook,
-    LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, OpenedPort,
+    BackendKind, BackendState, BaseChain, ChainKind, ChainPolicy, Decision, Firewall, FirewallBackend, FirewallManager,
+    Hook, LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, OpenedPort,
     RuleEffect, RulesetCounts, ShadowedRule, SpoofedEnd, SpoofedLoopback, TableFamily, UnusedPort,
 };
 pub use gap::{Area, Gap};

@@ -61,6 +61,17 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn facts_that_were_recorded_before_something_was_asked_are_read() {
+    let mut facts = quiet();
+    facts["host"].as_object_mut().unwrap().remove("distribution");
+    facts["firewall"].as_object_mut().unwrap().remove("managers");
+    facts["firewall"]["spoofed_loopback"][0].as_object_mut().unwrap().remove("by_rules");
+    let read = Facts::from_json(facts.to_string().as_bytes()).unwrap();
+    assert_eq!((read.host.distribution, read.firewall.managers), (None, None));
+    assert_eq!(read.firewall.spoofed_loopback.iter().filter(|spoofed| spoofed.by_rules.is_some()).count(), 1);
+}
+
+#[test]
 fn lists_are_brought_into_order() {
     let one = listener("tcp/10.0.0.5:80", "10.0.0.5", 80, "private");
     let two = listener("tcp/127.0.0.1:22", "127.0.0.1", 22, "loopback");
@@ -169,12 +180,15 @@ fn a_firewall_that_contradicts_itself_is_refused() {
     assert!(twice("/firewall/backends").contains("a kind occurs twice"));
     assert!(twice("/firewall/loopback").contains("the address and protocol occur twice"));
     assert!(twice("/firewall/default_input/0/reachability").contains("is in two entries"));
+    assert!(twice("/firewall/managers").contains("a manager occurs twice"));
     for (place, value, message) in [
         ("/firewall/loopback/0/address", json!("10.0.0.5"), "the address is no loopback address"),
         ("/firewall/loopback/0/decision/verdict", json!("blocked"), "it is blocked without a reason"),
         ("/firewall/spoofed_loopback/0/interface", json!("lo"), "these addresses are not spoofed"),
         ("/firewall/spoofed_loopback/0/prefix", json!("10.0.0.0/8"), "the prefix is none of loopback"),
         ("/firewall/spoofed_loopback/0/interface", json!("eth1"), "there is no interface `eth1`"),
+        ("/firewall/spoofed_loopback/0/end", json!("destination"), "is said of packets to there"),
+        ("/firewall/spoofed_loopback/0/by_rules/reason", json!(null), "it is blocked without a reason"),
         ("/firewall/default_input/0/reachability/0/sources", json!(["0.0.0.0/2"]), "64.0.0.0 is in no entry"),
         (
             "/firewall/opened",

@@ -165,10 +165,20 @@ impl<'m> Evaluator<'m> {
 
     /// Which ports of the question's destination are translated before routing, whatever becomes of the others.
     pub fn translated_ports(&mut self, question: &Question) -> PortClasses {
-        let routing = Nowhere(self.machine.routing);
+        let input = InputRoute::Blocked(BlockReason::NotRouted);
+        let routing = Instead { input, routing: self.machine.routing };
         let machine = Machine { routing: &routing, ..self.machine };
         let asked = Asked { every_port: true, ..Asked::default() };
         PortClasses::of(&self.answer_on(machine, question, Journal::default(), asked))
+    }
+
+    /// The same as [`Evaluator::sweep`], for what the rules alone do: as if the kernel took the packets for this machine
+    /// whoever they claim to be from, and nobody answered them.
+    pub fn sweep_of_rules(&mut self, question: &Question) -> Answer {
+        let routing = Instead { input: InputRoute::Local, routing: self.machine.routing };
+        let machine = Machine { routing: &routing, ..self.machine };
+        let asked = Asked { every_port: true, rules_alone: true, ..Asked::default() };
+        self.answer_on(machine, question, Journal::default(), asked)
     }
 
     /// Answers a question, and keeps every step of the way.
@@ -183,9 +193,10 @@ impl<'m> Evaluator<'m> {
     fn answer_on(&mut self, machine: Machine<'_>, question: &Question, journal: Journal, asked: Asked<'_>) -> Answer {
         let region = Region::of_addresses(question.sources.clone());
         let Self { beneath, hooks, lookups, indexes, learned, .. } = self;
-        let (responder, without) = (question.responder, asked.without);
+        let (responder, Asked { without, rules_alone, .. }) = (question.responder, asked);
+        let machine = &machine;
         let mut journey =
-            Journey { machine: &machine, hooks, lookups, indexes, learned, journal, run: 0, without, responder };
+            Journey { machine, hooks, lookups, indexes, learned, journal, run: 0, without, rules_alone, responder };
         let version = IpVersion::of(question.destination.address);
         let state = State::request(version, question.protocol, question.destination);
         let flow = Flow::new(State { every_port: asked.every_port, later: asked.later, ..state }, region.clone());
@@ -202,32 +213,35 @@ impl<'m> Evaluator<'m> {
     }
 }
 
-/// Routing by which nothing goes on that came in.
-struct Nowhere<'a>(&'a dyn Routing);
+/// Routing by which everything that came in has one fate, and all else is as it is.
+struct Instead<'a> {
+    input: InputRoute,
+    routing: &'a dyn Routing,
+}
 
-impl Routing for Nowhere<'_> {
+impl Routing for Instead<'_> {
     fn input(&self, question: &InputQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        vec![(question.sources.clone(), InputRoute::Blocked(BlockReason::NotRouted))]
+        vec![(question.sources.clone(), self.input.clone())]
     }
 
     fn forward(&self, question: &ForwardQuestion<'_>) -> Vec<(AddressSet, InputRoute)> {
-        self.0.forward(question)
+        self.routing.forward(question)
     }
 
     fn output(&self, question: &OutputQuestion<'_>) -> Vec<(AddressSet, OutputRoute)> {
-        self.0.output(question)
+        self.routing.output(question)
     }
 
     fn fib(&self, question: &FibQuestion<'_>) -> Vec<(AddressSet, FibAnswer)> {
-        self.0.fib(question)
+        self.routing.fib(question)
     }
 
     fn depends_on_ports(&self, version: IpVersion) -> bool {
-        self.0.depends_on_ports(version)
+        self.routing.depends_on_ports(version)
     }
 
     fn answers_with_marks(&self) -> bool {
-        self.0.answers_with_marks()
+        self.routing.answers_with_marks()
     }
 }
 
@@ -239,6 +253,8 @@ struct Asked<'q> {
     later: bool,
     /// Rules that are passed over.
     without: Option<&'q BTreeSet<RuleId>>,
+    /// About what the rules do, and not the kernel by itself.
+    rules_alone: bool,
 }
 
 impl Journey<'_, '_> {

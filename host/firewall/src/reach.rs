@@ -3,6 +3,7 @@
 mod answers;
 mod destinations;
 mod entrance;
+mod managers;
 mod published;
 mod record;
 mod rivals;

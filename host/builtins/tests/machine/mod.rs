@@ -2,7 +2,8 @@
 //! out of reach and firewall.
 //!
 //! A listener without `reachability` is one that a rule lets everybody reach, except where the kernel keeps packets
-//! away: loopback addresses from outside unless `route_localnet` is on, and interfaces that it is not bound to.
+//! away: loopback addresses from outside unless `route_localnet` is on, and interfaces that it is not bound to. So this
+//! machine itself reaches one of which nothing is said over loopback.
 
 use loopgate_facts::Facts;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ pub(crate) fn patched(patch: &str) -> Result<Facts, String> {
     json_patch::merge(&mut document, &patch);
     add_sysctls(&mut document, &quiet);
     if !has_firewall_gap(&document) {
-        add_firewall(&mut document, &patch["firewall"]);
+        add_firewall(&mut document, &quiet, &patch["firewall"]);
         add_reachability(&mut document);
     }
     Facts::from_json(document.to_string().as_bytes()).map_err(|error| error.to_string())
@@ -46,16 +47,29 @@ fn ways(document: &Value) -> Vec<(Value, Vec<String>)> {
 
 /// What the patch does not say of the firewall, for the interfaces that it has: the kernel drops spoofed packets, and
 /// the policy what goes to an unused port.
-fn add_firewall(document: &mut Value, patch: &Value) {
+fn add_firewall(document: &mut Value, quiet: &Value, patch: &Value) {
     let outside: Vec<_> = ways(document).into_iter().filter(|(way, _)| way["kind"] != "loopback").collect();
-    if patch["spoofed_loopback"].is_null() {
-        document["firewall"]["spoofed_loopback"] = outside.iter().flat_map(|(way, of)| spoofed(way, of)).collect();
-    }
+    let by_kernel = outside.iter().flat_map(|(way, of)| spoofed(way, of)).collect();
+    let said = &patch["spoofed_loopback"];
+    document["firewall"]["spoofed_loopback"] = with_rest(said, by_kernel, &["interface", "prefix", "end"]);
+    let own = quiet["firewall"]["loopback"].as_array().unwrap().clone();
+    document["firewall"]["loopback"] = with_rest(&patch["loopback"], own, &["address", "protocol"]);
     if patch["default_input"].is_null() {
         let regions: Vec<Value> = outside.iter().flat_map(|(way, addresses)| dropped(way, addresses)).collect();
         let unused = ["tcp", "udp"].map(|it| json!({ "protocol": it, "port": 49151, "reachability": regions }));
         document["firewall"]["default_input"] = json!(unused);
     }
+}
+
+/// What a patch says, with what it does not say of other things.
+fn with_rest(said: &Value, rest: Vec<Value>, keys: &[&str]) -> Value {
+    let mut entries = said.as_array().cloned().unwrap_or_default();
+    for entry in rest {
+        if !entries.iter().any(|known| keys.iter().all(|key| known[key] == entry[key])) {
+            entries.push(entry);
+        }
+    }
+    entries.into()
 }
 
 fn spoofed(way: &Value, addresses: &[String]) -> Vec<Value> {
@@ -64,9 +78,13 @@ fn spoofed(way: &Value, addresses: &[String]) -> Vec<Value> {
     let entry = |(prefix, is_ipv6): (&str, bool), end: &str| {
         let is_let_in = !is_ipv6 && way["settings"]["route_localnet"] == true;
         let (verdict, reason) = if is_let_in { ("reachable", json!(null)) } else { ("blocked", json!("martian")) };
+        let by_rules = json!({
+            "verdict": "blocked", "reason": "dropped", "unknown_because": [], "decided_by": rule("policy drop", false)
+        });
         json!({
             "interface": way["name"], "prefix": prefix, "end": end,
-            "decision": { "verdict": verdict, "reason": reason, "unknown_because": [], "decided_by": null }
+            "decision": { "verdict": verdict, "reason": reason, "unknown_because": [], "decided_by": null },
+            "by_rules": if end == "source" { by_rules } else { json!(null) }
         })
     };
     carried.flat_map(|of| ["source", "destination"].map(|end| entry(of, end))).collect()
@@ -97,13 +115,20 @@ fn region(way: &Value, destination: &str, port: u64, blocked: Option<&str>, deci
 fn add_reachability(document: &mut Value) {
     let ways = ways(document);
     for listener in document["listeners"].as_array_mut().unwrap() {
-        if listener["reachability"].is_null() {
-            listener["reachability"] = reachability(listener, &ways);
+        let is_said = |way: &Value| {
+            let regions = listener["reachability"].as_array().into_iter().flatten();
+            regions.flat_map(|region| region["interfaces"].as_array().unwrap()).any(|name| *name == way["name"])
+        };
+        let (lo, others): (Vec<_>, Vec<_>) = ways.iter().cloned().partition(|(way, _)| way["kind"] == "loopback");
+        let mut regions = listener["reachability"].as_array().cloned();
+        if !lo.iter().any(|(way, _)| is_said(way)) {
+            regions.get_or_insert_with(|| reachability(listener, &others)).extend(reachability(listener, &lo));
         }
+        listener["reachability"] = regions.unwrap_or_default().into();
     }
 }
 
-fn reachability(listener: &Value, ways: &[(Value, Vec<String>)]) -> Value {
+fn reachability(listener: &Value, ways: &[(Value, Vec<String>)]) -> Vec<Value> {
     let address = listener["address"].as_str().unwrap();
     let bound = address.strip_prefix("::ffff:").unwrap_or(address);
     let port = listener["port"].as_u64().unwrap();
@@ -129,7 +154,7 @@ fn reachability(listener: &Value, ways: &[(Value, Vec<String>)]) -> Value {
             regions.push(region);
         }
     }
-    regions.into()
+    regions
 }
 
 /// What the kernel does with packets that a rule would let in.

@@ -8,7 +8,7 @@ use super::{Inconsistency, Names};
 use crate::{
     BackendKind, BlockReason, Decision, Facts, Firewall, ListenerId, MAX_BASE_CHAINS, MAX_BYPASSES, MAX_OPENED_PORTS,
     MAX_SHADOWED_LISTENERS, MAX_SHADOWED_RULES, MAX_SOURCES, OpenedPort, Prefix, ReachVerdict, RuleReference, Scope,
-    ShadowedRule, SpoofedLoopback, TableFamily, Untrusted,
+    ShadowedRule, SpoofedEnd, SpoofedLoopback, TableFamily, Untrusted,
 };
 
 /// Adds what is wrong with the firewall and with what goes past it.
@@ -47,6 +47,10 @@ fn check_backends(firewall: &Firewall, found: &mut Vec<Inconsistency>) {
     if !firewall.backends.iter().all(|backend| seen.insert(backend.kind)) {
         contradict("firewall.backends", "a kind occurs twice", found);
     }
+    let (mut managers, mut seen) = (firewall.managers.iter().flatten(), BTreeSet::new());
+    if !managers.all(|manager| seen.insert(manager)) {
+        contradict("firewall.managers", "a manager occurs twice", found);
+    }
 }
 
 fn check_loopback(firewall: &Firewall, found: &mut Vec<Inconsistency>) {
@@ -72,6 +76,12 @@ fn check_spoofed(at: &str, entry: &SpoofedLoopback, names: &Names<'_>, found: &m
         contradict(at, "the prefix is none of loopback", found);
     }
     check_decision(at, &entry.decision, found);
+    if let Some(by_rules) = &entry.by_rules {
+        check_decision(&format!("{at}.by_rules"), by_rules, found);
+        if entry.end == SpoofedEnd::Destination {
+            contradict(at, "what the rules alone do is said of packets to there", found);
+        }
+    }
 }
 
 fn check_opened(at: &str, opened: &OpenedPort, names: &Names<'_>, found: &mut Vec<Inconsistency>) {

@@ -35,6 +35,8 @@ pub(super) struct Journey<'a, 'm> {
     pub(super) run: u64,
     /// Rules that are passed over, as if they were not there.
     pub(super) without: Option<&'a BTreeSet<RuleId>>,
+    /// What the kernel does by itself is passed over too, and nobody answers.
+    pub(super) rules_alone: bool,
     /// The socket that answers.
     pub(super) responder: Responder,
 }
@@ -50,7 +52,12 @@ impl<'m> Journey<'_, 'm> {
     pub(super) fn outside(&mut self, input: &'m Device, flow: Flow) {
         let arrived = self.receive(input, Flows::one(flow));
         for arrived in arrived {
-            self.answer(input, arrived);
+            if self.rules_alone {
+                let fate = Fate::Delivered(arrived.flow.state.endpoint);
+                self.end(arrived.flow, fate);
+            } else {
+                self.answer(input, arrived);
+            }
         }
     }
 
@@ -193,7 +200,7 @@ impl<'m> Journey<'_, 'm> {
     fn without_impossible(&mut self, input: &Device, flows: Flows) -> Flows {
         let mut possible = Flows::default();
         for flow in flows {
-            if input.is_loopback() || flow.state.version == IpVersion::V4 {
+            if self.rules_alone || input.is_loopback() || flow.state.version == IpVersion::V4 {
                 possible.add(flow);
                 continue;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use loopgate_facts::{
-    BackendKind, BaseChain, ChainKind, ChainPolicy, Firewall, Hook, Interface, InterfaceKind, Listener,
+    BackendKind, BaseChain, ChainKind, ChainPolicy, Decision, Firewall, Hook, Interface, InterfaceKind, Listener,
     LoopbackTraffic, MAX_BASE_CHAINS, MAX_OPENED_PORTS, OpenedPort, Prefix, Protocol, ReachVerdict, Sources,
     SpoofedEnd, SpoofedLoopback, TableFamily, UnusedPort,
 };
@@ -12,10 +12,11 @@ use loopgate_facts::{
 use crate::Ruleset;
 use crate::address_set::{AddressSet, IpVersion};
 use crate::evaluate::{Answer, Decider, Endpoint, Evaluator, Fate, Judged, Question, Responder};
-use crate::region::PortSet;
+use crate::region::{PortSet, Region};
 use crate::ruleset::{self, Backend, Chain, DeviceName, Family, Policy};
 
 use super::entrance::{Entrance, is_way_in};
+use super::managers::managers;
 use super::record::outcome;
 use super::ways::Ways;
 use super::{decision, protocol_number, reference, shadowed};
@@ -36,6 +37,7 @@ pub fn summarise(
     let unused = PROTOCOLS.map(|protocol| (protocol, unused_port(protocol, &sweeps, listeners)));
     let ways: Vec<_> = sweeps.iter().filter(|sweep| is_way_in(sweep.interface, interfaces)).collect();
     firewall.base_chains = base_chains(evaluator.machine().ruleset);
+    firewall.managers = Some(managers(evaluator.machine().ruleset));
     if let Some(lo) = interfaces.iter().find(|interface| interface.kind == InterfaceKind::Loopback) {
         firewall.loopback = loopback(evaluator, lo, unused);
     }
@@ -150,10 +152,34 @@ fn spoofed(evaluator: &mut Evaluator<'_>, interface: &Interface, unused: Unused)
                 .ask(&Question { sources, ..question(interface, protocol_number(protocol), destination, port) });
             let judged = answer.judge(|fate| matches!(fate, Fate::Delivered(_) | Fate::Forwarded { .. }));
             let decision = decision(evaluator.machine().ruleset, &judged);
-            found.push(SpoofedLoopback { interface: interface.name.clone(), prefix, end, decision });
+            let by_rules = (end == SpoofedEnd::Source).then(|| by_rules(evaluator, interface, prefix));
+            found.push(SpoofedLoopback { interface: interface.name.clone(), prefix, end, decision, by_rules });
         }
     }
     found
+}
+
+/// What the rules do with packets from outside that claim a loopback address, to all that is sent to the interface.
+fn by_rules(evaluator: &mut Evaluator<'_>, interface: &Interface, prefix: Prefix) -> Decision {
+    let sources = AddressSet::prefix(prefix);
+    let own = interface.addresses.iter().map(|entry| entry.address);
+    let mut judged = Vec::new();
+    for destination in own.filter(|own| own.is_ipv4() == prefix.address().is_ipv4()) {
+        for protocol in PROTOCOLS {
+            let question = question(interface, protocol_number(protocol), destination, 0);
+            let answer = evaluator.sweep_of_rules(&Question { sources: sources.clone(), ..question });
+            let parts = answer.judge(|fate| matches!(fate, Fate::Delivered(_))).into_iter();
+            judged.extend(parts.filter(|part| protocol != Protocol::Udp || !is_for_dhcp_clients(&part.region)));
+        }
+    }
+    decision(evaluator.machine().ruleset, &judged)
+}
+
+/// Whether packets of UDP go to no other port than those of clients of DHCP (RFC 2131, RFC 8415). Managers let these in
+/// before anything else, because a machine has to have an address first.
+fn is_for_dhcp_clients(region: &Region) -> bool {
+    let clients = PortSet::from_ranges([68..=68, 546..=546]);
+    region.parts().iter().all(|(_, ports)| ports.difference(&clients).is_empty())
 }
 
 fn loopback_prefixes() -> impl Iterator<Item = (Prefix, IpAddr)> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in helpers of tests, which clippy does not take for tests")]
 
 mod foreign;
+mod loopback;
 mod machine;
 mod published;
 mod shadowed;

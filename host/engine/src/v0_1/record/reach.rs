@@ -41,6 +41,7 @@ impl<'facts> Reach<'facts> {
         let firewall = &facts.firewall;
         wit::Firewall {
             backends: firewall.backends.iter().map(backend).collect(),
+            managers: firewall.managers.as_deref().map(managers),
             base_chains: firewall.base_chains.iter().map(base_chain).collect(),
             loopback: firewall.loopback.iter().map(|entry| self.loopback(entry)).collect(),
             spoofed_loopback: firewall.spoofed_loopback.iter().map(|entry| self.spoofed(entry)).collect(),
@@ -118,6 +119,7 @@ impl<'facts> Reach<'facts> {
                 facts::SpoofedEnd::Destination => wit::SpoofedEnd::Destination,
             },
             decision: self.decision(&entry.decision),
+            by_rules: entry.by_rules.as_ref().map(|decision| self.decision(decision)),
         }
     }
 
@@ -264,6 +266,10 @@ fn backend(backend: &facts::FirewallBackend) -> wit::FirewallBackend {
         facts::BackendState::Unreadable(why) => wit::BackendState::Unreadable(text(why)),
     };
     wit::FirewallBackend { kind: backend.kind.as_str().to_owned(), state }
+}
+
+fn managers(managers: &[facts::FirewallManager]) -> Vec<String> {
+    managers.iter().map(|manager| manager.as_str().to_owned()).collect()
 }
 
 fn counts_of(counts: facts::RulesetCounts) -> wit::RulesetCounts {
