@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod cis;
 mod determinism;
 mod docs;
 mod exceptions;
@@ -19,6 +20,7 @@ mod guests;
 mod managers;
 mod policy_layers;
 mod policy_schema;
+mod published_checks;
 mod route_localnet;
 mod servers;
 mod shipped;

@@ -11,3 +11,7 @@ mod shadowed;
 mod ufw;
 mod unprivileged;
 mod verdicts;
+
+pub(crate) use firewalld::Firewalld;
+pub(crate) use machine::{listen_at, peer};
+pub(crate) use ufw::ufw;

@@ -37,14 +37,14 @@ wait
 "#;
 
 /// firewalld, until it is dropped.
-pub(super) struct Firewalld {
+pub(crate) struct Firewalld {
     process: Child,
     _folder: TempDir,
 }
 
 impl Firewalld {
     /// Starts it with what lines of arguments of `firewall-offline-cmd` configure.
-    pub(super) fn start(backend: &str, lines: &str) -> Self {
+    pub(crate) fn start(backend: &str, lines: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = command("unshare");
         command.args(["--mount", "sh", "-euc", SCRIPT, "sh"]).arg(folder.path()).arg(backend);

@@ -1,0 +1,16 @@
+//! Ports that no rule is about over IPv6, where iptables filters.
+
+use loopgate_plugin::prelude::*;
+
+use crate::managers::{Versions, is_managed_by, uses_ipv6};
+use crate::open_ports::judge;
+
+/// The rule.
+pub(crate) const RULE: Rule<NoParameters> =
+    Rule::new("open-ports-ip6tables", include_str!("open-ports-ip6tables.md"), check);
+
+fn check(facts: &Facts, _: &NoParameters, report: &mut Report) {
+    if uses_ipv6(facts, report) && is_managed_by(facts, &["iptables", "ip6tables"], report) {
+        judge(facts, Versions::Ipv6, report);
+    }
+}

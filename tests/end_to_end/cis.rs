@@ -1,0 +1,223 @@
+//! The controls of the CIS benchmarks, with each of the tools: a compliant machine passes, and every single thing that
+//! is wrong about loopback fails the control of that tool and changes nothing else.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use loopgate_test_support::{Namespace, in_namespace, run as program};
+
+use crate::managers::{Firewalld, listen_at, peer, ufw};
+use crate::support::{run, tree};
+
+/// The outcomes of the controls, by name.
+type Outcomes = BTreeMap<String, String>;
+
+/// Judges live by `policies/cis.toml`.
+pub(crate) fn outcomes() -> Outcomes {
+    let policy = tree("policies/cis.toml");
+    let report = run(["check", "--format", "json", "--policy", policy.to_str().unwrap()]).json();
+    let rules = report["rules"].as_array().unwrap().iter();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    rules.map(|rule| (text(&rule["id"]).replace("cis/", ""), text(&rule["outcome"]))).collect()
+}
+
+/// A machine with a neighbour and a service, that some of the controls are applicable to.
+struct Machine {
+    _peer: Namespace,
+    _service: [TcpListener; 1],
+    compliant: Outcomes,
+}
+
+impl Machine {
+    /// Manages it, and sees that it is compliant: that the controls that are named pass, and the others are not
+    /// applicable.
+    fn new(manage: impl FnOnce(), applicable: &[&str]) -> Self {
+        let peer = peer();
+        let service = [listen_at("[::]:22".parse().unwrap())];
+        manage();
+        let compliant = outcomes();
+        for (control, outcome) in &compliant {
+            let expected = if applicable.contains(&control.as_str()) { "pass" } else { "not-applicable" };
+            assert_eq!(outcome, expected, "{control}");
+        }
+        Self { _peer: peer, _service: service, compliant }
+    }
+
+    /// Sees that one thing that was done fails one control, and changes nothing else.
+    fn assert_broken(&self, control: &str, what: &str) {
+        let mut expected = self.compliant.clone();
+        expected.insert(control.to_owned(), "fail".to_owned());
+        assert_eq!(outcomes(), expected, "after {what}");
+    }
+
+    fn assert_compliant(&self) {
+        assert_eq!(outcomes(), self.compliant);
+    }
+}
+
+const NFT: [&str; 6] = [
+    "input iif lo accept",
+    "input ip saddr 127.0.0.0/8 drop",
+    "input ip6 saddr ::1 drop",
+    "output oif lo accept",
+    "input ct state established,related accept",
+    "input tcp dport 22 accept",
+];
+
+fn nft(rules: &[&str]) {
+    let chain =
+        |hook| format!("add chain inet filter {hook} {{ type filter hook {hook} priority filter; policy drop; }}");
+    let mut lines = vec!["flush ruleset".to_owned(), "add table inet filter".to_owned()];
+    lines.extend(["input", "output"].map(chain));
+    lines.push("add rule inet filter output ct state established,related accept".to_owned());
+    lines.extend(rules.iter().map(|rule| format!("add rule inet filter {rule}")));
+    program("nft", &[&lines.join("\n")]);
+}
+
+#[test]
+fn single_mistakes_with_nft_fail_the_control_for_nftables() {
+    in_namespace("cis::single_mistakes_with_nft_fail_the_control_for_nftables", || {
+        let machine = Machine::new(|| nft(&NFT), &["loopback-nftables", "mta-local-only"]);
+        for wrong in 0..4 {
+            let mut rules = NFT.to_vec();
+            let removed = rules.remove(wrong);
+            nft(&rules);
+            machine.assert_broken("loopback-nftables", removed);
+        }
+        let mut opened_first = NFT.to_vec();
+        opened_first.rotate_right(1);
+        nft(&opened_first);
+        machine.assert_broken("loopback-nftables", "opening a port first");
+        let one_address = NFT.map(|rule| if rule.contains("127") { "input ip saddr 127.0.0.1 drop" } else { rule });
+        nft(&one_address);
+        machine.assert_broken("loopback-nftables", "dropping one address of 127.0.0.0/8");
+        nft(&NFT);
+        machine.assert_compliant();
+    });
+}
+
+/// Rules of iptables for both versions, but for those that a mistake leaves out.
+fn iptables(form: &str, without: Option<(&str, &str)>) {
+    for (version, loopback) in [("", "127.0.0.0/8"), ("6", "::1")] {
+        let rules = [
+            "INPUT -i lo -j ACCEPT".to_owned(),
+            format!("INPUT -s {loopback} -j DROP"),
+            "OUTPUT -o lo -j ACCEPT".to_owned(),
+            "INPUT -p tcp --dport 22 -j ACCEPT".to_owned(),
+            "OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT".to_owned(),
+        ];
+        let is_kept = |rule: &&String| without.is_none_or(|(of, part)| of != version || !rule.contains(part));
+        let rules: Vec<_> = rules.iter().filter(is_kept).map(|rule| format!("-A {rule}\n")).collect();
+        assert_eq!(rules.len(), if without.is_some_and(|(of, _)| of == version) { 4 } else { 5 });
+        let save =
+            format!("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT DROP [0:0]\n{}COMMIT\n", rules.concat());
+        program("sh", &["-c", &format!("ip{version}tables-{form}-restore <<'END'\n{save}END\n")]);
+    }
+}
+
+fn single_mistakes_with_iptables(form: &str) {
+    let applicable =
+        ["loopback-iptables", "loopback-ip6tables", "open-ports-iptables", "open-ports-ip6tables", "mta-local-only"];
+    let machine = Machine::new(|| iptables(form, None), &applicable);
+    for (version, control) in [("", "loopback-iptables"), ("6", "loopback-ip6tables")] {
+        for part in ["-i lo", "-s ", "-o lo"] {
+            iptables(form, Some((version, part)));
+            machine.assert_broken(control, part);
+        }
+    }
+    iptables(form, Some(("6", "--dport 22")));
+    machine.assert_broken("open-ports-ip6tables", "leaving the rule for a port out for IPv6");
+}
+
+#[test]
+fn single_mistakes_with_iptables_fail_the_control_for_the_version() {
+    in_namespace("cis::single_mistakes_with_iptables_fail_the_control_for_the_version", || {
+        single_mistakes_with_iptables("nft");
+    });
+}
+
+#[test]
+fn single_mistakes_with_legacy_iptables_fail_the_control_for_the_version() {
+    in_namespace("cis::single_mistakes_with_legacy_iptables_fail_the_control_for_the_version", || {
+        single_mistakes_with_iptables("legacy");
+    });
+}
+
+fn managed_by_ufw(lines: &str) {
+    program("nft", &["flush ruleset"]);
+    ufw(&format!("default deny outgoing\n{lines}"));
+}
+
+#[test]
+fn single_mistakes_with_ufw_fail_the_control_for_ufw() {
+    in_namespace("cis::single_mistakes_with_ufw_fail_the_control_for_ufw", || {
+        let right = "deny in from 127.0.0.0/8\ndeny in from ::1\nallow 22\n";
+        let applicable = ["loopback-ufw", "open-ports-ufw", "mta-local-only"];
+        let machine = Machine::new(|| managed_by_ufw(right), &applicable);
+        for wrong in [
+            "deny in from ::1\nallow 22\n",
+            "deny in from 127.0.0.0/8\nallow 22\n",
+            "allow 22\ndeny in from 127.0.0.0/8\ndeny in from ::1\n",
+        ] {
+            managed_by_ufw(wrong);
+            machine.assert_broken("loopback-ufw", wrong);
+        }
+        for (program_of, rule) in [
+            ("iptables-nft", "ufw-before-input -i lo -j ACCEPT"),
+            ("iptables-nft", "ufw-before-output -o lo -j ACCEPT"),
+            ("ip6tables-nft", "ufw6-before-input -i lo -j ACCEPT"),
+            ("ip6tables-nft", "ufw6-before-output -o lo -j ACCEPT"),
+        ] {
+            managed_by_ufw(right);
+            program(program_of, &["-D"].into_iter().chain(rule.split(' ')).collect::<Vec<_>>());
+            machine.assert_broken("loopback-ufw", rule);
+        }
+        managed_by_ufw(&right.replace("allow 22", "allow 23"));
+        machine.assert_broken("open-ports-ufw", "opening another port than the one that listens");
+    });
+}
+
+#[test]
+fn single_mistakes_with_firewalld_fail_the_control_for_firewalld() {
+    in_namespace("cis::single_mistakes_with_firewalld_fail_the_control_for_firewalld", || {
+        let (v4, v6) = ("--zone=drop --add-source=127.0.0.0/8\n", "--zone=drop --add-source=::1\n");
+        let both = format!("{v4}{v6}");
+        let mut running = None;
+        let mut manage = |lines: &str| {
+            drop(running.take());
+            program("nft", &["flush ruleset"]);
+            running = Some(Firewalld::start("nftables", lines));
+        };
+        let machine = Machine::new(|| manage(&both), &["loopback-firewalld", "mta-local-only"]);
+        program("nft", &["insert rule inet firewalld filter_INPUT iifname lo drop"]);
+        machine.assert_broken("loopback-firewalld", "dropping what comes in by lo");
+        manage(v6);
+        machine.assert_broken("loopback-firewalld", "leaving 127.0.0.0/8 out");
+        manage(v4);
+        machine.assert_compliant();
+        program("nft", &["flush chain inet firewalld filter_PREROUTING"]);
+        machine.assert_broken("loopback-firewalld", "leaving ::1 out, without IPv6_rpfilter");
+    });
+}
+
+/// With the older back end its rules are those of iptables, and still its own.
+#[test]
+fn firewalld_with_iptables_is_not_taken_for_iptables() {
+    in_namespace("cis::firewalld_with_iptables_is_not_taken_for_iptables", || {
+        let lines = "--zone=drop --add-source=127.0.0.0/8\n--zone=drop --add-source=::1\n";
+        let mut running = None;
+        let manage = || running = Some(Firewalld::start("iptables", lines));
+        let machine = Machine::new(manage, &["loopback-firewalld", "mta-local-only"]);
+        program("iptables-nft", &["-I", "INPUT_ZONES", "-p", "tcp", "--dport", "22", "-j", "ACCEPT"]);
+        machine.assert_broken("loopback-firewalld", "opening a port first");
+    });
+}
+
+#[test]
+fn without_a_packet_filter_one_control_says_so() {
+    in_namespace("cis::without_a_packet_filter_one_control_says_so", || {
+        let _peer = peer();
+        let failed: Vec<_> = outcomes().into_iter().filter(|(_, outcome)| outcome == "fail").collect();
+        assert_eq!(failed, [("loopback-nftables".to_owned(), "fail".to_owned())]);
+    });
+}
