@@ -26,6 +26,8 @@ pub(crate) const ALL: &[Shipped] = &[
     Shipped { name: "workstation", text: include_str!("../../../../policies/workstation.toml") },
     Shipped { name: "server", text: include_str!("../../../../policies/server.toml") },
     Shipped { name: "ci", text: include_str!("../../../../policies/ci.toml") },
+    Shipped { name: "cis", text: include_str!("../../../../policies/cis.toml") },
+    Shipped { name: "standards", text: include_str!("../../../../policies/standards.toml") },
 ];
 
 /// The one of a name.
