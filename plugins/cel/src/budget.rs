@@ -75,6 +75,19 @@ impl Budget {
         self.work(2 + bytes / BYTES_A_STEP)
     }
 
+    /// Makes a text of a value, to show it.
+    pub(crate) fn show(&mut self, value: &Value<'_>) -> Result<(), Stop> {
+        match value {
+            Value::List(list) => {
+                for item in (0..list.len()).filter_map(|index| list.get(index)) {
+                    self.show(&item)?;
+                }
+                Ok(())
+            }
+            value => self.make_text(value.as_text().map_or(ITEM_BYTES, str::len)),
+        }
+    }
+
     /// Makes items of a list.
     pub(crate) fn make_items(&mut self, items: usize) -> Result<(), Stop> {
         self.take(items.saturating_mul(ITEM_BYTES))?;

@@ -28,6 +28,8 @@ pub(crate) struct Checked {
     pub(crate) areas: Vec<Area>,
     /// The fields of the subject that it names and that evidence can show: as they are written, and how to read them.
     pub(crate) named: Vec<(String, Node)>,
+    /// Whether it asks who can reach a listener.
+    pub(crate) names_reach: bool,
 }
 
 /// Checks an expression about a subject.
@@ -38,7 +40,8 @@ pub(crate) fn check(source: &str, subject: Kind) -> Result<Checked, Vec<Fault>> 
     let faults: Vec<_> = checker.faults.iter().map(|(node, text)| Fault::at(source, *node, text.clone())).collect();
     match typed {
         Ok((node, of)) if faults.is_empty() => {
-            Ok(Checked { node, of, areas: checker.areas, named: checker.named })
+            let Checker { areas, named, names_reach, .. } = checker;
+            Ok(Checked { node, of, areas, named, names_reach })
         }
         _ => Err(faults),
     }
@@ -64,6 +67,7 @@ struct Checker {
     faults: Vec<(u64, String)>,
     areas: Vec<Area>,
     named: Vec<(String, Node)>,
+    names_reach: bool,
 }
 
 impl Checker {
@@ -73,6 +77,7 @@ impl Checker {
             faults: Vec::new(),
             areas: Vec::new(),
             named: Vec::new(),
+            names_reach: false,
         };
         checker.need_areas_of(subject);
         checker
@@ -151,6 +156,7 @@ impl Checker {
         if let Some(area) = field.area {
             self.need(area);
         }
+        self.names_reach |= field.name == "reach";
         if select.test {
             return Ok((Node::Has(Box::new(of), field), Type::BOOL));
         }

@@ -81,7 +81,7 @@ impl fmt::Display for Gap {
 
 impl Area {
     /// The areas that the contract names.
-    pub(crate) const NAMED: [Self; 11] = [
+    pub const NAMED: [Self; 11] = [
         Self::Host,
         Self::Interfaces,
         Self::InterfaceSettings,

@@ -51,6 +51,7 @@ mod address;
 )]
 #[doc(hidden)]
 pub mod bindings;
+mod dynamic;
 mod facts;
 mod finding;
 mod listener;
@@ -63,6 +64,7 @@ mod report;
 mod rule;
 mod severity;
 
+pub use dynamic::{DynamicPlugin, RuleSet};
 #[doc(hidden)]
 pub use log::install_panic_hook;
 pub use log::{debug, error};

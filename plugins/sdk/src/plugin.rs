@@ -53,11 +53,11 @@ impl<P: Parameters> Plugin<P> {
 }
 
 /// The problems as the contract has them.
-fn in_contract(problems: Vec<loopgate_parameters::Problem>) -> Vec<Problem> {
+pub(crate) fn in_contract(problems: Vec<loopgate_parameters::Problem>) -> Vec<Problem> {
     problems.into_iter().map(|problem| Problem { path: problem.path, message: problem.message }).collect()
 }
 
-fn summary(problems: &[loopgate_parameters::Problem]) -> String {
+pub(crate) fn summary(problems: &[loopgate_parameters::Problem]) -> String {
     let problems: Vec<_> = problems.iter().map(|problem| format!("`{}`: {}", problem.path, problem.message)).collect();
     format!("the parameters are wrong: {}", problems.join("; "))
 }
@@ -80,6 +80,15 @@ macro_rules! plugin {
         pub static PLUGIN: $crate::Plugin<$parameters> =
             $crate::Plugin::new($name, env!("CARGO_PKG_VERSION"), &[$($rule),+]);
 
+        $crate::export_plugin!();
+    };
+}
+
+/// Exports `PLUGIN`, which [`plugin!`](crate::plugin!) or [`dynamic_plugin!`](crate::dynamic_plugin!) has defined.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export_plugin {
+    () => {
         // Linkers of other targets refuse the names of the exports, and nothing would call them.
         #[cfg(target_family = "wasm")]
         const _: () = {

@@ -235,6 +235,7 @@ impl Checker {
             return self.fault(listener_at, format!("{of} is no listener: it is called as `{}`", signature.usage));
         }
         self.need(&Area::Firewall);
+        self.names_reach = true;
         self.refuse_unknown_word(reach_at, &reach, Type::One(Element::Word(REACHES)))?;
         match written(&reach).and_then(reach_of) {
             Some(reach) => Ok((Node::Reach(Box::new(listener), test, reach), Type::BOOL)),
