@@ -10,7 +10,7 @@ use loopgate_engine::{precompile, sha256};
 use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir, watch};
 
 /// The embedded plugins.
-const PLUGINS: [&str; 6] = ["listeners", "loopback", "boundary", "firewall", "approved", "cis"];
+const PLUGINS: [&str; 7] = ["listeners", "loopback", "boundary", "firewall", "approved", "cis", "cel"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -24,9 +24,10 @@ fn configure(engine: &Engine, builtin: &Builtin, parameters: &str) -> Configured
     plugin.configure(parameters).unwrap_or_else(|error| panic!("{}: {parameters}: {error:?}", builtin.name))
 }
 
-/// The built-in plugins as they are without parameters.
+/// The built-in plugins as they are without parameters: all but the one whose rules are those of the policy.
 fn plugins(engine: &Engine) -> Vec<(&'static Builtin, ConfiguredPlugin)> {
-    loopgate_builtins::all().iter().map(|builtin| (builtin, configure(engine, builtin, "{}"))).collect()
+    let builtins = loopgate_builtins::all().iter().filter(|builtin| builtin.name != "cel");
+    builtins.map(|builtin| (builtin, configure(engine, builtin, "{}"))).collect()
 }
 
 fn pages(builtin: &Builtin) -> PathBuf {

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, operators};
 use loopgate_plugin::prelude::*;
 
+pub(crate) use calls::FUNCTIONS;
+
 use crate::names::nearest;
 use crate::program::{Comparison, Node, Operation, Part};
 use crate::record::{Field, Kind};

@@ -92,47 +92,78 @@ impl<'a> Machine<'a> {
     }
 
     fn value(&mut self, node: &'a Node) -> Result<Value<'a>> {
-        self.budget.step()?;
         Ok(match node {
-            Node::Const(value) => value.clone(),
-            Node::List(values) => Value::List(List::Kept(values)),
-            Node::Variable(index) => self.variables.get(*index).cloned().ok_or(Unknown::Unchecked)?,
-            Node::Facts(part) => self.part(*part),
+            Node::Const(Value::Text(Text::Made(text))) => {
+                self.budget.step()?;
+                Value::text(text)
+            }
+            Node::Const(value) => {
+                self.budget.step()?;
+                value.clone()
+            }
+            Node::List(values) => {
+                self.budget.step()?;
+                Value::List(List::Kept(values))
+            }
+            Node::Variable(index) => {
+                self.budget.step()?;
+                self.variables.get(*index).cloned().ok_or(Unknown::Unchecked)?
+            }
+            Node::Facts(part) => {
+                self.budget.step()?;
+                self.part(*part)
+            }
             Node::Field(of, field) => self.field(of, field)?,
-            Node::Has(of, field) => Value::Bool(self.has(of, field)?),
-            Node::Not(of) => Value::Bool(!self.truth(of)?),
-            Node::And(one, other) => Value::Bool(self.either(one, other, false)?),
-            Node::Or(one, other) => Value::Bool(self.either(one, other, true)?),
             Node::If(parts) => {
                 let [condition, yes, no] = &**parts;
                 let chosen = if self.truth(condition)? { yes } else { no };
                 self.value(chosen)?
             }
-            Node::Equal(one, other) => Value::Bool(self.equal(one, other)?),
-            Node::Compare(how, one, other) => Value::Bool(self.compare(*how, one, other)?),
-            Node::In(item, list) => Value::Bool(self.is_in(item, list)?),
             Node::Negate(of) => Value::Int(self.int(of)?.checked_neg().ok_or(Unknown::Overflow)?),
             Node::Calculate(how, one, other) => Value::Int(calculate(*how, self.int(one)?, self.int(other)?)?),
             Node::JoinTexts(one, other) => self.join_texts(one, other)?,
             Node::MakeList(nodes) => self.make_list(nodes)?,
             Node::JoinLists(one, other) => self.join_lists(one, other)?,
             Node::Index(list, index) => self.item(list, index)?,
-            Node::Loop(it) => self.run(it)?,
+            Node::Loop(it) if it.kind == LoopKind::Map => self.map(it)?,
             Node::Call(function, arguments) => self.call(*function, arguments)?,
-            Node::InNetworks(address, networks) => {
-                let address = self.value(address)?.as_address().ok_or(Unknown::Unchecked)?;
-                self.budget.work(networks.len())?;
-                Value::Bool(networks.iter().any(|network| network.contains(address)))
-            }
-            Node::Reach(listener, test, reach) => Value::Bool(self.reach(listener, *test, *reach)?),
+            _ => Value::Bool(self.truth(node)?),
         })
     }
 
+    /// The value of a condition. Most of what is evaluated is one, so it goes by without a [`Value`].
     fn truth(&mut self, node: &'a Node) -> Result<bool> {
-        Ok(self.value(node)?.as_bool().ok_or(Unknown::Unchecked)?)
+        self.budget.step()?;
+        match node {
+            Node::Not(of) => self.truth(of).map(|value| !value),
+            Node::And(one, other) => self.either(one, other, false),
+            Node::Or(one, other) => self.either(one, other, true),
+            Node::Equal(one, other) => self.equal(one, other),
+            Node::Compare(how, one, other) => self.compare(*how, one, other),
+            Node::In(item, list) => self.is_in(item, list),
+            Node::Has(of, field) => self.has(of, field),
+            Node::InNetworks(address, networks) => {
+                let address = self.value(address)?.as_address().ok_or(Unknown::Unchecked)?;
+                self.budget.work(networks.len())?;
+                Ok(networks.iter().any(|network| network.contains(address)))
+            }
+            Node::Reach(listener, test, reach) => self.reach(listener, *test, *reach),
+            Node::Loop(it) => match it.kind {
+                LoopKind::All => self.search(it, false),
+                LoopKind::Exists => self.search(it, true),
+                LoopKind::ExistsOne => self.exists_one(it),
+                LoopKind::Map => Err(Unknown::Unchecked.into()),
+            },
+            node if node.is_value() => Ok(self.value(node)?.as_bool().ok_or(Unknown::Unchecked)?),
+            _ => Err(Unknown::Unchecked.into()),
+        }
     }
 
     fn int(&mut self, node: &'a Node) -> Result<i64> {
+        if let Node::Const(Value::Int(number)) = node {
+            self.budget.step()?;
+            return Ok(*number);
+        }
         Ok(self.value(node)?.as_int().ok_or(Unknown::Unchecked)?)
     }
 
@@ -151,6 +182,12 @@ impl<'a> Machine<'a> {
     }
 
     fn record(&mut self, node: &'a Node) -> Result<Record<'a>> {
+        self.budget.step()?;
+        if let Node::Variable(index) = node
+            && let Some(Value::Record(record)) = self.variables.get(*index)
+        {
+            return Ok(*record);
+        }
         match self.value(node)? {
             Value::Record(record) => Ok(record),
             _ => Err(Unknown::Unchecked.into()),
@@ -201,8 +238,12 @@ impl<'a> Machine<'a> {
     }
 
     fn equal(&mut self, one: &'a Node, other: &'a Node) -> Result<bool> {
-        let (one, other) = (self.value(one)?, self.value(other)?);
+        let one = self.value(one)?;
         self.budget.read(&one)?;
+        if let Node::Const(other) = other {
+            return Ok(one.equals(other).ok_or(Unknown::Unchecked)?);
+        }
+        let other = self.value(other)?;
         Ok(one.equals(&other).ok_or(Unknown::Unchecked)?)
     }
 
@@ -266,16 +307,6 @@ impl<'a> Machine<'a> {
         Ok(list.get(index).ok_or(Unknown::NoItem)?)
     }
 
-    fn run(&mut self, it: &'a Loop) -> Result<Value<'a>> {
-        let list = self.list(&it.range)?;
-        match it.kind {
-            LoopKind::All => self.search(it, &list, false).map(Value::Bool),
-            LoopKind::Exists => self.search(it, &list, true).map(Value::Bool),
-            LoopKind::ExistsOne => self.exists_one(it, &list).map(Value::Bool),
-            LoopKind::Map => self.map(it, &list),
-        }
-    }
-
     /// Evaluates with the variable of a loop.
     fn with<T>(&mut self, item: Value<'a>, evaluate: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.variables.push(item);
@@ -285,7 +316,8 @@ impl<'a> Machine<'a> {
     }
 
     /// `all` for `decisive` false, `exists` for true: one item that is decisive is enough, whatever is not known.
-    fn search(&mut self, it: &'a Loop, list: &List<'a>, decisive: bool) -> Result<bool> {
+    fn search(&mut self, it: &'a Loop, decisive: bool) -> Result<bool> {
+        let list = self.list(&it.range)?;
         let mut unknown = None;
         for item in (0..list.len()).filter_map(|index| list.get(index)) {
             match self.with(item, |machine| machine.truth(&it.body)) {
@@ -298,7 +330,8 @@ impl<'a> Machine<'a> {
         unknown.map_or(Ok(!decisive), Err)
     }
 
-    fn exists_one(&mut self, it: &'a Loop, list: &List<'a>) -> Result<bool> {
+    fn exists_one(&mut self, it: &'a Loop) -> Result<bool> {
+        let list = self.list(&it.range)?;
         let mut count = 0_u32;
         for item in (0..list.len()).filter_map(|index| list.get(index)) {
             count = count.saturating_add(u32::from(self.with(item, |machine| machine.truth(&it.body))?));
@@ -306,7 +339,8 @@ impl<'a> Machine<'a> {
         Ok(count == 1)
     }
 
-    fn map(&mut self, it: &'a Loop, list: &List<'a>) -> Result<Value<'a>> {
+    fn map(&mut self, it: &'a Loop) -> Result<Value<'a>> {
+        let list = self.list(&it.range)?;
         let mut made = Vec::new();
         for item in (0..list.len()).filter_map(|index| list.get(index)) {
             let one = self.with(item, |machine| {

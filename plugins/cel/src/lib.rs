@@ -10,13 +10,17 @@ mod judge;
 mod names;
 mod program;
 mod record;
+mod reference;
 mod rule;
 mod source;
 mod template;
+#[cfg(test)]
+mod tests;
 mod text;
 mod types;
 mod value;
 
+pub use reference::reference;
 pub use rule::Settings;
 
 loopgate_plugin::dynamic_plugin! {

@@ -57,6 +57,25 @@ pub(crate) enum Node {
     Reach(Box<Node>, ReachTest, Reach),
 }
 
+impl Node {
+    /// Whether it can have a value that is no truth; all the others are conditions.
+    pub(crate) fn is_value(&self) -> bool {
+        match self {
+            Self::Loop(it) => it.kind == LoopKind::Map,
+            Self::Not(_)
+            | Self::And(..)
+            | Self::Or(..)
+            | Self::Equal(..)
+            | Self::Compare(..)
+            | Self::In(..)
+            | Self::Has(..)
+            | Self::InNetworks(..)
+            | Self::Reach(..) => false,
+            _ => true,
+        }
+    }
+}
+
 /// A part of the facts as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {

@@ -60,6 +60,14 @@ impl Type {
         }
     }
 
+    /// One word for the page.
+    pub(crate) fn short(self) -> String {
+        match self {
+            Self::One(element) => element.short().to_owned(),
+            Self::List(element) => format!("list of {}", element.short()),
+        }
+    }
+
     /// Whether it is a text, a word included.
     pub(crate) fn is_text(self) -> bool {
         matches!(self, Self::One(element) if element.is_text())
@@ -80,6 +88,17 @@ impl Element {
             (Self::Nothing, one) | (one, Self::Nothing) => Some(one),
             (one, other) if one.is_text() && other.is_text() => Some(Self::Text),
             _ => None,
+        }
+    }
+
+    fn short(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Text | Self::Word(_) => "string",
+            Self::Address => "address",
+            Self::Record(kind) => kind.name(),
+            Self::Nothing => "nothing",
         }
     }
 

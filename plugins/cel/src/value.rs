@@ -84,10 +84,6 @@ impl<'a> Value<'a> {
         if let Self::Address(address) = self { Some(*address) } else { None }
     }
 
-    pub(crate) fn as_list(&self) -> Option<&List<'a>> {
-        if let Self::List(list) = self { Some(list) } else { None }
-    }
-
     /// Whether two values of the same type are equal; `None` for values that cannot be compared.
     pub(crate) fn equals(&self, other: &Value<'_>) -> Option<bool> {
         match (self, other) {
