@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod cis;
+mod cel;
 mod determinism;
 mod docs;
 mod exceptions;

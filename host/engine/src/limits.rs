@@ -10,8 +10,9 @@ pub const MAX_COMPONENT_BYTES: u64 = 32 << 20;
 /// Longest time that compiling a component may take. Compilation is not bounded by wasmtime itself.
 pub const COMPILE_DEADLINE: Duration = Duration::from_mins(1);
 
-/// Fuel of one call, about one unit an instruction. The built-in plugins need about 2,000 units a listener.
-pub const FUEL: u64 = 1_000_000_000;
+/// Fuel of one call, about one unit an instruction. The built-in plugins need about 5,000 units a listener; a hundred rules
+/// of a policy over ten thousand listeners need half of it. Spending all of it takes under a second.
+pub const FUEL: u64 = 2_000_000_000;
 
 /// Longest time of one call: a backstop behind fuel, for a machine that is slow or overloaded.
 pub const DEADLINE: Duration = Duration::from_secs(10);

@@ -9,6 +9,12 @@ use crate::value::Value;
 /// Bytes of text that are read or written for one step.
 const BYTES_A_STEP: usize = 16;
 
+/// Steps that a text takes which is made, beside its bytes.
+const STEPS_A_TEXT: usize = 4;
+
+/// Steps that a list takes which is made, beside its items.
+const STEPS_A_LIST: usize = 6;
+
 /// Longest text that an expression may make, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
@@ -72,7 +78,7 @@ impl Budget {
             return Err(Stop::Spent);
         }
         self.take(bytes + ITEM_BYTES)?;
-        self.work(2 + bytes / BYTES_A_STEP)
+        self.work(STEPS_A_TEXT + bytes / BYTES_A_STEP)
     }
 
     /// Makes a text of a value, to show it.
@@ -92,6 +98,12 @@ impl Budget {
     pub(crate) fn make_items(&mut self, items: usize) -> Result<(), Stop> {
         self.take(items.saturating_mul(ITEM_BYTES))?;
         self.work(items)
+    }
+
+    /// Makes a list of items.
+    pub(crate) fn make_list(&mut self, items: usize) -> Result<(), Stop> {
+        self.work(STEPS_A_LIST)?;
+        self.make_items(items)
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), Stop> {

@@ -9,11 +9,11 @@ mod loops;
 use std::net::IpAddr;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, operators};
+use loopgate_plugin::nearest;
 use loopgate_plugin::prelude::*;
 
 pub(crate) use calls::FUNCTIONS;
 
-use crate::names::nearest;
 use crate::program::{Comparison, Node, Operation, Part};
 use crate::record::{Field, Kind};
 use crate::source::{self, Fault};
@@ -117,7 +117,9 @@ impl Checker {
             Expr::Call(call) => self.call(tree.id, call),
             Expr::List(list) => self.list(tree.id, list),
             Expr::Comprehension(it) => self.comprehension(tree.id, it),
-            Expr::Map(_) | Expr::Struct(_) => self.fault(tree.id, "maps and messages have no use here: no field is one"),
+            Expr::Map(_) | Expr::Struct(_) => {
+                self.fault(tree.id, "maps and messages have no use here: no field is one")
+            }
             Expr::Unspecified => self.fault(tree.id, "there is nothing here"),
         }
     }
@@ -136,7 +138,8 @@ impl Checker {
 
     fn name(&mut self, at: u64, name: &str) -> Typed {
         if let Some((index, (_, of))) = self.variables.iter().enumerate().rev().find(|(_, (known, _))| known == name) {
-            return Ok((Node::Variable(index), *of));
+            let node = index.checked_sub(1).map_or(Node::Subject, Node::Variable);
+            return Ok((node, *of));
         }
         if let Some((_, part, kind)) = PARTS.iter().find(|(known, ..)| *known == name) {
             self.need_areas_of(*kind);
@@ -176,7 +179,9 @@ impl Checker {
         }
         let known: Vec<_> = kind.fields().iter().map(|field| field.name).collect();
         let message = match nearest(name, &known) {
-            Some(nearest) => format!("{} `{}` has no field `{name}`; did you mean `{nearest}`?", kind.article(), kind.name()),
+            Some(nearest) => {
+                format!("{} `{}` has no field `{name}`; did you mean `{nearest}`?", kind.article(), kind.name())
+            }
             None => format!("{} `{}` has no field `{name}`: it has {}", kind.article(), kind.name(), known.join(", ")),
         };
         self.fault(at, message)
@@ -184,10 +189,10 @@ impl Checker {
 
     /// Keeps the fields of the subject that evidence can show.
     fn note_named(&mut self, of: &Node, of_type: Type, field: &'static Field) {
-        let (Node::Variable(0), Type::One(Element::Record(kind))) = (of, of_type) else { return };
+        let (Node::Subject, Type::One(Element::Record(kind))) = (of, of_type) else { return };
         let name = format!("{}.{}", kind.name(), field.name);
         if field.of.can_be_shown() && field.name != "id" && self.named.iter().all(|(known, _)| *known != name) {
-            self.named.push((name, Node::Field(Box::new(Node::Variable(0)), field)));
+            self.named.push((name, Node::Field(Box::new(Node::Subject), field)));
         }
     }
 
@@ -200,7 +205,8 @@ impl Checker {
         for (id, item) in items {
             let (node, Type::One(one)) = item? else { return self.fault(id, "there are no lists of lists here") };
             let Some(joined) = element.join(one) else {
-                return self.fault(id, format!("the items of a list are of one type, and this is {one} after {element}"));
+                return self
+                    .fault(id, format!("the items of a list are of one type, and this is {one} after {element}"));
             };
             element = joined;
             nodes.push(node);
@@ -218,7 +224,11 @@ impl Checker {
 
     fn condition(&mut self, tree: &IdedExpr) -> Result<Node, Noted> {
         let (node, of) = self.expression(tree)?;
-        if of == Type::BOOL { Ok(node) } else { self.fault(tree.id, format!("this should be true or false, and is {of}")) }
+        if of == Type::BOOL {
+            Ok(node)
+        } else {
+            self.fault(tree.id, format!("this should be true or false, and is {of}"))
+        }
     }
 
     fn conditions(&mut self, call: &CallExpr) -> Result<[Box<Node>; 2], Noted> {

@@ -3,19 +3,21 @@
 //! `&&`, `||`, `all` and `exists` are those of three-valued logic, as CEL has them: `false && x` is false though `x` is
 //! not known. Everything else that meets something that is not known is not known itself.
 
-use std::fmt;
 use std::rc::Rc;
 
 use loopgate_plugin::prelude::*;
 
 use crate::budget::Budget;
-use crate::glob;
+use crate::glob::Glob;
 use crate::program::{Comparison, Function, Loop, LoopKind, Node, Operation, Part, ReachTest};
 use crate::record::{Field, HostName, Record, Seen};
+use crate::text::shortened;
 use crate::value::{List, Text, Value};
 
 /// Why an expression has no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It is small and owns nothing: nearly everything here returns one or a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// Something that it needs is not known. What is true of the rest still stands.
     Unknown(Unknown),
@@ -24,7 +26,7 @@ pub(crate) enum Stop {
 }
 
 /// Something that has no value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unknown {
     /// A field could not be observed.
     Field(&'static str),
@@ -32,8 +34,8 @@ pub(crate) enum Unknown {
     Absent(&'static str),
     /// The reach of a listener is not known well enough.
     Reach,
-    /// A setting was not observed.
-    Sysctl(String),
+    /// A setting was not observed: [`Machine::unseen`].
+    Sysctl,
     /// A result is beyond 64 bits.
     Overflow,
     /// A division by zero.
@@ -46,18 +48,19 @@ pub(crate) enum Unknown {
     Unchecked,
 }
 
-impl fmt::Display for Unknown {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field(name) => write!(formatter, "`{name}` is not known"),
-            Self::Absent(name) => write!(formatter, "there is no `{name}` (ask `has(...)` first)"),
-            Self::Reach => formatter.write_str("who can reach it is not known well enough"),
-            Self::Sysctl(name) => write!(formatter, "the setting `{name}` was not observed"),
-            Self::Overflow => formatter.write_str("a number grows beyond 64 bits"),
-            Self::DivisionByZero => formatter.write_str("a division by zero"),
-            Self::NoItem => formatter.write_str("a list has no item at that index"),
-            Self::NoNumber => formatter.write_str("a text is no number"),
-            Self::Unchecked => formatter.write_str("the expression was not checked"),
+impl Machine<'_> {
+    /// What is not known, in words.
+    pub(crate) fn describe(&self, unknown: Unknown) -> String {
+        match unknown {
+            Unknown::Field(name) => format!("`{name}` is not known"),
+            Unknown::Absent(name) => format!("there is no `{name}` (ask `has(...)` first)"),
+            Unknown::Reach => "who can reach it is not known well enough".to_owned(),
+            Unknown::Sysctl => format!("the setting `{}` was not observed", shortened(&self.unseen, LONGEST_NAME)),
+            Unknown::Overflow => "a number grows beyond 64 bits".to_owned(),
+            Unknown::DivisionByZero => "a division by zero".to_owned(),
+            Unknown::NoItem => "a list has no item at that index".to_owned(),
+            Unknown::NoNumber => "a text is no number".to_owned(),
+            Unknown::Unchecked => "the expression was not checked".to_owned(),
         }
     }
 }
@@ -75,44 +78,59 @@ pub(crate) struct Machine<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) names: &'a [HostName<'a>],
     pub(crate) budget: Budget,
+    subject: Record<'a>,
+    /// The items of the loops around, innermost last.
     variables: Vec<Value<'a>>,
+    /// The last setting that was asked for and not observed.
+    unseen: String,
 }
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(facts: &'a Facts, names: &'a [HostName<'a>], budget: Budget) -> Self {
-        Self { facts, names, budget, variables: Vec::new() }
+        Self { facts, names, budget, subject: Record::Host(facts), variables: Vec::new(), unseen: String::new() }
     }
 
     /// Evaluates an expression about a subject.
     pub(crate) fn evaluate(&mut self, node: &'a Node, subject: Record<'a>) -> Result<Value<'a>> {
-        self.variables.clear();
-        self.variables.push(Value::Record(subject));
-        self.budget.begin();
+        self.begin(subject);
         self.value(node)
     }
 
+    /// Evaluates a condition about a subject.
+    pub(crate) fn evaluate_condition(&mut self, node: &'a Node, subject: Record<'a>) -> Result<bool> {
+        self.begin(subject);
+        self.truth(node)
+    }
+
+    fn begin(&mut self, subject: Record<'a>) {
+        self.subject = subject;
+        self.budget.begin();
+    }
+
+    /// The value of an operand, which is mostly a field.
+    #[inline]
+    fn operand(&mut self, node: &'a Node) -> Result<Value<'a>> {
+        match node {
+            Node::Field(of, field) => {
+                self.budget.step()?;
+                self.field(of, field)
+            }
+            node => self.value(node),
+        }
+    }
+
     fn value(&mut self, node: &'a Node) -> Result<Value<'a>> {
+        if !node.is_leaf() {
+            self.budget.step()?;
+        }
         Ok(match node {
-            Node::Const(Value::Text(Text::Made(text))) => {
-                self.budget.step()?;
-                Value::text(text)
-            }
-            Node::Const(value) => {
-                self.budget.step()?;
-                value.clone()
-            }
-            Node::List(values) => {
-                self.budget.step()?;
-                Value::List(List::Kept(values))
-            }
-            Node::Variable(index) => {
-                self.budget.step()?;
-                self.variables.get(*index).cloned().ok_or(Unknown::Unchecked)?
-            }
-            Node::Facts(part) => {
-                self.budget.step()?;
-                self.part(*part)
-            }
+            // What only names or holds something is no step of its own: what uses it is.
+            Node::Const(Value::Text(Text::Made(text))) => Value::text(text),
+            Node::Const(value) => value.clone(),
+            Node::List(values) => Value::List(List::Kept(values)),
+            Node::Variable(index) => self.variables.get(*index).cloned().ok_or(Unknown::Unchecked)?,
+            Node::Subject => Value::Record(self.subject),
+            Node::Facts(part) => self.part(*part),
             Node::Field(of, field) => self.field(of, field)?,
             Node::If(parts) => {
                 let [condition, yes, no] = &**parts;
@@ -135,6 +153,8 @@ impl<'a> Machine<'a> {
     fn truth(&mut self, node: &'a Node) -> Result<bool> {
         self.budget.step()?;
         match node {
+            Node::Const(Value::Bool(value)) => Ok(*value),
+            Node::Field(of, field) => Ok(self.field(of, field)?.as_bool().ok_or(Unknown::Unchecked)?),
             Node::Not(of) => self.truth(of).map(|value| !value),
             Node::And(one, other) => self.either(one, other, false),
             Node::Or(one, other) => self.either(one, other, true),
@@ -142,8 +162,9 @@ impl<'a> Machine<'a> {
             Node::Compare(how, one, other) => self.compare(*how, one, other),
             Node::In(item, list) => self.is_in(item, list),
             Node::Has(of, field) => self.has(of, field),
+            Node::Globs(text, globs) => self.globs(text, globs),
             Node::InNetworks(address, networks) => {
-                let address = self.value(address)?.as_address().ok_or(Unknown::Unchecked)?;
+                let address = self.operand(address)?.as_address().ok_or(Unknown::Unchecked)?;
                 self.budget.work(networks.len())?;
                 Ok(networks.iter().any(|network| network.contains(address)))
             }
@@ -161,28 +182,30 @@ impl<'a> Machine<'a> {
 
     fn int(&mut self, node: &'a Node) -> Result<i64> {
         if let Node::Const(Value::Int(number)) = node {
-            self.budget.step()?;
             return Ok(*number);
         }
-        Ok(self.value(node)?.as_int().ok_or(Unknown::Unchecked)?)
+        Ok(self.operand(node)?.as_int().ok_or(Unknown::Unchecked)?)
     }
 
     fn text(&mut self, node: &'a Node) -> Result<Text<'a>> {
-        match self.value(node)? {
+        match self.operand(node)? {
             Value::Text(text) => Ok(text),
             _ => Err(Unknown::Unchecked.into()),
         }
     }
 
     fn list(&mut self, node: &'a Node) -> Result<List<'a>> {
-        match self.value(node)? {
+        match self.operand(node)? {
             Value::List(list) => Ok(list),
             _ => Err(Unknown::Unchecked.into()),
         }
     }
 
+    #[inline]
     fn record(&mut self, node: &'a Node) -> Result<Record<'a>> {
-        self.budget.step()?;
+        if matches!(node, Node::Subject) {
+            return Ok(self.subject);
+        }
         if let Node::Variable(index) = node
             && let Some(Value::Record(record)) = self.variables.get(*index)
         {
@@ -204,6 +227,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline]
     fn field(&mut self, of: &'a Node, field: &'static Field) -> Result<Value<'a>> {
         match field.get.get(self.record(of)?) {
             Seen::Value(value) => Ok(value),
@@ -238,7 +262,7 @@ impl<'a> Machine<'a> {
     }
 
     fn equal(&mut self, one: &'a Node, other: &'a Node) -> Result<bool> {
-        let one = self.value(one)?;
+        let one = self.operand(one)?;
         self.budget.read(&one)?;
         if let Node::Const(other) = other {
             return Ok(one.equals(other).ok_or(Unknown::Unchecked)?);
@@ -248,27 +272,27 @@ impl<'a> Machine<'a> {
     }
 
     fn compare(&mut self, how: Comparison, one: &'a Node, other: &'a Node) -> Result<bool> {
-        let (one, other) = (self.value(one)?, self.value(other)?);
+        let one = self.operand(one)?;
+        if let (Value::Int(one), Node::Const(Value::Int(other))) = (&one, other) {
+            return Ok(how.holds(one.cmp(other)));
+        }
+        let other = self.operand(other)?;
         self.budget.read(&one)?;
         let order = match (&one, &other) {
             (Value::Int(one), Value::Int(other)) => one.cmp(other),
             (Value::Text(one), Value::Text(other)) => one.as_str().cmp(other.as_str()),
             _ => return Err(Unknown::Unchecked.into()),
         };
-        Ok(match how {
-            Comparison::Less => order.is_lt(),
-            Comparison::LessOrEqual => order.is_le(),
-            Comparison::Greater => order.is_gt(),
-            Comparison::GreaterOrEqual => order.is_ge(),
-        })
+        Ok(how.holds(order))
     }
 
     fn is_in(&mut self, item: &'a Node, list: &'a Node) -> Result<bool> {
-        let (item, list) = (self.value(item)?, self.list(list)?);
-        if let List::Kept(values) = list {
+        let item = self.operand(item)?;
+        if let Node::List(values) = list {
             self.budget.work(values.len())?;
             return Ok(values.iter().any(|value| value.equals(&item) == Some(true)));
         }
+        let list = self.list(list)?;
         for index in 0..list.len() {
             self.budget.step()?;
             self.budget.read(&item)?;
@@ -288,14 +312,14 @@ impl<'a> Machine<'a> {
     }
 
     fn make_list(&mut self, nodes: &'a [Node]) -> Result<Value<'a>> {
-        self.budget.make_items(nodes.len())?;
+        self.budget.make_list(nodes.len())?;
         let items = nodes.iter().map(|node| self.value(node)).collect::<Result<Vec<_>>>()?;
         Ok(Value::List(List::Made(items.into())))
     }
 
     fn join_lists(&mut self, one: &'a Node, other: &'a Node) -> Result<Value<'a>> {
         let (one, other) = (self.list(one)?, self.list(other)?);
-        self.budget.make_items(one.len().saturating_add(other.len()))?;
+        self.budget.make_list(one.len().saturating_add(other.len()))?;
         let items = |list: &List<'a>| (0..list.len()).filter_map(|index| list.get(index)).collect::<Vec<_>>();
         let all: Rc<[_]> = items(&one).into_iter().chain(items(&other)).collect();
         Ok(Value::List(List::Made(all)))
@@ -309,6 +333,7 @@ impl<'a> Machine<'a> {
 
     /// Evaluates with the variable of a loop.
     fn with<T>(&mut self, item: Value<'a>, evaluate: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.budget.step()?;
         self.variables.push(item);
         let result = evaluate(self);
         self.variables.pop();
@@ -341,6 +366,7 @@ impl<'a> Machine<'a> {
 
     fn map(&mut self, it: &'a Loop) -> Result<Value<'a>> {
         let list = self.list(&it.range)?;
+        self.budget.make_list(0)?;
         let mut made = Vec::new();
         for item in (0..list.len()).filter_map(|index| list.get(index)) {
             let one = self.with(item, |machine| {
@@ -355,7 +381,10 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self, function: Function, arguments: &'a [Node]) -> Result<Value<'a>> {
         match (function, arguments) {
-            (Function::Contains, [one, other]) => self.two_texts(one, other, |one, other| one.contains(other)),
+            (Function::Contains, [one, other]) => {
+                self.budget.work(STEPS_OF_A_SEARCH)?;
+                self.two_texts(one, other, |one, other| one.contains(other))
+            }
             (Function::StartsWith, [one, other]) => self.two_texts(one, other, |one, other| one.starts_with(other)),
             (Function::EndsWith, [one, other]) => self.two_texts(one, other, |one, other| one.ends_with(other)),
             (Function::LowerAscii, [of]) => {
@@ -366,11 +395,11 @@ impl<'a> Machine<'a> {
             (Function::Size, [of]) => self.size(of),
             (Function::Int, [of]) => {
                 let text = self.text(of)?;
+                self.budget.work(STEPS_OF_A_NUMBER)?;
                 self.budget.read_text(text.as_str())?;
                 Ok(Value::Int(text.as_str().trim().parse().map_err(|_| Unknown::NoNumber)?))
             }
             (Function::String, [of]) => self.string(of),
-            (Function::Glob, [of, patterns]) => self.glob(of, patterns),
             (Function::IsLoopback, [of]) => self.scope(of, &[Scope::Loopback]),
             (Function::IsPrivate, [of]) => self.scope(of, &[Scope::Private]),
             (Function::InRange, [number, first, last]) => {
@@ -411,45 +440,38 @@ impl<'a> Machine<'a> {
         if let Value::Text(_) = value {
             return Ok(value);
         }
+        self.budget.work(STEPS_OF_A_NUMBER)?;
         self.budget.make_text(LONGEST_NUMBER)?;
         Ok(Value::made(value.to_string()))
     }
 
-    fn glob(&mut self, of: &'a Node, patterns: &'a Node) -> Result<Value<'a>> {
+    fn globs(&mut self, of: &'a Node, globs: &'a [Glob]) -> Result<bool> {
         let text = self.text(of)?;
-        let patterns = self.value(patterns)?;
-        match &patterns {
-            Value::Text(pattern) => self.matches(text.as_str(), pattern.as_str()).map(Value::Bool),
-            Value::List(list) => {
-                for pattern in (0..list.len()).filter_map(|index| list.get(index)) {
-                    if self.matches(text.as_str(), pattern.as_text().ok_or(Unknown::Unchecked)?)? {
-                        return Ok(Value::Bool(true));
-                    }
-                }
-                Ok(Value::Bool(false))
+        for glob in globs {
+            // What it takes is known afterwards; what it can take at most must be there before.
+            self.budget.afford(1 + glob.most_work(text.as_str().len()) / PLACES_A_STEP)?;
+            let (is_match, work) = glob.matches(text.as_str());
+            self.budget.work(1 + work / PLACES_A_STEP)?;
+            if is_match {
+                return Ok(true);
             }
-            _ => Err(Unknown::Unchecked.into()),
         }
-    }
-
-    fn matches(&mut self, text: &str, pattern: &str) -> Result<bool> {
-        // What it takes is known afterwards; what it can take at most must be there before.
-        self.budget.afford(text.len().saturating_mul(pattern.len()) / CHARACTERS_A_STEP)?;
-        let (is_match, work) = glob::matches(text, pattern);
-        self.budget.work(work / CHARACTERS_A_STEP)?;
-        Ok(is_match)
+        Ok(false)
     }
 
     fn scope(&mut self, of: &'a Node, scopes: &[Scope]) -> Result<Value<'a>> {
-        let address = self.value(of)?.as_address().ok_or(Unknown::Unchecked)?;
+        let address = self.operand(of)?.as_address().ok_or(Unknown::Unchecked)?;
         Ok(Value::Bool(scopes.contains(&crate::address::scope(address))))
     }
 
     fn sysctl_value(&mut self, name: &'a Node) -> Result<Value<'a>> {
         let name = self.text(name)?;
-        self.budget.work(self.facts.sysctls.len())?;
+        self.budget.work(self.facts.sysctls.len().saturating_mul(2))?;
         let sysctl = self.facts.sysctl(name.as_str());
-        let sysctl = sysctl.ok_or_else(|| Unknown::Sysctl(crate::text::shortened(name.as_str(), LONGEST_NAME)))?;
+        let Some(sysctl) = sysctl else {
+            name.as_str().clone_into(&mut self.unseen);
+            return Err(Unknown::Sysctl.into());
+        };
         Ok(Value::text(&sysctl.value))
     }
 
@@ -469,11 +491,17 @@ impl<'a> Machine<'a> {
 /// Bytes of the longest number or address as text.
 const LONGEST_NUMBER: usize = 48;
 
+/// Steps of looking for a text in another, beside its length.
+const STEPS_OF_A_SEARCH: usize = 8;
+
+/// Steps of making a text of a number or an address, or a number of a text.
+const STEPS_OF_A_NUMBER: usize = 8;
+
 /// Longest name of a setting that a reason quotes, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// Characters that a glob compares for one step of the budget.
-const CHARACTERS_A_STEP: usize = 4;
+/// Places of a pattern that are looked at for one step of the budget.
+const PLACES_A_STEP: usize = 4;
 
 fn calculate(how: Operation, one: i64, other: i64) -> Result<i64> {
     let result = match how {

@@ -15,6 +15,12 @@ pub(crate) static HOST: &[Field] = &[
     field("os", "Operating system: `linux`, `macos`, `windows`.", Type::TEXT, Getter::Host(|it| text(&it.machine.os))),
     field("kernel", "Release of the kernel.", Type::TEXT, Getter::Host(|it| text(&it.machine.kernel))),
     field(
+        "distribution",
+        "The distribution, as os-release(5) names it: `debian`, `ubuntu`, `rhel`.",
+        Type::TEXT,
+        Getter::Host(|it| known(it.machine.distribution.as_ref().map(|distribution| text(&distribution.id)))),
+    ),
+    field(
         "container",
         "The container runtime that the run was inside of; not there where none left a trace.",
         Type::TEXT,
@@ -77,10 +83,11 @@ pub(crate) static LISTENER: &[Field] = &[
     .or_absent(),
     field(
         "uids",
-        "User ids of the sockets; a published port has none.",
+        "User ids of the sockets; not there for a published port.",
         Type::List(Element::Int),
-        Getter::Listener(|it| list(List::Numbers(&it.uids))),
-    ),
+        Getter::Listener(|it| if it.uids.is_empty() { Seen::Absent } else { list(List::Numbers(&it.uids)) }),
+    )
+    .or_absent(),
     field(
         "owners",
         "The processes that hold it. Not known where none could be seen, so that `all` never passes over nobody.",
@@ -118,7 +125,9 @@ pub(crate) static OWNER: &[Field] = &[
         "executable",
         "Path of the file that it executes, without the ` (deleted)` that Linux adds.",
         Type::TEXT,
-        Getter::Owner(|it| known(it.executable.as_deref().map(|path| text(path.strip_suffix(DELETED).unwrap_or(path))))),
+        Getter::Owner(|it| {
+            known(it.executable.as_deref().map(|path| text(path.strip_suffix(DELETED).unwrap_or(path))))
+        }),
     ),
     field(
         "executable_deleted",
@@ -126,12 +135,7 @@ pub(crate) static OWNER: &[Field] = &[
         Type::BOOL,
         Getter::Owner(|it| known(it.executable.as_deref().map(|path| bool(path.ends_with(DELETED))))),
     ),
-    field(
-        "program",
-        "The last component of that path.",
-        Type::TEXT,
-        Getter::Owner(|it| known(it.program().map(text))),
-    ),
+    field("program", "The last component of that path.", Type::TEXT, Getter::Owner(|it| known(it.program().map(text)))),
     field(
         "command_line",
         "Its arguments, which it can change itself.",
@@ -156,9 +160,7 @@ pub(crate) static OWNER: &[Field] = &[
         "container",
         "The container that it is in, if it is in one.",
         Kind::Container.one(),
-        Getter::Owner(|it| {
-            of_cgroup(it, it.container.as_ref().map(|container| record(Record::Container(container))))
-        }),
+        Getter::Owner(|it| of_cgroup(it, it.container.as_ref().map(|container| record(Record::Container(container))))),
     )
     .or_absent(),
 ];
@@ -171,6 +173,18 @@ pub(crate) static CONTAINER: &[Field] = &[
         "`docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`, or `unknown`.",
         Type::TEXT,
         Getter::Container(|it| text(&it.runtime)),
+    ),
+    field(
+        "name",
+        "The name that was chosen for it.",
+        Type::TEXT,
+        Getter::Container(|it| known(it.name.as_deref().map(text))),
+    ),
+    field(
+        "image",
+        "The image that it was made from, as its runtime was told: `nginx:1.27`.",
+        Type::TEXT,
+        Getter::Container(|it| known(it.image.as_deref().map(text))),
     ),
 ];
 
@@ -187,9 +201,7 @@ pub(crate) static PUBLISHED: &[Field] = &[
         "container",
         "The container that has the target; not known where that could not be seen.",
         Kind::Container.one(),
-        Getter::Published(|it| {
-            known(it.container.as_ref().map(|container| record(Record::Container(container))))
-        }),
+        Getter::Published(|it| known(it.container.as_ref().map(|container| record(Record::Container(container))))),
     )
     .or_absent(),
 ];

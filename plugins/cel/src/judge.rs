@@ -7,14 +7,14 @@ use loopgate_plugin::prelude::*;
 
 use crate::budget::Budget;
 use crate::check::Checked;
-use crate::evaluate::{Machine, Stop, Unknown};
+use crate::evaluate::{Machine, Stop};
 use crate::record::{HostName, Record};
 use crate::rule::{CelRule, Program, Settings, Target};
 use crate::template::shown;
 
-/// Steps that all rules of a call may take together. The sandbox gives a call fuel of its own, see the page of the
-/// plugin for how the two fit.
-const STEPS: usize = 12_000_000;
+/// Steps that all rules of a call may take together. A step costs up to 160 units of fuel, and the sandbox gives a call
+/// 2,000 million: the rest is for the facts, which cost before anything is evaluated.
+const STEPS: usize = 10_000_000;
 
 /// Bytes that the findings of all rules may take together: the sandbox takes an answer of 32 MiB.
 const FINDING_BYTES: usize = 16 << 20;
@@ -32,19 +32,33 @@ impl RuleSet for Settings {
 
     fn judge(&self, facts: &Facts) -> Vec<Report> {
         let names = HostName::all(facts);
-        let (mut steps, mut bytes) = (STEPS, FINDING_BYTES);
-        let mut reports = Vec::new();
-        for (index, rule) in self.rules.iter().enumerate() {
-            // What a rule leaves is for those behind it; none can take what is theirs.
-            let share = self.rules.len().saturating_sub(index).max(1);
-            let machine = Machine::new(facts, &names, Budget::new(steps / share));
-            let mut judge = Judge::new(index, machine, bytes / share);
+        let count = self.rules.len().max(1);
+        let bytes = FINDING_BYTES / count;
+        let mut judges: Vec<_> = (0..self.rules.len())
+            .map(|index| Judge::new(index, Machine::new(facts, &names, Budget::new(STEPS / count)), bytes))
+            .collect();
+        judges.iter_mut().zip(&self.rules).for_each(|(judge, rule)| judge.rule(rule));
+        self.judge_again(&mut judges, bytes);
+        judges.into_iter().map(Judge::report).collect()
+    }
+}
+
+impl Settings {
+    /// Judges the rules again for which their share was too little, with what the others left of theirs.
+    fn judge_again<'a>(&'a self, judges: &mut [Judge<'a>], bytes: usize) {
+        let mut steps: usize = judges.iter().map(|judge| judge.machine.budget.steps()).sum();
+        let mut waiting = judges.iter().filter(|judge| judge.spent_at.is_some()).count();
+        for (judge, rule) in judges.iter_mut().zip(&self.rules).filter(|(judge, _)| judge.spent_at.is_some()) {
+            let share = steps / waiting;
+            waiting -= 1;
+            if share <= STEPS / self.rules.len() {
+                continue;
+            }
+            let machine = Machine::new(judge.machine.facts, judge.machine.names, Budget::new(share));
+            *judge = Judge::new(judge.index, machine, bytes);
             judge.rule(rule);
-            let (left_steps, left_bytes) = (judge.machine.budget.steps(), judge.bytes);
-            (steps, bytes) = (steps - steps / share + left_steps, bytes - bytes / share + left_bytes);
-            reports.push(judge.report());
+            steps -= share - judge.machine.budget.steps();
         }
-        reports
     }
 }
 
@@ -58,7 +72,7 @@ struct Judge<'a> {
     judged: usize,
     findings: Vec<Finding>,
     unlisted: usize,
-    unknown: BTreeMap<Unknown, Subjects>,
+    unknown: BTreeMap<String, Subjects>,
     spent_at: Option<String>,
     problem: Option<String>,
     not_applicable: Option<String>,
@@ -109,7 +123,12 @@ impl<'a> Judge<'a> {
             Target::Sysctls => self.all(program, facts.sysctls.iter().map(Record::Sysctl)),
         }
         if self.judged == 0 {
-            self.not_applicable = Some(nothing_to_judge(rule.target, program));
+            let reason = nothing_to_judge(rule.target, program);
+            match rule.target {
+                // Settings are observed for the rules that are built in: another is not absent, it was not looked for.
+                Target::Sysctls => self.problem = Some(reason),
+                _ => self.not_applicable = Some(reason),
+            }
         }
     }
 
@@ -135,7 +154,7 @@ impl<'a> Judge<'a> {
             }
             Err(Stop::Unknown(unknown)) => {
                 self.judged += 1;
-                self.unknown.entry(unknown).or_default().add(subject);
+                self.unknown.entry(self.machine.describe(unknown)).or_default().add(subject);
                 Ok(())
             }
             Err(Stop::Spent) => Err(Stop::Spent),
@@ -152,8 +171,7 @@ impl<'a> Judge<'a> {
     }
 
     fn truth(&mut self, condition: &'a Checked, subject: Record<'a>) -> Result<bool, Stop> {
-        let value = self.machine.evaluate(&condition.node, subject)?;
-        Ok(value.as_bool().ok_or(Unknown::Unchecked)?)
+        self.machine.evaluate_condition(&condition.node, subject)
     }
 
     fn violated(&mut self, program: &'a Program, subject: Record<'a>) -> Result<(), Stop> {
@@ -223,6 +241,7 @@ impl std::fmt::Display for Subjects {
 fn nothing_to_judge(target: Target, program: &Program) -> String {
     match (target, &program.when) {
         (Target::Host, _) => "the machine is not one that the rule is about".to_owned(),
+        (Target::Sysctls, _) => "no setting that was observed is one that the rule is about".to_owned(),
         (target, Some(_)) => format!("none of the {} is one that the rule is about", target.as_str()),
         (target, None) => format!("there are no {}", target.as_str()),
     }
@@ -261,7 +280,9 @@ impl Record<'_> {
 
     fn finding(&self, facts: &Facts, message: String, names_reach: bool) -> Finding {
         match self {
-            Self::Listener(listener) if names_reach => Finding::of_listener(listener, message).reach_of(facts, listener),
+            Self::Listener(listener) if names_reach => {
+                Finding::of_listener(listener, message).reach_of(facts, listener)
+            }
             Self::Listener(listener) => Finding::of_listener(listener, message),
             Self::Interface(interface) => Finding::of_interface(interface, message),
             Self::Name(name) => Finding::new(Subject::Name(name.name.to_owned()), message),

@@ -1,9 +1,11 @@
 //! What the checker makes of an expression: a tree whose types fit, with every name resolved.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use loopgate_plugin::prelude::*;
 
+use crate::glob::Glob;
 use crate::record::Field;
 use crate::value::Value;
 
@@ -15,7 +17,9 @@ pub(crate) enum Node {
     List(Vec<Value<'static>>),
     /// A list of what is worked out.
     MakeList(Vec<Node>),
-    /// A variable: the subject, or one of the loops around.
+    /// The subject.
+    Subject,
+    /// The item of one of the loops around, the outermost first.
     Variable(usize),
     /// A part of the facts as a whole.
     Facts(Part),
@@ -51,6 +55,8 @@ pub(crate) enum Node {
     Loop(Box<Loop>),
     /// A function of one text: its answer is a text, a number or a truth.
     Call(Function, Vec<Node>),
+    /// `glob`, whose patterns are written down.
+    Globs(Box<Node>, Vec<Glob>),
     /// `in_cidr`, whose networks are written down.
     InNetworks(Box<Node>, Vec<Network>),
     /// `reach_at_most` and `reach_at_least`.
@@ -58,6 +64,11 @@ pub(crate) enum Node {
 }
 
 impl Node {
+    /// Whether it only names or holds something.
+    pub(crate) fn is_leaf(&self) -> bool {
+        matches!(self, Self::Const(_) | Self::List(_) | Self::Variable(_) | Self::Subject | Self::Facts(_))
+    }
+
     /// Whether it can have a value that is no truth; all the others are conditions.
     pub(crate) fn is_value(&self) -> bool {
         match self {
@@ -69,6 +80,7 @@ impl Node {
             | Self::Compare(..)
             | Self::In(..)
             | Self::Has(..)
+            | Self::Globs(..)
             | Self::InNetworks(..)
             | Self::Reach(..) => false,
             _ => true,
@@ -111,6 +123,18 @@ pub(crate) enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    /// Whether two things in this order compare so.
+    pub(crate) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Add,
@@ -136,7 +160,6 @@ pub(crate) enum Function {
     Size,
     Int,
     String,
-    Glob,
     IsLoopback,
     IsPrivate,
     InRange,
@@ -183,8 +206,12 @@ impl Network {
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let rest = u32::from(bits(self.address) - self.length);
         match (self.address, address) {
-            (IpAddr::V4(of), IpAddr::V4(address)) => (of.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0,
-            (IpAddr::V6(of), IpAddr::V6(address)) => (of.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0,
+            (IpAddr::V4(of), IpAddr::V4(address)) => {
+                (of.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(of), IpAddr::V6(address)) => {
+                (of.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0
+            }
             _ => false,
         }
     }

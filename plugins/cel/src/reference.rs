@@ -5,9 +5,15 @@ use std::fmt::Write;
 use crate::check::{FUNCTIONS, PARTS};
 use crate::record::Kind;
 
+const INTRODUCTION: &str = "\
+Every expression can name its subject, and `listeners`, `interfaces`, `names`, `sysctls` and `host`. This part of the page
+is made from the tables that the checker reads.
+
+";
+
 /// The tables of the page as Markdown, every field and every function.
 pub fn reference() -> String {
-    let mut page = String::new();
+    let mut page = String::from(INTRODUCTION);
     for kind in Kind::ALL {
         let of = PARTS.iter().find(|(.., part)| *part == kind).map(|(name, ..)| *name);
         let _ = writeln!(page, "### {}\n", heading(kind, of));

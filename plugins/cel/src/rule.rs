@@ -180,9 +180,8 @@ impl CelRule {
 const MAX_NAME: usize = 64;
 
 fn refuse_bad_name(reader: &mut Reader<'_>, id: &str) {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    };
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let begins_well = id.starts_with(|character: char| character.is_ascii_lowercase());
     // A name that is missing has its problem already.
     if !id.is_empty() && (!begins_well || !id.split('-').all(is_word) || id.len() > MAX_NAME) {
@@ -202,13 +201,7 @@ fn describe(target: Target, when: Option<&str>, check: &str) -> String {
     format!("{subjects}{when}: {}", quoted(check))
 }
 
-fn compile(
-    reader: &mut Reader<'_>,
-    target: Target,
-    when: Option<&str>,
-    check: &str,
-    message: &str,
-) -> Option<Program> {
+fn compile(reader: &mut Reader<'_>, target: Target, when: Option<&str>, check: &str, message: &str) -> Option<Program> {
     let kind = target.kind();
     let when = when.map(|when| noted(reader, "when", check_condition(when, kind)));
     // What is missing has its problem already.

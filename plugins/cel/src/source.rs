@@ -197,7 +197,8 @@ impl Place {
 
     /// From the line and column of the parser, which counts columns in bytes.
     fn of_error(source: &str, (line, column): (isize, isize)) -> Option<Self> {
-        let (line, column) = (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.checked_sub(1)?);
+        let (line, column) =
+            (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.checked_sub(1)?);
         let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
         Self::of(source, start + column)
     }

@@ -148,7 +148,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_it_has_its_place() {
-        assert_eq!(faults("on {listener.prot}"), ["a `listener` has no field `prot`; did you mean `port`? (at column 13)"]);
+        assert_eq!(
+            faults("on {listener.prot}"),
+            ["a `listener` has no field `prot`; did you mean `port`? (at column 13)"]
+        );
         assert_eq!(faults("on {listener.port"), ["a `{` without its `}`; a brace is written `{{` (at column 4)"]);
         assert_eq!(faults("on }"), ["a `}` without its `{`; a brace is written `}}` (at column 4)"]);
         assert_eq!(faults("{listener}"), ["a `listener` cannot be shown: name a field of it (at column 2)"]);

@@ -39,8 +39,7 @@ pub(crate) type Words = &'static [&'static str];
 pub(crate) const REACHES: Words = &["none", "host", "link", "private", "public"];
 
 /// The scopes of addresses.
-pub(crate) const SCOPES: Words =
-    &["loopback", "link-local", "private", "shared", "public", "unspecified", "multicast"];
+pub(crate) const SCOPES: Words = &["loopback", "link-local", "private", "shared", "public", "unspecified", "multicast"];
 
 /// The states of reverse path filtering.
 pub(crate) const RP_FILTERS: Words = &["off", "strict", "loose"];

@@ -1,7 +1,8 @@
 //! Plugins whose rules follow from their parameters.
 
-use crate::parameters::{self, Parameters};
-use crate::plugin::summary;
+use loopgate_parameters::{Parameters, document_schema, parse};
+
+use crate::plugin::{in_contract, summary};
 use crate::prelude::{Facts, Outcome, PluginInfo, Problem, Report, RuleInfo, RuleResult};
 
 /// Parameters that are rules.
@@ -32,18 +33,18 @@ impl<P: RuleSet> DynamicPlugin<P> {
         PluginInfo {
             name: self.name.to_owned(),
             version: self.version.to_owned(),
-            parameters_schema: parameters::document_schema::<P>().to_string(),
+            parameters_schema: document_schema::<P>().to_string(),
         }
     }
 
     /// The `configure` of the contract.
     pub fn configure(&self, json: &str) -> Result<Vec<RuleInfo>, Vec<Problem>> {
-        parameters::parse::<P>(json).map(|parameters| parameters.rules())
+        parse::<P>(json).map(|parameters| parameters.rules()).map_err(in_contract)
     }
 
     /// The `evaluate` of the contract: an outcome for every rule.
     pub fn evaluate(&self, facts: &Facts, json: &str) -> Result<Vec<RuleResult>, String> {
-        let parameters = parameters::parse::<P>(json).map_err(|problems| summary(&problems))?;
+        let parameters = parse::<P>(json).map_err(|problems| summary(&problems))?;
         let mut reports = parameters.judge(facts).into_iter();
         Ok(parameters.rules().iter().map(|rule| result(rule, reports.next(), facts)).collect())
     }

@@ -68,7 +68,7 @@ pub use dynamic::{DynamicPlugin, RuleSet};
 #[doc(hidden)]
 pub use log::install_panic_hook;
 pub use log::{debug, error};
-pub use loopgate_parameters::{Date, OneOrMany, Parameter, Place, Words};
+pub use loopgate_parameters::{Date, OneOrMany, Parameter, Place, Words, nearest};
 pub use page::{Example, Expected, PageError, RulePage};
 pub use plugin::Plugin;
 pub use prelude::*;

@@ -107,11 +107,12 @@ macro_rules! export_plugin {
 
                 fn evaluate(facts: $crate::Facts, parameters: String) -> Result<Vec<$crate::RuleResult>, String> {
                     $crate::install_panic_hook();
-                    PLUGIN.evaluate(&facts, &parameters)
+                    // The instance ends with the call: taking the facts apart would be work for nothing.
+                    PLUGIN.evaluate(Box::leak(Box::new(facts)), &parameters)
                 }
             }
 
-            $crate::bindings::export!(Exports with_types_in $crate::bindings);
+    $crate::bindings::export!(Exports with_types_in $crate::bindings);
         };
     };
 }

@@ -1,10 +1,11 @@
 //! Calls of functions. `f(a, b)` and `a.f(b)` are the same.
 
 use cel::common::ast::CallExpr;
+use loopgate_plugin::nearest;
 use loopgate_plugin::prelude::*;
 
 use super::{Checker, Noted, Typed, written};
-use crate::names::nearest;
+use crate::glob::Glob;
 use crate::program::{Function, Network, Node, ReachTest};
 use crate::record::Kind;
 use crate::types::{Element, REACHES, Type};
@@ -23,6 +24,8 @@ pub(crate) struct Signature {
 enum Form {
     /// Arguments of fixed types.
     Plain(Function, &'static [Argument], Type),
+    /// A text, and patterns that are written down.
+    Globs,
     /// An address, and networks that are written down.
     Networks,
     /// A listener, and how far away senders are.
@@ -34,8 +37,6 @@ enum Argument {
     Text,
     Int,
     Address,
-    /// A text or a list of texts.
-    Texts,
     /// A text or a list.
     Sized,
     /// Anything that a message can show and that is no list.
@@ -77,13 +78,13 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
         "Whether a number is at least the first and at most the last.",
         (Function::InRange, &[Argument::Int, Argument::Int, Argument::Int], Type::BOOL),
     ),
-    plain(
-        "glob",
-        "glob(text, \"/home/*\")",
-        "Whether a whole text matches a pattern, or one of a list of patterns: `*` is any run of characters (`/` among \
-         them), `?` is any one, everything else is itself.",
-        (Function::Glob, &[Argument::Text, Argument::Texts], Type::BOOL),
-    ),
+    Signature {
+        name: "glob",
+        usage: "glob(text, \"/home/**\")",
+        about: "Whether a whole text matches a pattern, or one of a list of patterns: `?` is one character but `/`, `*` any \
+                run of characters but `/`, `**` any run of characters, everything else itself.",
+        form: Form::Globs,
+    },
     Signature {
         name: "reach_at_most",
         usage: "reach_at_most(listener, \"private\")",
@@ -156,6 +157,7 @@ impl Checker {
         let arguments: Vec<_> = arguments.collect();
         match signature.form {
             Form::Plain(function, expected, of) => self.plain_call(at, signature, (function, expected, of), arguments),
+            Form::Globs => self.globs_call(at, signature, arguments),
             Form::Networks => self.networks_call(at, signature, arguments),
             Form::Reach(test) => self.reach_call(at, signature, test, arguments),
         }
@@ -164,7 +166,8 @@ impl Checker {
     fn unknown_function<T>(&mut self, at: u64, name: &str) -> Result<T, Noted> {
         let loops = ["all", "exists", "exists_one", "map", "filter"];
         if loops.contains(&name) {
-            return self.fault(at, format!("`{name}` is asked of a list, with a name for its items: `list.{name}(x, ...)`"));
+            return self
+                .fault(at, format!("`{name}` is asked of a list, with a name for its items: `list.{name}(x, ...)`"));
         }
         if name == "has" {
             return self.fault(at, "`has` is asked of a field: `has(owner.user)`");
@@ -197,7 +200,8 @@ impl Checker {
         if function == Function::SysctlValue {
             self.need(&Area::Sysctls);
         }
-        let nodes = arguments.into_iter().zip(expected).map(|(argument, kind)| self.argument(signature, argument, *kind));
+        let nodes =
+            arguments.into_iter().zip(expected).map(|(argument, kind)| self.argument(signature, argument, *kind));
         let nodes: Vec<_> = nodes.collect();
         Ok((Node::Call(function, nodes.into_iter().collect::<Result<_, _>>()?), of))
     }
@@ -227,7 +231,27 @@ impl Checker {
         }
     }
 
-    fn reach_call(&mut self, at: u64, signature: &Signature, test: ReachTest, arguments: Vec<(u64, Node, Type)>) -> Typed {
+    fn globs_call(&mut self, at: u64, signature: &Signature, arguments: Vec<(u64, Node, Type)>) -> Typed {
+        let Ok([text, (patterns_at, patterns, _)]) = <[_; 2]>::try_from(arguments) else {
+            return self.wrong_count(at, signature);
+        };
+        let text = self.argument(signature, text, Argument::Text)?;
+        let Some(texts) = written_texts(&patterns) else {
+            return self.fault(patterns_at, "a pattern is written down: a text, or a list of texts, in quotes");
+        };
+        match texts.iter().map(|text| Glob::parse(text)).collect::<Result<Vec<_>, _>>() {
+            Ok(globs) => Ok((Node::Globs(Box::new(text), globs), Type::BOOL)),
+            Err(message) => self.fault(patterns_at, message),
+        }
+    }
+
+    fn reach_call(
+        &mut self,
+        at: u64,
+        signature: &Signature,
+        test: ReachTest,
+        arguments: Vec<(u64, Node, Type)>,
+    ) -> Typed {
         let Ok([(listener_at, listener, of), (reach_at, reach, _)]) = <[_; 2]>::try_from(arguments) else {
             return self.wrong_count(at, signature);
         };
@@ -250,7 +274,6 @@ impl Argument {
             Self::Text => of.is_text(),
             Self::Int => of == Type::INT,
             Self::Address => of == Type::ADDRESS,
-            Self::Texts => of.is_text() || matches!(of, Type::List(element) if element.is_text() || element == Element::Nothing),
             Self::Sized => of.is_text() || matches!(of, Type::List(_)),
             Self::Shown => matches!(of, Type::One(_)) && of.can_be_shown(),
         }

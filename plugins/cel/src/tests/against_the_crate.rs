@@ -37,15 +37,20 @@ fn number() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["0", "1", "2", "3", "80", "-1", "9223372036854775807", "-9223372036854775808", "n"]),
         Just("listener.port"),
     ];
-    leaf.prop_map(|leaf| if leaf == "n" { "size([1, 2])".to_owned() } else { leaf.to_owned() }).prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "%"]), inner.clone())
-                .prop_map(|(one, operator, other)| format!("({one} {operator} {other})")),
-            inner.clone().prop_map(|of| format!("-({of})")),
-            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} > 0 ? {b} : {c})")),
-            prop::collection::vec(inner, 1..3).prop_map(|items| format!("[{}][1]", items.join(", "))),
-        ]
-    })
+    leaf.prop_map(|leaf| if leaf == "n" { "size([1, 2])".to_owned() } else { leaf.to_owned() }).prop_recursive(
+        3,
+        12,
+        3,
+        |inner| {
+            prop_oneof![
+                (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "%"]), inner.clone())
+                    .prop_map(|(one, operator, other)| format!("({one} {operator} {other})")),
+                inner.clone().prop_map(|of| format!("-({of})")),
+                (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} > 0 ? {b} : {c})")),
+                prop::collection::vec(inner, 1..3).prop_map(|items| format!("[{}][1]", items.join(", "))),
+            ]
+        },
+    )
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -63,7 +68,8 @@ fn condition() -> impl Strategy<Value = String> {
             .prop_map(|(one, operator, other)| format!("{one} {operator} {other}")),
         (text(), prop::sample::select(vec!["contains", "startsWith", "endsWith"]), text())
             .prop_map(|(one, function, other)| format!("{one}.{function}({other})")),
-        (number(), prop::collection::vec(number(), 0..3)).prop_map(|(item, list)| format!("{item} in [{}]", list.join(", "))),
+        (number(), prop::collection::vec(number(), 0..3))
+            .prop_map(|(item, list)| format!("{item} in [{}]", list.join(", "))),
         text().prop_map(|of| format!("size({of}) == 2")),
         text().prop_map(|of| format!("int({of}) == 12")),
     ];

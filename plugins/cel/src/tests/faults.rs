@@ -7,32 +7,68 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
     for (check, message) in [
         ("listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at column 9)"),
         ("listner.port == 1", "`listner` is unknown; did you mean `listener`? (at column 1)"),
-        ("owner.user == 'x'", "`owner` is unknown: there are listener, listeners, interfaces, names, sysctls, host (at column 1)"),
-        ("listener.owners.user == 'x'", "a list, each an `owner` has no field `user`; ask `all` or `exists` of its items (at column 16)"),
+        (
+            "owner.user == 'x'",
+            "`owner` is unknown: there are listener, listeners, interfaces, names, sysctls, host (at column 1)",
+        ),
+        (
+            "listener.owners.user == 'x'",
+            "a list, each an `owner` has no field `user`; ask `all` or `exists` of its items (at column 16)",
+        ),
         ("listener.port == '443'", "a whole number is never equal to a text (at column 15)"),
         ("listener.port", "it should be true or false, and is a whole number"),
         ("listener.port && true", "this should be true or false, and is a whole number (at column 9)"),
         ("listener.scope == 'lopback'", "it is never `lopback`; did you mean `loopback`? (at column 19)"),
-        ("listener.scope in ['loopback', 'lan']", "it is never `lan`: it can be loopback, link-local, private, shared, public, unspecified, multicast (at column 19)"),
-        ("listener.reach <= 'private'", "words have no order; of reaches, ask `reach_at_most` or `reach_at_least` (at column 16)"),
+        (
+            "listener.scope in ['loopback', 'lan']",
+            "it is never `lan`: it can be loopback, link-local, private, shared, public, unspecified, multicast (at column 19)",
+        ),
+        (
+            "listener.reach <= 'private'",
+            "words have no order; of reaches, ask `reach_at_most` or `reach_at_least` (at column 16)",
+        ),
         ("reach_at_most(listener, 'lan')", "it is never `lan`; did you mean `link`? (at column 25)"),
         ("listener.address == '10.0.0.0/8'", "`10.0.0.0/8` is no address; ask `in_cidr` (at column 21)"),
-        ("listener.address.startsWith('10.')", "an address is no argument here: it is called as `text.startsWith(\"start\")` (at column 9)"),
+        (
+            "listener.address.startsWith('10.')",
+            "an address is no argument here: it is called as `text.startsWith(\"start\")` (at column 9)",
+        ),
         ("in_cidr(listener.address, '10.0.0.1/8')", "`10.0.0.1/8` has bits behind its prefix (at column 27)"),
-        ("in_cidr(listener.address, '10.0.0.0/33')", "`10.0.0.0/33` is no network such as `10.0.0.0/8` or `fc00::/7` (at column 27)"),
-        ("in_cidr(listener.address)", "wrong number of arguments: it is called as `in_cidr(address, \"10.0.0.0/8\")` (at column 1)"),
-        ("is_loopbak(listener.address)", "the function `is_loopbak` is unknown; did you mean `is_loopback`? (at column 1)"),
+        (
+            "in_cidr(listener.address, '10.0.0.0/33')",
+            "`10.0.0.0/33` is no network such as `10.0.0.0/8` or `fc00::/7` (at column 27)",
+        ),
+        (
+            "in_cidr(listener.address)",
+            "wrong number of arguments: it is called as `in_cidr(address, \"10.0.0.0/8\")` (at column 1)",
+        ),
+        (
+            "is_loopbak(listener.address)",
+            "the function `is_loopbak` is unknown; did you mean `is_loopback`? (at column 1)",
+        ),
         ("listener.id.matches('x')", "there are no regular expressions here: ask `glob(text, pattern)` (at column 20)"),
-        ("listener.bound_interface == null", "nothing is null here: ask `has(...)` whether there is a value (at column 29)"),
+        (
+            "listener.bound_interface == null",
+            "nothing is null here: ask `has(...)` whether there is a value (at column 29)",
+        ),
         ("has(listener)", "it is no CEL: invalid argument to has() macro (at column 5)"),
-        ("listener.owners.all(true)", "`all` is asked of a list, with a name for its items: `list.all(x, ...)` (at column 20)"),
+        (
+            "listener.owners.all(true)",
+            "`all` is asked of a list, with a name for its items: `list.all(x, ...)` (at column 20)",
+        ),
         ("listener.port.all(x, true)", "only a list can be looped over, and this is a whole number (at column 9)"),
         ("listener.port > 1.5", "every number here is a whole one (at column 17)"),
-        ("size([1, 'a']) == 2", "the items of a list are of one type, and this is a text after a whole number (at column 10)"),
+        (
+            "size([1, 'a']) == 2",
+            "the items of a list are of one type, and this is a text after a whole number (at column 10)",
+        ),
         ("{'a': 1}['a'] == 1", "maps and messages have no use here: no field is one (at column 1)"),
         ("listener.port =! 1", "it is no CEL: mismatched input '=' expecting the end (at column 15)"),
         ("listener.port ==", "it is no CEL: mismatched input 'the end' expecting expression (at column 17)"),
-        ("true &&\n  listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at line 2, column 11)"),
+        (
+            "true &&\n  listener.prot == 1",
+            "a `listener` has no field `prot`; did you mean `port`? (at line 2, column 11)",
+        ),
         ("'ä' == 'ä' && listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at column 23)"),
         ("  ", "it is empty"),
     ] {
@@ -64,7 +100,9 @@ fn every_fault_of_every_field_is_named() {
 
 #[test]
 fn two_rules_cannot_have_one_name_and_there_is_at_least_one() {
-    let problems = |json: &str| PLUGIN.configure(json).unwrap_err().into_iter().map(|it| (it.path, it.message)).collect::<Vec<_>>();
+    let problems = |json: &str| {
+        PLUGIN.configure(json).unwrap_err().into_iter().map(|it| (it.path, it.message)).collect::<Vec<_>>()
+    };
     let twice = problems(&rules(&[rule("host", "true"), rule("host", "true")]));
     assert_eq!(twice, [("/rules/1/id".to_owned(), "another rule is called `the-rule` too".to_owned())]);
     assert_eq!(problems("{\"rules\": []}"), [("/rules".to_owned(), "expected 1 to 1000 rules, found 0".to_owned())]);
@@ -76,7 +114,19 @@ fn the_schema_describes_every_field() {
     let schema: Value = serde_json::from_str(&PLUGIN.describe().parameters_schema).unwrap();
     let fields = schema["properties"]["rules"]["items"]["properties"].as_object().unwrap();
     let names: Vec<_> = fields.keys().map(String::as_str).collect();
-    for name in ["id", "title", "severity", "for", "when", "check", "message", "rationale", "remediation", "references", "needs"] {
+    for name in [
+        "id",
+        "title",
+        "severity",
+        "for",
+        "when",
+        "check",
+        "message",
+        "rationale",
+        "remediation",
+        "references",
+        "needs",
+    ] {
         assert!(names.contains(&name), "{name}");
         assert!(fields[name]["description"].is_string(), "{name}");
     }

@@ -44,11 +44,13 @@ fn a_bomb_leaves_its_own_rule_unknown_and_the_rest_judged() {
 
 #[test]
 fn a_hundred_bombs_leave_the_last_rule_judged() {
-    let mut all: Vec<_> = (0..100).map(|number| {
-        let mut bomb = rule("listeners", &nested(3, "true"));
-        bomb["id"] = format!("bomb-{number}").into();
-        bomb
-    }).collect();
+    let mut all: Vec<_> = (0..100)
+        .map(|number| {
+            let mut bomb = rule("listeners", &nested(3, "true"));
+            bomb["id"] = format!("bomb-{number}").into();
+            bomb
+        })
+        .collect();
     all.push(rule("listeners", "listener.port > 0"));
     let outcomes = outcomes(&crowded(), &rules(&all));
     assert_eq!(outcomes.last(), Some(&Outcome::Pass));
@@ -94,12 +96,82 @@ fn findings_that_are_too_many_are_counted() {
 /// Words of the language and of the facts, in any order.
 fn words() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "listener", "listeners", "host", "names", "sysctls", "interfaces", ".port", ".owners", ".address", ".scope",
-        ".reach", ".id", ".all(", ".exists(", ".map(", ".filter(", ".exists_one(", "has(", "size(", "glob(", "in_cidr(",
-        "reach_at_most(", "int(", "string(", "x", "x,", "(", ")", "[", "]", "{", "}", "0", "1", "-1", "9223372036854775807",
-        "'a'", "'*'", "'10.0.0.0/8'", "\"", "'''", "r'", "b'x'", "1u", "1.5", "null", "true", "false", " && ", " || ", "!",
-        " == ", " != ", " < ", " >= ", " in ", " + ", " - ", " * ", " / ", " % ", " ? ", " : ", ",", ".", "`", "\\", "\n", "//",
-        "@", "ä", "🐱", "0x", "1e9", "for", "?.",
+        "listener",
+        "listeners",
+        "host",
+        "names",
+        "sysctls",
+        "interfaces",
+        ".port",
+        ".owners",
+        ".address",
+        ".scope",
+        ".reach",
+        ".id",
+        ".all(",
+        ".exists(",
+        ".map(",
+        ".filter(",
+        ".exists_one(",
+        "has(",
+        "size(",
+        "glob(",
+        "in_cidr(",
+        "reach_at_most(",
+        "int(",
+        "string(",
+        "x",
+        "x,",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "0",
+        "1",
+        "-1",
+        "9223372036854775807",
+        "'a'",
+        "'*'",
+        "'10.0.0.0/8'",
+        "\"",
+        "'''",
+        "r'",
+        "b'x'",
+        "1u",
+        "1.5",
+        "null",
+        "true",
+        "false",
+        " && ",
+        " || ",
+        "!",
+        " == ",
+        " != ",
+        " < ",
+        " >= ",
+        " in ",
+        " + ",
+        " - ",
+        " * ",
+        " / ",
+        " % ",
+        " ? ",
+        " : ",
+        ",",
+        ".",
+        "`",
+        "\\",
+        "\n",
+        "//",
+        "@",
+        "ä",
+        "🐱",
+        "0x",
+        "1e9",
+        "for",
+        "?.",
     ]);
     prop::collection::vec(word, 0..24).prop_map(|words| words.concat())
 }

@@ -74,6 +74,7 @@ pub(super) fn facts(listeners: Vec<Listener>) -> Facts {
             hostname: "box".to_owned(),
             os: "linux".to_owned(),
             kernel: "6.1".to_owned(),
+            distribution: None,
             container: None,
             network_namespace: None,
             collected_at: "2026-01-01T00:00:00Z".to_owned(),

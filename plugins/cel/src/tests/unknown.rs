@@ -69,7 +69,8 @@ fn what_holds_whatever_is_not_known_holds() {
 #[test]
 fn a_listener_that_nobody_is_seen_to_hold_is_not_held_by_nobody() {
     let facts = machine::facts(vec![Listener { owners: Vec::new(), ..machine::listener("0.0.0.0", 80) }]);
-    for check in ["listener.owners.all(o, o.uid == 0)", "!listener.owners.exists(o, o.uid == 0)", "size(listener.owners) < 2"]
+    for check in
+        ["listener.owners.all(o, o.uid == 0)", "!listener.owners.exists(o, o.uid == 0)", "size(listener.owners) < 2"]
     {
         assert_eq!(reasons(&facts, "listeners", check), ["`owners` is not known: tcp/0.0.0.0:80"], "{check}");
     }
