@@ -241,9 +241,8 @@ impl<'a> Machine<'a> {
     fn has(&mut self, of: &'a Node, field: &'static Field) -> Result<bool> {
         match field.get.get(self.record(of)?) {
             Seen::Value(_) => Ok(true),
-            Seen::Absent => Ok(false),
             Seen::Unknown if field.can_be_absent => Err(Unknown::Field(field.name).into()),
-            Seen::Unknown => Ok(false),
+            Seen::Absent | Seen::Unknown => Ok(false),
         }
     }
 

@@ -190,6 +190,9 @@ impl Network {
             }
             Some(_) => return Err(wrong()),
         };
+        if address.to_canonical() != address {
+            return Err(format!("`{text}` is an IPv4 network that is mapped into IPv6: write it as IPv4"));
+        }
         let network = Self { address, length };
         if network.is_exact() { Ok(network) } else { Err(format!("`{text}` has bits behind its prefix")) }
     }

@@ -88,7 +88,7 @@ pub(crate) enum Getter {
 
 impl Getter {
     /// Reads the field of a record. A record of another kind, which the checker excludes, has nothing that is known.
-    pub(crate) fn get<'a>(self, record: Record<'a>) -> Seen<'a> {
+    pub(crate) fn get(self, record: Record<'_>) -> Seen<'_> {
         match (self, record) {
             (Self::Host(get), Record::Host(it)) => get(it),
             (Self::Listener(get), Record::Listener(it)) => get(it),

@@ -32,8 +32,10 @@ const MAX_RULES: usize = 1000;
 impl Parameter for RuleList {
     fn schema() -> Value {
         let mut schema = Vec::<CelRule>::schema();
-        schema["minItems"] = 1.into();
-        schema["maxItems"] = MAX_RULES.into();
+        if let Some(list) = schema.as_object_mut() {
+            list.insert("minItems".to_owned(), 1.into());
+            list.insert("maxItems".to_owned(), MAX_RULES.into());
+        }
         schema
     }
 
@@ -218,7 +220,9 @@ fn noted<T>(reader: &mut Reader<'_>, field: &str, checked: Result<T, Vec<Fault>>
     match checked {
         Ok(checked) => Some(checked),
         Err(faults) => {
-            faults.iter().for_each(|fault| reader.reject(field, fault.to_string()));
+            for fault in &faults {
+                reader.reject(field, fault.to_string());
+            }
             None
         }
     }

@@ -1,7 +1,5 @@
 //! Messages with expressions in braces: `{listener.id} is reached by {listener.reach}`. `{{` and `}}` are braces.
 
-use loopgate_plugin::prelude::*;
-
 use crate::check::check;
 use crate::evaluate::{Machine, Stop};
 use crate::program::Node;
@@ -21,8 +19,6 @@ const MAX_EXPRESSIONS: usize = 16;
 /// A message to fill in.
 pub(crate) struct Template {
     parts: Vec<Part>,
-    /// The areas of the facts that its expressions name.
-    pub(crate) areas: Vec<Area>,
 }
 
 enum Part {
@@ -33,7 +29,7 @@ enum Part {
 impl Template {
     /// Reads a template about a subject.
     pub(crate) fn parse(text: &str, subject: Kind) -> Result<Self, Vec<Fault>> {
-        let (mut template, mut faults) = (Self { parts: Vec::new(), areas: Vec::new() }, Vec::new());
+        let (mut template, mut faults) = (Self { parts: Vec::new() }, Vec::new());
         let pieces = pieces(text).map_err(|fault| vec![fault])?;
         if pieces.iter().filter(|piece| matches!(piece, Piece::Expression { .. })).count() > MAX_EXPRESSIONS {
             return Err(vec![Fault::of_all(format!("it has more than {MAX_EXPRESSIONS} expressions"))]);
@@ -56,7 +52,6 @@ impl Template {
             return Err(vec![Fault::of_all(format!("{} cannot be shown: name a field of it", checked.of))]);
         }
         self.parts.push(Part::Value(checked.node));
-        self.areas.extend(checked.areas);
         Ok(())
     }
 

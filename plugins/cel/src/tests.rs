@@ -33,7 +33,7 @@ fn outcome(facts: &Facts, target: &str, check: &str) -> Outcome {
 }
 
 /// The places and messages of what is wrong with one rule.
-fn problems(changes: Value) -> Vec<(String, String)> {
+fn problems(changes: &Value) -> Vec<(String, String)> {
     let mut rule = rule("listeners", "true");
     rule.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let problems = PLUGIN.configure(&rules(&[rule])).unwrap_err();

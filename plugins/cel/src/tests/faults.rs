@@ -39,6 +39,10 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
             "`10.0.0.0/33` is no network such as `10.0.0.0/8` or `fc00::/7` (at column 27)",
         ),
         (
+            "in_cidr(listener.address, '::ffff:10.0.0.0/104')",
+            "`::ffff:10.0.0.0/104` is an IPv4 network that is mapped into IPv6: write it as IPv4 (at column 27)",
+        ),
+        (
             "in_cidr(listener.address)",
             "wrong number of arguments: it is called as `in_cidr(address, \"10.0.0.0/8\")` (at column 1)",
         ),
@@ -72,14 +76,14 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
         ("'ä' == 'ä' && listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at column 23)"),
         ("  ", "it is empty"),
     ] {
-        let found = problems(json!({ "check": check }));
+        let found = problems(&json!({ "check": check }));
         assert_eq!(found, [("/rules/0/check".to_owned(), message.to_owned())], "{check}");
     }
 }
 
 #[test]
 fn every_fault_of_every_field_is_named() {
-    let found = problems(json!({
+    let found = problems(&json!({
         "id": "Bad Name", "for": "sockets", "when": "listener.a || listener.b", "message": "{listener.c}",
         "needs": ["everything"], "checks": "true",
     }));
