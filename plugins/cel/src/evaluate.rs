@@ -115,16 +115,14 @@ impl<'a> Machine<'a> {
                 self.budget.step()?;
                 self.field(of, field)
             }
+            Node::Const(Value::Text(Text::Made(text))) => Ok(Value::text(text)),
             node => self.value(node),
         }
     }
 
     fn value(&mut self, node: &'a Node) -> Result<Value<'a>> {
-        if !node.is_leaf() {
-            self.budget.step()?;
-        }
+        self.budget.step()?;
         Ok(match node {
-            // What only names or holds something is no step of its own: what uses it is.
             Node::Const(Value::Text(Text::Made(text))) => Value::text(text),
             Node::Const(value) => value.clone(),
             Node::List(values) => Value::List(List::Kept(values)),

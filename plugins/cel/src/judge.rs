@@ -14,7 +14,7 @@ use crate::template::shown;
 
 /// Steps that all rules of a call may take together. A step costs up to 160 units of fuel, and the sandbox gives a call
 /// 2,000 million: the rest is for the facts, which cost before anything is evaluated.
-const STEPS: usize = 10_000_000;
+const STEPS: usize = 9_000_000;
 
 /// Bytes that the findings of all rules may take together: the sandbox takes an answer of 32 MiB.
 const FINDING_BYTES: usize = 16 << 20;

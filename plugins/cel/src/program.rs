@@ -64,11 +64,6 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Whether it only names or holds something.
-    pub(crate) fn is_leaf(&self) -> bool {
-        matches!(self, Self::Const(_) | Self::List(_) | Self::Variable(_) | Self::Subject | Self::Facts(_))
-    }
-
     /// Whether it can have a value that is no truth; all the others are conditions.
     pub(crate) fn is_value(&self) -> bool {
         match self {
