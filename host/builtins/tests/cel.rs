@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 fn configure(parameters: &Value) -> ConfiguredPlugin {
     let plugin = Plugin::from_builtin(&Engine::new().unwrap(), loopgate_builtins::find("cel").unwrap()).unwrap();
-    plugin.configure(&parameters.to_string()).unwrap_or_else(|error| panic!("{parameters}: {error:?}"))
+    plugin.configure(parameters.to_string()).unwrap_or_else(|error| panic!("{parameters}: {error:?}"))
 }
 
 fn outcomes(plugin: &ConfiguredPlugin, facts: &PreparedFacts) -> Vec<Outcome> {
