@@ -11,8 +11,8 @@
 )]
 
 mod bad_input;
-mod cis;
 mod cel;
+mod cis;
 mod determinism;
 mod docs;
 mod exceptions;
