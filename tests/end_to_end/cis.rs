@@ -2,30 +2,67 @@
 //! is wrong about loopback fails the control of that tool and changes nothing else.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::TcpListener;
 
 use loopgate_test_support::{Namespace, in_namespace, run as program};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::managers::{Firewalld, listen_at, peer, ufw};
-use crate::support::{run, tree};
+use crate::support::run;
 
-/// The outcomes of the controls, by name.
+/// Outcomes by the rule that they are of.
 type Outcomes = BTreeMap<String, String>;
 
-/// Judges live by `policies/cis.toml`.
-pub(crate) fn outcomes() -> Outcomes {
-    let policy = tree("policies/cis.toml");
-    let report = run(["check", "--format", "json", "--policy", policy.to_str().unwrap()]).json();
-    let rules = report["rules"].as_array().unwrap().iter();
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    rules.map(|rule| (text(&rule["id"]).replace("cis/", ""), text(&rule["outcome"]))).collect()
+/// What the organisation adds to the benchmark: what is approved to listen.
+const APPROVED: &str = "schema = 1\nextends = [\"cis\"]\n[[approved]]\nport = 22\nreach = \"public\"\nowner = \"operations\"\n\
+                        reason = \"administration\"\noptional = true\n";
+
+/// The report on this machine, as if it ran a distribution.
+fn report((id, version): (&str, &str)) -> Value {
+    let folder = TempDir::new().unwrap();
+    let [policy, facts] = ["policy.toml", "facts.json"].map(|name| folder.path().join(name).display().to_string());
+    let mut observed = run(["facts"]).json();
+    observed["host"]["distribution"] = json!({ "id": id, "version_id": version, "id_like": [] });
+    fs::write(&facts, observed.to_string()).unwrap();
+    fs::write(&policy, APPROVED).unwrap();
+    run(["check", "--format", "json", "--policy", &policy, "--facts", &facts]).json()
 }
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// The outcomes of the rules of the plugin.
+pub(crate) fn outcomes() -> Outcomes {
+    of_rules(&report(DEBIAN))
+}
+
+fn of_rules(report: &Value) -> Outcomes {
+    let rules = report["rules"].as_array().unwrap().iter();
+    let own =
+        rules.filter_map(|rule| Some((rule["id"].as_str()?.strip_prefix("cis/")?.to_owned(), text(&rule["outcome"]))));
+    own.collect()
+}
+
+/// The outcomes of the controls of the benchmark for the distribution, by number, with the rule that answers first.
+fn of_controls(report: &Value) -> BTreeMap<String, (String, String)> {
+    let [section] = report["controls"].as_array().unwrap().as_slice() else { panic!("one benchmark is for a machine") };
+    let controls = section["controls"].as_array().unwrap().iter();
+    controls.map(|it| (text(&it["id"]), (text(&it["rules"][0]).replace("cis/", ""), text(&it["outcome"])))).collect()
+}
+
+const DEBIAN: (&str, &str) = ("debian", "12");
+/// The benchmark that has a control for firewalld.
+const RED_HAT: (&str, &str) = ("rhel", "9.4");
 
 /// A machine with a neighbour and a service, that some of the controls are applicable to.
 struct Machine {
     _peer: Namespace,
     _service: [TcpListener; 1],
-    compliant: Outcomes,
+    distribution: (&'static str, &'static str),
+    compliant: Value,
 }
 
 impl Machine {
@@ -35,23 +72,33 @@ impl Machine {
         let peer = peer();
         let service = [listen_at("[::]:22".parse().unwrap())];
         manage();
-        let compliant = outcomes();
-        for (control, outcome) in &compliant {
+        let distribution = if applicable.contains(&"loopback-firewalld") { RED_HAT } else { DEBIAN };
+        let compliant = report(distribution);
+        for (control, outcome) in &of_rules(&compliant) {
             let expected = if applicable.contains(&control.as_str()) { "pass" } else { "not-applicable" };
             assert_eq!(outcome, expected, "{control}");
         }
-        Self { _peer: peer, _service: service, compliant }
+        assert!(of_controls(&compliant).values().all(|(_, outcome)| outcome != "fail" && outcome != "unknown"));
+        Self { _peer: peer, _service: service, distribution, compliant }
     }
 
-    /// Sees that one thing that was done fails one control, and changes nothing else.
+    /// Sees that one thing that was done fails one control, and changes nothing else: no other rule, and no other control
+    /// of the benchmark.
     fn assert_broken(&self, control: &str, what: &str) {
-        let mut expected = self.compliant.clone();
+        let broken = report(self.distribution);
+        let mut expected = of_rules(&self.compliant);
         expected.insert(control.to_owned(), "fail".to_owned());
-        assert_eq!(outcomes(), expected, "after {what}");
+        assert_eq!(of_rules(&broken), expected, "after {what}");
+        let mut expected = of_controls(&self.compliant);
+        for (rule, outcome) in expected.values_mut().filter(|(rule, _)| rule == control) {
+            assert_eq!(outcome, "pass", "{rule}");
+            "fail".clone_into(outcome);
+        }
+        assert_eq!(of_controls(&broken), expected, "after {what}");
     }
 
     fn assert_compliant(&self) {
-        assert_eq!(outcomes(), self.compliant);
+        assert_eq!(of_rules(&report(self.distribution)), of_rules(&self.compliant));
     }
 }
 

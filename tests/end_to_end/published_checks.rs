@@ -98,7 +98,7 @@ fn set_nftables_loopback_traffic_stops_at_a_brace_and_wants_iif() {
     });
 }
 
-/// A check wants `lo` in the zone `trusted`, and rich rules there about packets from 127.0.0.1 and ::1: what comes in by
+/// A check wants `lo` in the zone `trusted`, and rich rules there about packets from `127.0.0.1` and `::1`: what comes in by
 /// another interface is never shown to them.
 #[test]
 fn firewalld_loopback_traffic_restricted_asks_a_zone_that_sees_lo_alone() {

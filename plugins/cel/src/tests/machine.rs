@@ -93,6 +93,7 @@ pub(super) fn facts(listeners: Vec<Listener>) -> Facts {
         }],
         local_routes: Vec::new(),
         firewall: Firewall {
+            managers: Some(Vec::new()),
             backends: Vec::new(),
             rules: Vec::new(),
             base_chains: Vec::new(),
