@@ -89,7 +89,7 @@ fn entries_that_lead_to_no_policy() {
     3 |   "defualt",
       |   ^^^^^^^^^ did you mean `default`?
       |
-      = help: built in are `default`, `workstation`, `server`, `ci`; a file is written `./FILE` or `FILE.toml`
+      = help: built in are `default`, `workstation`, `server`, `ci`, `cis`, `standards`; a file is written `./FILE` or `FILE.toml`
 
     error: cannot read the policy `missing.toml`
      --> policy.toml:4:3
