@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::tree;
+use crate::support::{run, tree};
 
 /// All Rust sources below a folder, as one text.
 fn sources(folder: &Path) -> String {
@@ -50,4 +50,15 @@ fn every_file_that_the_front_pages_link_to_exists() {
             assert!(folder.join(path).exists(), "{page} links to {link}");
         }
     }
+}
+
+#[test]
+fn the_policy_on_the_front_page_is_right() {
+    let page = fs::read_to_string(tree("README.md")).unwrap();
+    let (_, policy) = page.split_once("```toml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loopgate.toml");
+    fs::write(&path, policy.split_once("```").unwrap().0).unwrap();
+    let checked = run(["policy", "check", "--policy", path.to_str().unwrap()]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
 }
