@@ -18,6 +18,7 @@ mod docs;
 mod exceptions;
 mod explain;
 mod guests;
+mod init;
 mod managers;
 mod policy_layers;
 mod policy_schema;

@@ -14,17 +14,17 @@ use tempfile::TempDir;
 use crate::support::{check, outcome, run, subjects};
 
 /// A server that ends with the test.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let program = command.get_program().display().to_string();
         Self(child.unwrap_or_else(|error| panic!("{program} cannot be run (`make setup-test` installs it): {error}")))
     }
 
     /// Waits until something accepts connections.
-    fn serving(self, address: &str) -> Self {
+    pub(crate) fn serving(self, address: &str) -> Self {
         let address: SocketAddr = address.parse().unwrap();
         until(&format!("{address} accepts connections"), || TcpStream::connect(address).is_ok());
         self

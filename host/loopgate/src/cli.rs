@@ -11,6 +11,8 @@ use loopgate_engine::Severity;
 use loopgate_facts::{Prefix, Protocol};
 use loopgate_parameters::Date;
 
+use crate::policy::discovery;
+
 const AFTER_HELP: &str = "\
 Examples:
   loopgate check                               judge this machine by the policy that is found
@@ -49,6 +51,17 @@ Examples:
 A finding is recognised by its rule and subject, not by process ids, messages, or ports that the kernel chose. What is
 waived is not recorded.";
 
+const INIT_HELP: &str = "\
+Examples:
+  loopgate init                             a short policy, loopgate.toml, that extends the default
+  sudo loopgate init --from-host            approve what listens on this machine, or add what is new to loopgate.toml
+  loopgate init --from-host --facts web-1.json web-1.toml
+  grep -A3 DECIDE loopgate.toml             what was not simply approved, and why
+
+Entries go by program, user, unit or container, port and address, so that they survive restarts. What the policy would
+fail, whose owner or reach is not known, and what anybody could replace is written as comments, to be decided. A file
+that is there keeps every byte; what is added comes at its end. Run as root: who owns a socket is not known otherwise.";
+
 /// Proves that what should stay on loopback is unreachable from outside.
 ///
 /// loopgate observes a machine, hands what it saw to sandboxed policy plugins, and reports what listens where it
@@ -74,6 +87,9 @@ pub(crate) enum Command {
     /// Say who can reach a port, and which rule decides; also for a port on which nothing listens
     #[command(after_help = REACH_HELP)]
     Reach(Reach),
+    /// Write a policy to begin with, or add to one what listens on this machine
+    #[command(after_help = INIT_HELP)]
+    Init(Init),
     /// Record what is found now, so that `check --baseline` fails only on what is new
     #[command(subcommand, after_help = BASELINE_HELP)]
     Baseline(Baseline),
@@ -302,6 +318,23 @@ impl FromStr for At {
             "write a day that there is, such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z".to_owned()
         })
     }
+}
+
+/// `loopgate init`
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The file to write
+    #[arg(value_name = "FILE", default_value = discovery::FILE)]
+    pub(crate) file: PathBuf,
+    /// Approve what listens on this machine; a policy that is there is added to
+    #[arg(long)]
+    pub(crate) from_host: bool,
+    #[command(flatten)]
+    pub(crate) facts: FactsFile,
+    /// Policy that a new file extends: a built-in one by its name, or a file beside it. Without it, `server` with
+    /// --from-host, else `default`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) extends: Vec<String>,
 }
 
 /// `loopgate baseline`

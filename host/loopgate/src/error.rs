@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use loopgate_engine::EngineError;
 use loopgate_facts::{DocumentError, Untrusted};
@@ -56,6 +57,20 @@ pub(crate) enum Error {
         nearest: String,
         /// Those that are built in.
         known: String,
+    },
+    /// A new policy would replace a file.
+    #[error("{} is there already", .path.display())]
+    PolicyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A policy would be larger than one that is read.
+    #[error("{} would have more than the {limit} bytes that a policy may have", .path.display())]
+    PolicyTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many there may be.
+        limit: u64,
     },
     /// The policy has problems.
     #[error("the policy has problems")]
@@ -123,6 +138,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A policy that is no text.
+    pub(crate) fn not_text(from: Place, error: &FromUtf8Error) -> Self {
+        Self::PolicyEncoding { from, line: broken_line(error) }
+    }
+
     /// What to do next, where more can be said than the error says.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
@@ -150,6 +170,10 @@ impl Error {
             Self::NothingToExplain { .. } => Some(
                 "`loopgate rules` lists the rules; a finding is named by the digits that `loopgate check` shows behind its rule, or by its subject",
             ),
+            Self::PolicyExists { .. } => {
+                Some("`loopgate init --from-host FILE`, without `--extends`, adds to a policy and keeps what is in it")
+            }
+            Self::PolicyTooLarge { .. } => Some("approve some of the listeners with globs and ranges first, by hand"),
             _ => None,
         }
     }
@@ -167,6 +191,12 @@ impl Error {
 
 fn did_you_mean(near: Option<&String>) -> String {
     near.map(|id| format!("; did you mean `{id}`?")).unwrap_or_default()
+}
+
+/// The first line that is not UTF-8, from 1.
+pub(crate) fn broken_line(error: &FromUtf8Error) -> usize {
+    let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+    before.filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Why bytes could not be read.

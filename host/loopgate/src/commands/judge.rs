@@ -35,6 +35,22 @@ impl Trial {
         Ok(Self { court, facts, answers, observed_at, as_of })
     }
 
+    /// Asks the plugins of a policy that was put together already.
+    pub(super) fn of(court: Court, facts: Facts) -> Self {
+        let (answers, observed_at) = (court.answers(&facts), facts.host.collected_at);
+        Self { court, facts, answers, observed_at, as_of: None }
+    }
+
+    /// What was judged.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What the plugins answered.
+    pub(super) fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
     /// Fails on this severity, whatever the policy says.
     pub(super) fn fail_on(&mut self, severity: Severity) {
         self.court.policy.fail_on = severity;

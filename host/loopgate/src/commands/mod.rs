@@ -4,6 +4,7 @@ mod baseline;
 mod check;
 mod explain;
 mod facts;
+mod init;
 mod judge;
 mod listeners;
 mod policy;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8, Error> {
         Command::Facts(arguments) => facts::run(&arguments)?,
         Command::Listeners(arguments) => listeners::run(&arguments)?,
         Command::Reach(arguments) => reach::run(&arguments)?,
+        Command::Init(arguments) => init::run(&arguments)?,
         Command::Baseline(arguments) => baseline::run(&arguments)?,
         Command::Rules(arguments) => rules::run(&arguments)?,
         Command::Explain(arguments) => explain::run(&arguments)?,

@@ -65,6 +65,13 @@ pub(crate) enum Root {
     BuiltIn(&'static Shipped),
     /// One that is to be read.
     At(Place),
+    /// One that is about to be written, as if its file had this text.
+    Draft {
+        /// The file.
+        path: PathBuf,
+        /// The text.
+        text: String,
+    },
 }
 
 /// The policies to go by, uppermost first, and how they were found.

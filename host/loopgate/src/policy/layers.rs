@@ -14,7 +14,7 @@ use super::locks::Thing;
 use super::nearest::{quoted, suggestion};
 use super::shipped::{self, Shipped};
 use super::source::{Located, Location, Source, Sources};
-use crate::error::{Error, Place, ReadError};
+use crate::error::{Error, Place, ReadError, broken_line};
 use crate::files::{self, Trust};
 
 /// Policies that are stacked higher than this are a mistake.
@@ -131,6 +131,7 @@ impl Loader {
         match root {
             Root::BuiltIn(policy) => self.built_in(policy, None),
             Root::At(place) => self.root_file(&place)?,
+            Root::Draft { path, text } => self.root_text(key_of(&path), &path, text),
         }
         Ok(())
     }
@@ -139,7 +140,7 @@ impl Loader {
         let fail = |source| Error::Read { what: "the policy", from: place.clone(), source };
         let (key, path) = match place {
             // A pipe has no path of its own.
-            Place::File(path) => (Key::File(files::canonical(path).unwrap_or_else(|_| path.clone())), path.as_path()),
+            Place::File(path) => (key_of(path), path.as_path()),
             _ => (Key::Input, Path::new("-")),
         };
         if self.done.contains(&key) {
@@ -149,11 +150,14 @@ impl Loader {
             Trust::Named => files::read(place, MAX_POLICY_BYTES),
             Trust::Found => files::read_regular(path, MAX_POLICY_BYTES, self.trust),
         };
-        let text = String::from_utf8(bytes.map_err(fail)?)
-            .map_err(|error| Error::PolicyEncoding { from: place.clone(), line: broken_line(&error) })?;
+        let text = String::from_utf8(bytes.map_err(fail)?).map_err(|error| Error::not_text(place.clone(), &error))?;
+        self.root_text(key, path, text);
+        Ok(())
+    }
+
+    fn root_text(&mut self, key: Key, path: &Path, text: String) {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         self.layer(key, Source::file(path.display().to_string(), name, text), folder_of(path), None);
-        Ok(())
     }
 
     fn built_in(&mut self, policy: &'static Shipped, extended_at: Option<&Location>) {
@@ -274,6 +278,11 @@ fn policy_name(entry: &str) -> Option<&str> {
     (!is_file).then_some(entry)
 }
 
+/// What makes a file the same one, be it there or not.
+fn key_of(path: &Path) -> Key {
+    Key::File(files::canonical(path).unwrap_or_else(|_| path.to_owned()))
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
@@ -301,10 +310,4 @@ fn unreadable(entry: &Located<String>, path: &Path, error: &ReadError) -> Diagno
 fn not_text(entry: &Located<String>, path: &Path, error: &FromUtf8Error) -> Diagnostic {
     let problem = Diagnostic::new(format!("cannot read the policy `{}`", path.display()), entry.at.clone());
     problem.label(format!("its line {} is not UTF-8 text", broken_line(error)))
-}
-
-/// The first line that is not UTF-8, from 1.
-fn broken_line(error: &FromUtf8Error) -> usize {
-    let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-    before.filter(|byte| **byte == b'\n').count() + 1
 }
