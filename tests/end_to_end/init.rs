@@ -1,6 +1,8 @@
 //! `loopgate init`: a policy to begin with, and one that approves what is there.
 
 mod fresh_machine;
+mod hostile;
+mod merging;
 
 use std::fs;
 use std::path::PathBuf;
@@ -48,7 +50,7 @@ impl Folder {
     pub(crate) fn init(&self) -> String {
         let run = self.try_init(&[]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
-        run.stdout
+        unwrapped(&run.stdout)
     }
 
     pub(crate) fn try_init(&self, options: &[&str]) -> Run {
@@ -72,7 +74,11 @@ pub(crate) fn listener(address: &str, port: u16, program: &str) -> Value {
         "127.0.0.1" => "loopback",
         _ => "private",
     };
-    let reachability = if scope == "loopback" { reached_over_loopback(port) } else { reached_by_everybody(port) };
+    let reachability = match address {
+        "::" => reached_over_ipv6(port),
+        "127.0.0.1" => reached_over_loopback(port),
+        _ => reached_by_everybody(port),
+    };
     json!({
         "id": format!("tcp/{endpoint}"), "protocol": "tcp", "address": address, "port": port, "scope": scope,
         "ipv6_only": if address.contains(':') { json!(true) } else { json!(null) }, "zone": null, "bound_interface": null,
@@ -87,7 +93,25 @@ pub(crate) fn listener(address: &str, port: u16, program: &str) -> Value {
 fn reached_over_loopback(port: u16) -> Value {
     let mut regions = reached_by_everybody(port);
     regions[0]["destinations"] = json!(["127.0.0.1"]);
-    json!([regions[0]])
+    let outside = &mut regions[1];
+    outside["destinations"] = json!(["127.0.0.1"]);
+    (outside["verdict"], outside["reason"]) = (json!("blocked"), json!("martian"));
+    regions
+}
+
+/// The quiet machine has one IPv6 address, which only neighbours reach.
+fn reached_over_ipv6(port: u16) -> Value {
+    let mut regions = reached_by_everybody(port);
+    for (position, destination) in [(0, "::1"), (1, "fe80::5054:ff:fe12:3456")] {
+        let region = &mut regions[position];
+        (region["destinations"], region["sources"]) = (json!([destination]), json!(["::/0"]));
+    }
+    regions
+}
+
+/// Text without the breaks of its lines.
+pub(crate) fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The policy with every decision made: marks taken away, and an owner and a reason given.

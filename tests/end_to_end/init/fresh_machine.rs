@@ -8,7 +8,7 @@ use std::process::Stdio;
 use loopgate_test_support::{Namespace, command, in_namespace, ip, run as program};
 use tempfile::TempDir;
 
-use super::decided;
+use super::{decided, unwrapped};
 use crate::servers::Server;
 use crate::support::{Run, run};
 
@@ -79,11 +79,6 @@ impl Machine {
         let run = self.check();
         assert_eq!(run.code, 0, "{}{}{}", run.stdout, run.stderr, fs::read_to_string(self.policy()).unwrap());
     }
-}
-
-/// Text without the breaks of its lines.
-fn unwrapped(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn nginx(folder: &Path) -> Server {

@@ -44,12 +44,11 @@ impl Summary<'_> {
 
     fn sentence(&self, added: usize, open: usize) -> String {
         let (file, settled) = (&self.file, counted(self.judged.settled(), "listener"));
-        let verb = if settled.starts_with("1 ") { "needs" } else { "need" };
         let entries = match added {
             1 => "1 entry".to_owned(),
             several => format!("{several} entries"),
         };
-        format!("{file}: {entries} added, {open} left to decide; {settled} {verb} no entry or have one")
+        format!("{file}: {entries} added, {open} left to decide; nothing to do for {settled}")
     }
 
     /// What is to be decided, with the reasons; what was listed before only by its name.
