@@ -33,6 +33,12 @@ impl Folder {
         fs::write(self.path("facts.json"), facts.to_string()).unwrap();
     }
 
+    pub(crate) fn change_facts(&self, change: impl FnOnce(&mut Value)) {
+        let mut facts = serde_json::from_slice(&fs::read(self.path("facts.json")).unwrap()).unwrap();
+        change(&mut facts);
+        fs::write(self.path("facts.json"), facts.to_string()).unwrap();
+    }
+
     pub(crate) fn policy(&self) -> String {
         fs::read_to_string(self.path("loopgate.toml")).unwrap()
     }
@@ -122,7 +128,7 @@ pub(crate) fn decided(policy: &str) -> String {
         Some(marked) if marked.starts_with(|first: char| first == '[' || first.is_ascii_lowercase()) => marked,
         _ => line,
     });
-    decided.map(|line| format!("{line}\n")).collect()
+    decided.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]

@@ -21,6 +21,7 @@ Examples:
   loopgate check --facts web-1.json            ... and judge it later, anywhere, as anyone
   loopgate listeners                           who listens where, and who owns it
   sudo loopgate reach tcp/5432                 who can reach a port, and which rule decides
+  sudo loopgate init --from-host               approve what listens here, so that what is new fails
   loopgate explain listeners/wildcard-bind     what a rule checks, why, and how to mend it
   loopgate policy show                         what the policy says, and which file and line says it
 
@@ -323,7 +324,7 @@ impl FromStr for At {
 /// `loopgate init`
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The file to write
+    /// The file to write, `-` for standard output
     #[arg(value_name = "FILE", default_value = discovery::FILE)]
     pub(crate) file: PathBuf,
     /// Approve what listens on this machine; a policy that is there is added to

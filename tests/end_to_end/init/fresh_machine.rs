@@ -1,4 +1,4 @@
-//! A fresh Debian machine: nginx, Redis, PostgreSQL and sshd as their packages bring them, approved as they are, and then
+//! A fresh Debian machine: nginx, Redis, `PostgreSQL` and sshd as their packages bring them, approved as they are, and then
 //! changed in every way that the approval is there to catch.
 
 use std::fs;
@@ -21,7 +21,7 @@ const HERE: &[&str] = &[
     "route add default via 2001:db8::fe dev eth0",
 ];
 
-/// Everybody reaches the web, the local network alone reaches sshd and PostgreSQL.
+/// Everybody reaches the web, the local network alone reaches sshd and `PostgreSQL`.
 const RULES: &str = "\
     table inet filter {
         chain input {
@@ -118,13 +118,13 @@ fn sshd(folder: &Path, address: &str) -> Server {
     Server::start(&mut sshd).serving("10.9.0.1:22")
 }
 
-/// The folder of the programs of PostgreSQL, whichever version there is.
+/// The folder of the programs of `PostgreSQL`, whichever version there is.
 fn postgres_programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed (`make setup-test` does it)");
     versions.map(|version| version.unwrap().path().join("bin")).find(|bin| bin.join("postgres").exists()).unwrap()
 }
 
-/// PostgreSQL does not run as root: in a user namespace below this one, it is its own user.
+/// `PostgreSQL` does not run as root: in a user namespace below this one, it is its own user.
 fn as_postgres() -> std::process::Command {
     let id = |option: &str| program("id", &[option, "postgres"]).trim().to_owned();
     let mut unshare = command("unshare");

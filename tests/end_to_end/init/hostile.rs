@@ -1,7 +1,5 @@
 //! Whatever a machine calls its processes, files, users and interfaces stays within a string or a comment of the policy.
 
-use std::fs;
-
 use loopgate_facts::is_unsafe_to_print;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -38,9 +36,7 @@ fn contained(port: u16, text: &str) -> Value {
 /// nothing in it steers a terminal.
 fn policy_for(listeners: &[Value], host: &str) -> (Folder, toml::Table) {
     let folder = Folder::new(listeners);
-    let mut facts: Value = serde_json::from_slice(&fs::read(folder.path("facts.json")).unwrap()).unwrap();
-    facts["host"]["hostname"] = json!(host);
-    fs::write(folder.path("facts.json"), facts.to_string()).unwrap();
+    folder.change_facts(|facts| facts["host"]["hostname"] = json!(host));
     folder.init();
     let text = folder.policy();
     assert!(!text.chars().any(|character| character != '\n' && is_unsafe_to_print(character)), "{text:?}");

@@ -1,11 +1,13 @@
 //! Adding to a policy: what people wrote stays, and what nobody should approve unseen is left to be decided.
 
+use std::collections::BTreeMap;
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Folder, decided, listener};
-use crate::support::{outcome, subjects};
+use crate::support::{outcome, run, subjects};
 
 /// A policy as people write one.
 const WRITTEN: &str = "\
@@ -57,7 +59,7 @@ fn services_with_the_same_owner_and_reach_are_one_entry_that_survives_a_restart(
     let all: Vec<Value> = both(443).into_iter().chain(both(80)).chain([ssh("10.0.0.5"), loopback]).collect();
     let folder = Folder::new(&all);
     let said = folder.init();
-    assert!(said.contains("3 entries added, 0 left to decide; nothing to do for 1 listener"), "{said}");
+    assert!(said.contains("3 entries added, 0 left to decide; nothing added for 1 listener"), "{said}");
     let policy = folder.policy();
     let entries = policy.split_once("without an entry here.\n").unwrap().1;
     insta::assert_snapshot!(entries, @r#"
@@ -113,7 +115,7 @@ fn what_people_wrote_stays_byte_for_byte_and_a_second_run_changes_nothing() {
         let folder = Folder::new(&[nginx(80), ssh("10.0.0.5"), without_unit(nginx(8080), "/tmp/nginx")]);
         folder.write(&written);
         let said = folder.init();
-        assert!(said.contains("1 entry added, 1 left to decide; nothing to do for 1 listener"), "{said}");
+        assert!(said.contains("1 entry added, 1 left to decide; nothing added for 1 listener"), "{said}");
         let policy = folder.policy();
         assert!(policy.starts_with(&written), "{policy}");
         assert_eq!(policy.contains("\r\n"), policy.lines().count() == policy.matches("\r\n").count(), "{policy:?}");
@@ -122,6 +124,33 @@ fn what_people_wrote_stays_byte_for_byte_and_a_second_run_changes_nothing() {
         assert_eq!(folder.policy(), policy);
         assert_eq!(folder.check(&[]).0, 1, "what is to be decided fails");
     }
+}
+
+#[test]
+fn a_policy_that_approved_nothing_so_far_is_default_deny_from_then_on() {
+    let folder = Folder::new(&[]);
+    let path = folder.path("loopgate.toml").display().to_string();
+    assert_eq!(run(["init", &path]).code, 0);
+    let plain = folder.policy();
+    folder.init();
+    assert!(folder.policy().starts_with(&plain) && folder.policy().ends_with("\n[plugins.approved]\n"));
+    folder.observe(&[ssh("10.0.0.5")]);
+    let said = folder.init();
+    assert!(said.contains("listeners/private-bind (medium) fails it"), "{said}");
+    assert!(said.contains("the built-in policy `server` leaves it to entries"), "{said}");
+    folder.write(&plain.replace("\"default\"", "\"server\""));
+    assert!(folder.init().contains("1 entry added, 0 left to decide"));
+    assert_eq!(folder.check(&[]).0, 0);
+}
+
+#[test]
+fn a_policy_can_go_to_standard_output() {
+    let folder = Folder::new(&[ssh("10.0.0.5")]);
+    let facts = folder.path("facts.json").display().to_string();
+    let printed = run(["init", "--from-host", "--facts", &facts, "-"]);
+    assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
+    folder.init();
+    assert_eq!(printed.stdout, folder.policy());
 }
 
 #[test]
@@ -233,6 +262,54 @@ fn what_should_not_simply_be_approved_is_left_to_be_decided() {
     }
 }
 
+/// A listener of a small machine: what it is bound to, which port, which program and user, and whether only the network
+/// reaches it.
+type Found = ((usize, usize), (usize, usize), bool);
+
+fn found(((address, port), (program, user), is_narrow): Found) -> Value {
+    let (address, port) = (["0.0.0.0", "10.0.0.5", "::"][address], [22, 80, 443, 40_001, 40_002][port]);
+    let mut found = listener(address, port, ["/usr/sbin/nginx", "/usr/sbin/sshd"][program]);
+    found["owners"][0]["user"] = json!(["root", "www-data"][user]);
+    if is_narrow && address != "::" {
+        let mut kept_out = found["reachability"][1].clone();
+        (kept_out["verdict"], kept_out["reason"]) = (json!("blocked"), json!("dropped"));
+        kept_out["excluded_sources"] = json!(["10.0.0.0/24"]);
+        found["reachability"][1]["sources"] = json!(["10.0.0.0/24"]);
+        found["reachability"].as_array_mut().unwrap().push(kept_out);
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is grouped with what: entries never contradict each other, and none is missing.
+    #[test]
+    fn what_was_approved_is_clean_and_everything_else_is_not(
+        all in prop::collection::vec(((0_usize..3, 0_usize..5), (0_usize..2, 0_usize..2), any::<bool>()), 1..8),
+        other in ((0_usize..3, 0_usize..3), (0_usize..2, 0_usize..2), any::<bool>()),
+    ) {
+        // One socket at most on each port of a version.
+        let place = |((address, port), ..): &Found| (*address == 2, *port);
+        let mut places: BTreeMap<_, Found> = all.iter().map(|found| (place(found), *found)).collect();
+        let folder = Folder::new(&[]);
+        let observe = |places: &BTreeMap<_, Found>| {
+            folder.observe(&places.values().copied().map(found).collect::<Vec<_>>());
+        };
+        observe(&places);
+        let said = folder.init();
+        prop_assert!(said.contains(" 0 left to decide"), "{}", said);
+        let (code, report) = folder.check(&[]);
+        prop_assert_eq!(code, 0, "{}\n{:#}", folder.policy(), report);
+
+        let is_approved = places.get(&place(&other)).is_some_and(|there| (there.0, there.1) == (other.0, other.1));
+        prop_assume!(!is_approved);
+        places.insert(place(&other), other);
+        observe(&places);
+        prop_assert_eq!(folder.check(&[]).0, 1, "{}", folder.policy());
+    }
+}
+
 #[test]
 fn a_decision_is_made_by_taking_its_marks_away() {
     let folder = Folder::new(&[listener("0.0.0.0", 6379, "/usr/bin/redis-server")]);
@@ -292,15 +369,7 @@ fn containers_go_by_name_and_image_and_never_by_what_they_run() {
 fn a_port_that_the_kernel_chose_is_approved_as_one() {
     let folder = Folder::new(&[]);
     let at = |port| listener("0.0.0.0", port, "/usr/sbin/rpc.statd");
-    let observe = |ports: &[u16]| {
-        folder.observe(&ports.iter().copied().map(at).collect::<Vec<_>>());
-        let mut facts: Value = serde_json::from_slice(&fs::read(folder.path("facts.json")).unwrap()).unwrap();
-        let range = json!({ "name": "net.ipv4.ip_local_port_range", "value": "32768\t60999", "source": "/proc" });
-        let sysctls = facts["sysctls"].as_array_mut().unwrap();
-        sysctls.retain(|sysctl| sysctl["name"] != range["name"]);
-        sysctls.push(range);
-        fs::write(folder.path("facts.json"), facts.to_string()).unwrap();
-    };
+    let observe = |ports: &[u16]| folder.observe(&ports.iter().copied().map(at).collect::<Vec<_>>());
     observe(&[40_001, 40_002]);
     folder.init();
     assert_eq!(folder.policy().matches("\n[[approved]]\n").count(), 1);

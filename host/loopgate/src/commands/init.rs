@@ -12,7 +12,8 @@ mod skeleton;
 mod summary;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use loopgate_facts::Facts;
 
@@ -24,7 +25,7 @@ use crate::cli::Init;
 use crate::error::{Error, Place};
 use crate::files::{self, Trust};
 use crate::output::{Document, Output};
-use crate::page::Page;
+use crate::page::{Page, shown};
 use crate::plugins::Court;
 use crate::policy::MAX_POLICY_BYTES;
 use crate::policy::discovery::{Found, Root};
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: &Init) -> Result<(), Error> {
 /// The text that is in the file already. Without `--from-host` there may be none: it is somebody's decision, and stays.
 fn there(arguments: &Init) -> Result<Option<String>, Error> {
     let path = &arguments.file;
+    let Place::File(_) = Place::to_write(path) else { return Ok(None) };
     let from = Place::File(path.clone());
     let fail = |source| Error::Read { what: "the policy", from: from.clone(), source };
     if !files::is_there(path).map_err(fail)? {
@@ -64,8 +66,7 @@ fn new(arguments: &Init) -> Result<(), Error> {
     target.court(&text)?;
     target.write(&text)?;
     let sentence = format!("wrote {}; `loopgate policy show` prints what it amounts to", target.shown());
-    let output = Output::new(None);
-    output.write(&Document::text(|out| Page::new(out, output.width()).paragraph(0, &sentence)))
+    target.say(|page| page.paragraph(0, &sentence))
 }
 
 /// The file that is written.
@@ -98,16 +99,15 @@ impl Target<'_> {
     /// Adds entries for what no entry approves.
     fn add(&self, base: &str, court: Court, facts: Facts) -> Result<(), Error> {
         let trial = Trial::of(court, facts);
-        let judged = Judged::new(&trial);
-        let entries = group(judged.candidates());
+        let judged = Judged::new(&trial)?;
+        let entries = group(&judged.candidates());
         let note = if self.is_new { text::settled(judged.settled(), trial.facts()) } else { String::new() };
         let added = text::additions(base, &entries, trial.facts());
         let whole = text::appended(base, &format!("{note}{added}"));
         self.court(&whole)?;
         self.write(&whole)?;
-        let output = Output::new(None);
         let summary = Summary { file: self.shown(), base, entries: &entries, judged: &judged };
-        output.write(&Document::text(|out| summary.render(&mut Page::new(out, output.width()))))
+        self.say(|page| summary.render(page))
     }
 
     /// Writes the text in one step, unless the file has it already.
@@ -117,15 +117,19 @@ impl Target<'_> {
         if is_there {
             return Ok(());
         }
-        let fail = |source| Error::Write { to: Place::File(self.path.to_owned()), source };
-        files::write(self.path, text.as_bytes()).map_err(fail)
+        Output::new(Some(self.path)).write(&Document::data(|out| out.write_all(text.as_bytes())))
+    }
+
+    /// Says what was done, unless the policy itself went to standard output.
+    fn say(&self, write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> Result<(), Error> {
+        if Place::to_write(self.path) == Place::Output {
+            return Ok(());
+        }
+        let output = Output::new(None);
+        output.write(&Document::text(|out| write(&mut Page::new(out, output.width()))))
     }
 
     fn shown(&self) -> String {
-        shown_path(self.path)
+        shown(&self.path.display().to_string().into())
     }
-}
-
-fn shown_path(path: &Path) -> String {
-    crate::page::shown(&PathBuf::from(path).display().to_string().as_str().into())
 }

@@ -24,8 +24,8 @@ pub(super) struct Who {
 #[derive(Clone, Debug)]
 pub(super) struct Candidate<'f> {
     pub(super) listener: &'f Listener,
-    /// Whether it takes an entry; otherwise it is only a decision.
-    pub(super) needs_entry: bool,
+    /// Whether no entry approves it; otherwise the policy only fails it.
+    pub(super) needs_approval: bool,
     pub(super) who: Who,
     /// Whether the kernel chose its port.
     pub(super) is_ephemeral: bool,
@@ -53,12 +53,12 @@ impl<'f> Surroundings<'f> {
 }
 
 impl<'f> Candidate<'f> {
-    pub(super) fn new(listener: &'f Listener, needs_entry: bool, surroundings: &Surroundings<'_>) -> Self {
+    pub(super) fn new(listener: &'f Listener, needs_approval: bool, surroundings: &Surroundings<'_>) -> Self {
         let reach = surroundings.links.reach(listener);
         let (who, mut doubts) = who(listener);
         doubts.extend(doubts_about_place(listener, reach, surroundings));
         let is_ephemeral = surroundings.ephemeral.as_ref().is_some_and(|range| range.contains(&listener.port));
-        Self { listener, needs_entry, who, is_ephemeral, reach: reach.certain.max(Reach::Host), doubts }
+        Self { listener, needs_approval, who, is_ephemeral, reach: reach.certain.max(Reach::Host), doubts }
     }
 
     /// Adds what others say against it.

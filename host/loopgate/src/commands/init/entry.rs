@@ -26,7 +26,7 @@ pub(super) struct Entry {
     pub(super) addresses: BTreeSet<IpAddr>,
     pub(super) reach: Reach,
     /// Whether it takes an approval; otherwise the policy only fails it.
-    pub(super) needs_entry: bool,
+    pub(super) needs_approval: bool,
     /// Why it is not simply approved; empty if it is.
     pub(super) doubts: BTreeSet<Doubt>,
     /// What the processes call themselves.
@@ -40,9 +40,9 @@ type Endpoint<'c> = (&'c Who, Protocol, Port, IpAddr);
 
 /// The entries that candidates make, by port, protocol and address. What one entry selects is what it was made of and
 /// nothing else that was there: its ports and addresses are never a product of which some pairs were not seen.
-pub(super) fn group(candidates: Vec<Candidate<'_>>) -> Vec<Entry> {
+pub(super) fn group(candidates: &[Candidate<'_>]) -> Vec<Entry> {
     let mut endpoints: BTreeMap<Endpoint<'_>, Entry> = BTreeMap::new();
-    for candidate in &candidates {
+    for candidate in candidates {
         let entry = Entry::of(candidate);
         let (port, address) = (candidate.port(), candidate.listener.address.to_canonical());
         let key = (&candidate.who, candidate.listener.protocol, port, address);
@@ -86,7 +86,7 @@ impl Entry {
             ports: BTreeSet::from([candidate.port()]),
             addresses: BTreeSet::from([listener.address.to_canonical()]),
             reach: candidate.reach,
-            needs_entry: candidate.needs_entry,
+            needs_approval: candidate.needs_approval,
             doubts: candidate.doubts.clone(),
             names: listener.owners.iter().map(|owner| owner.name.escaped().to_string()).collect(),
             listeners: BTreeSet::from([listener.id.text().escaped().to_string()]),
@@ -97,7 +97,7 @@ impl Entry {
         self.ports.extend(other.ports);
         self.addresses.extend(other.addresses);
         self.reach = self.reach.max(other.reach);
-        self.needs_entry |= other.needs_entry;
+        self.needs_approval |= other.needs_approval;
         self.doubts.extend(other.doubts);
         self.names.extend(other.names);
         self.listeners.extend(other.listeners);
@@ -105,7 +105,7 @@ impl Entry {
 
     /// What must be alike for two to become one.
     fn traits(&self) -> (Who, Protocol, Reach, bool, BTreeSet<Doubt>) {
-        (self.who.clone(), self.protocol, self.reach, self.needs_entry, self.doubts.clone())
+        (self.who.clone(), self.protocol, self.reach, self.needs_approval, self.doubts.clone())
     }
 
     fn is_ephemeral(&self) -> bool {
@@ -123,7 +123,7 @@ impl Entry {
 
     /// What it is called, on one line that is safe to show: the same in every run.
     pub(super) fn title(&self) -> String {
-        let ports: Vec<String> = self.ports.iter().map(Port::text).collect();
+        let ports: Vec<String> = self.ports.iter().copied().map(Port::text).collect();
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         format!("{} on {} {} port {}", self.name(), self.protocol, addresses.join(", "), ports.join(", "))
     }
@@ -143,7 +143,7 @@ impl Entry {
 }
 
 impl Port {
-    fn text(&self) -> String {
+    fn text(self) -> String {
         match self {
             Self::Fixed(port) => port.to_string(),
             Self::Ephemeral => "ephemeral".to_owned(),

@@ -8,6 +8,7 @@ use loopgate_facts::{Facts, Listener, Scope};
 use super::candidate::{Candidate, Surroundings};
 use super::doubt::Doubt;
 use crate::commands::judge::Trial;
+use crate::error::Error;
 use crate::gate::{Answer, Standing};
 use crate::report::{self, Report};
 
@@ -25,11 +26,18 @@ pub(super) struct Judged<'t> {
 }
 
 impl<'t> Judged<'t> {
-    pub(super) fn new(trial: &'t Trial) -> Self {
+    /// An error if the plugin that approves did not answer: its silence approves nothing.
+    pub(super) fn new(trial: &'t Trial) -> Result<Self, Error> {
         let report = trial.report(None);
         let answer = trial.answers().iter().find(|answer| answer.plugin.name.as_str() == APPROVED);
-        let unapproved = answer.map(|answer| unapproved(answer, trial.facts())).unwrap_or_default();
-        Self { facts: trial.facts(), unapproved, failing: failing(&report), report }
+        let results = answer.map(|answer| (answer, answer.results.as_ref()));
+        let answer = match results {
+            Some((answer, Ok(_))) => answer,
+            Some((_, Err(failure))) => return Err(Error::BuiltIn { name: APPROVED, why: failure.to_string() }),
+            None => return Err(Error::BuiltIn { name: APPROVED, why: "it did not answer".to_owned() }),
+        };
+        let unapproved = unapproved(answer, trial.facts());
+        Ok(Self { facts: trial.facts(), unapproved, failing: failing(&report), report })
     }
 
     /// The listeners that need an entry or fail the policy, with what speaks against approving them as they are.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::doubt::Doubt;
 use super::entry::Entry;
 use super::judged::Judged;
 use super::text::heading;
@@ -19,6 +20,19 @@ pub(super) struct Summary<'a> {
     pub(super) judged: &'a Judged<'a>,
 }
 
+/// What to do about rules that the policy has and a policy of approvals does without.
+const BINDING: &str = "the built-in policy `server` leaves it to entries where something may be bound: extend it in place \
+                       of `default`";
+
+/// Whether nothing speaks against an entry but where it is bound.
+fn is_only_about_binding(entry: &Entry) -> bool {
+    let is_about_binding = |doubt: &Doubt| match doubt {
+        Doubt::Fails { rule, .. } => rule.plugin.as_str() == "listeners" && rule.rule.as_str().ends_with("-bind"),
+        _ => false,
+    };
+    !entry.doubts.is_empty() && entry.doubts.iter().all(is_about_binding)
+}
+
 /// Where what follows a label begins.
 const COLUMN: usize = 12;
 
@@ -31,6 +45,9 @@ impl Summary<'_> {
         }
         for entry in open {
             self.open(page, entry)?;
+        }
+        if self.entries.iter().any(is_only_about_binding) {
+            page.styled_paragraph(2, DIM, BINDING)?;
         }
         for finding in self.judged.stale() {
             let line = finding.policy.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
@@ -48,7 +65,7 @@ impl Summary<'_> {
             1 => "1 entry".to_owned(),
             several => format!("{several} entries"),
         };
-        format!("{file}: {entries} added, {open} left to decide; nothing to do for {settled}")
+        format!("{file}: {entries} added, {open} left to decide; nothing added for {settled}")
     }
 
     /// What is to be decided, with the reasons; what was listed before only by its name.

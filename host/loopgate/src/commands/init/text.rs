@@ -67,10 +67,10 @@ impl Writer<'_> {
         lines.extend(entry.doubts.iter().map(|doubt| format!("#   {doubt}.")));
         lines
             .push("#   To accept it, take the `#` off the lines below, and say who answers for it and why.".to_owned());
-        if entry.needs_entry {
+        if entry.needs_approval {
             lines.push("#[[approved]]".to_owned());
-            lines.extend(selector(entry).into_iter().map(commented));
-            lines.push(commented(assignment("reach", &json!(entry.reach.as_str()))));
+            lines.extend(selector(entry).iter().map(|line| commented(line)));
+            lines.push(commented(&assignment("reach", &json!(entry.reach.as_str()))));
             lines.extend(unsigned());
         }
         for rule in rules(entry) {
@@ -82,8 +82,8 @@ impl Writer<'_> {
     /// A waiver ends: what it accepts is to be looked at again.
     fn waiver(&self, entry: &Entry, rule: &RuleId) -> Vec<String> {
         let end = self.at.checked_add(SignedDuration::from_hours(24 * WAIVED_DAYS)).unwrap_or(self.at);
-        let mut lines = vec!["#[[waivers]]".to_owned(), commented(assignment("rule", &json!(rule.to_string())))];
-        lines.extend(selector(entry).into_iter().map(commented));
+        let mut lines = vec!["#[[waivers]]".to_owned(), commented(&assignment("rule", &json!(rule.to_string())))];
+        lines.extend(selector(entry).iter().map(|line| commented(line)));
         lines.extend(unsigned());
         lines.push(format!("#expires = {}", day(end)));
         lines
@@ -118,7 +118,7 @@ fn selector(entry: &Entry) -> Vec<String> {
     ];
     let names = names.into_iter().filter(|(_, values)| !values.is_empty());
     let mut lines: Vec<String> = names.map(|(field, values)| assignment(field, &one_or_many(values))).collect();
-    let ports: Vec<Json> = entry.ports.iter().map(port).collect();
+    let ports: Vec<Json> = entry.ports.iter().copied().map(port).collect();
     lines.extend(assignments(&[
         ("protocol", json!(entry.protocol.as_str())),
         ("port", one_or_many(&ports)),
@@ -137,7 +137,7 @@ fn any_version(image: &str) -> String {
     }
 }
 
-fn port(port: &Port) -> Json {
+fn port(port: Port) -> Json {
     match port {
         Port::Fixed(port) => json!(port),
         Port::Ephemeral => json!("ephemeral"),
@@ -167,7 +167,7 @@ fn assignments(fields: &[(&str, Json)]) -> Vec<String> {
     fields.iter().map(|(field, value)| assignment(field, value)).collect()
 }
 
-fn commented(line: String) -> String {
+fn commented(line: &str) -> String {
     format!("#{line}")
 }
 
@@ -188,5 +188,5 @@ pub(super) fn day(at: Timestamp) -> String {
 }
 
 fn text(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
