@@ -223,6 +223,7 @@ fn what_should_not_simply_be_approved_is_left_to_be_decided() {
         (owner(|owner| owner["executable"] = json!("/home/eve/web")), "below /home/"),
         (owner(|owner| owner["executable"] = json!("/dev/shm/web")), "below /dev/"),
         (owner(|owner| owner["executable"] = json!("/memfd:web (deleted)")), "below no folder at all"),
+        (owner(|owner| owner["executable_elsewhere"] = json!(true)), "in a file system of its own"),
         (owner(|owner| owner["executable"] = json!("/usr/bin/*")), "takes for a glob"),
         (owner(|owner| owner["unit"] = json!("we?.service")), "takes for a glob"),
         (owner(|owner| owner["user"] = json!("ro\u{200b}ot")), "characters that do not show"),

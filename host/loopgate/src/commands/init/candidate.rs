@@ -130,6 +130,10 @@ fn of_programs(owners: &[Owner]) -> (Who, BTreeSet<Doubt>) {
             None => _ = doubts.insert(Doubt::NoProgram),
         }
     }
+    if owners.iter().any(|owner| owner.executable_elsewhere) {
+        doubts.insert(Doubt::Elsewhere);
+        who.executables.clear();
+    }
     who.users = all_or_none(owners.iter().map(user));
     who.units = units(owners);
     if who.units.is_empty() && who.executables.iter().any(|path| is_interpreter(path)) {

@@ -32,6 +32,8 @@ pub(super) enum Doubt {
     NotStarted,
     /// The file of the program is gone.
     Deleted,
+    /// The program is in a file system of its own, where its path says nothing.
+    Elsewhere,
     /// Whoever is not an administrator can put another program there: this folder.
     Replaceable(&'static str),
     /// The program runs what it is given.
@@ -81,6 +83,7 @@ impl fmt::Display for Doubt {
             Self::NoProgram => "the program of an owner was not seen; run as root",
             Self::NotStarted => "process 1 holds it for a service that was not started: which program will answer?",
             Self::Deleted => "the file of its program is gone: restart it after an upgrade, or ask what it is",
+            Self::Elsewhere => "its program is in a file system of its own, where anything can be at any path",
             Self::Replaceable(folder) => {
                 return write!(formatter, "its program is below {folder}, where it is easily replaced");
             }
