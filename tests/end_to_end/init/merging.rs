@@ -263,6 +263,17 @@ fn what_should_not_simply_be_approved_is_left_to_be_decided() {
     }
 }
 
+#[test]
+fn what_the_policy_fails_on_loopback_takes_a_waiver_and_no_entry() {
+    let folder = Folder::new(&[listener("127.0.0.1", 2375, "/usr/bin/dockerd")]);
+    assert!(folder.init().contains("0 entries added, 1 left to decide"));
+    let policy = folder.policy();
+    assert!(policy.contains("#[[waivers]]\n#rule = \"listeners/unsafe-on-loopback\"\n"), "{policy}");
+    assert!(!policy.contains("#[[approved]]"), "{policy}");
+    folder.write(&decided(&policy));
+    assert_eq!(folder.check(&[]).0, 0);
+}
+
 /// A listener of a small machine: what it is bound to, which port, which program and user, and whether only the network
 /// reaches it.
 type Found = ((usize, usize), (usize, usize), bool);

@@ -102,7 +102,7 @@ impl Target<'_> {
         let judged = Judged::new(&trial)?;
         let entries = group(&judged.candidates());
         let note = if self.is_new { text::settled(judged.settled(), trial.facts()) } else { String::new() };
-        let added = text::additions(base, &entries, trial.facts());
+        let added = text::additions(base, &entries, trial.facts(), trial.policy());
         let whole = text::appended(base, &format!("{note}{added}"));
         self.court(&whole)?;
         self.write(&whole)?;

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::gate::baseline::Baseline;
 use crate::gate::{Answer, Case, Judgement, judge};
 use crate::plugins::Court;
+use crate::policy::Policy;
 use crate::report::Report;
 
 /// What was judged, and by what.
@@ -44,6 +45,11 @@ impl Trial {
     /// What was judged.
     pub(super) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The policy that it was judged by.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.court.policy
     }
 
     /// What the plugins answered.

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::doubt::Doubt;
 use super::entry::{Entry, Port};
 use crate::page::counted;
-use crate::policy::{RuleId, written};
+use crate::policy::{Policy, RuleId, written};
 
 /// A text with another behind it; what is there stays as it is, byte for byte.
 pub(super) fn appended(text: &str, addition: &str) -> String {
@@ -24,8 +24,9 @@ pub(super) fn appended(text: &str, addition: &str) -> String {
 }
 
 /// What is added to a policy: the entries, then the decisions that it does not list yet.
-pub(super) fn additions(base: &str, entries: &[Entry], facts: &Facts) -> String {
-    let writer = Writer { host: &facts.host.hostname, at: facts.host.collected_at };
+pub(super) fn additions(base: &str, entries: &[Entry], facts: &Facts, policy: &Policy) -> String {
+    let waived_days = i64::from(policy.waiver_days).min(WAIVED_DAYS);
+    let writer = Writer { host: &facts.host.hostname, at: facts.host.collected_at, waived_days };
     let lines: BTreeSet<&str> = base.lines().map(str::trim_end).collect();
     let approved = entries.iter().filter(|entry| entry.is_approved()).map(|entry| writer.entry(entry));
     let open = entries.iter().filter(|entry| !entry.is_approved() && !lines.contains(heading(entry).as_str()));
@@ -47,6 +48,8 @@ pub(super) fn heading(entry: &Entry) -> String {
 struct Writer<'a> {
     host: &'a Untrusted,
     at: Timestamp,
+    /// How many days a proposed waiver lasts.
+    waived_days: i64,
 }
 
 impl Writer<'_> {
@@ -81,7 +84,7 @@ impl Writer<'_> {
 
     /// A waiver ends: what it accepts is to be looked at again.
     fn waiver(&self, entry: &Entry, rule: &RuleId) -> Vec<String> {
-        let end = self.at.checked_add(SignedDuration::from_hours(24 * WAIVED_DAYS)).unwrap_or(self.at);
+        let end = self.at.checked_add(SignedDuration::from_hours(24 * self.waived_days)).unwrap_or(self.at);
         let mut lines = vec!["#[[waivers]]".to_owned(), commented(&assignment("rule", &json!(rule.to_string())))];
         lines.extend(selector(entry).iter().map(|line| commented(line)));
         lines.extend(unsigned());
@@ -90,7 +93,7 @@ impl Writer<'_> {
     }
 }
 
-/// How many days a proposed waiver lasts.
+/// How many days a proposed waiver lasts, unless the policy allows fewer.
 const WAIVED_DAYS: i64 = 90;
 
 /// Owner and reason for somebody to write: an entry with these is refused.
@@ -189,4 +192,41 @@ pub(super) fn day(at: Timestamp) -> String {
 
 fn text(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_keeps_its_repository_and_takes_any_version() {
+        for (image, any) in [
+            ("redis", "redis"),
+            ("redis:7.2", "redis:*"),
+            ("registry:5000/web/shop", "registry:5000/web/shop"),
+            ("registry:5000/web/shop:1.4", "registry:5000/web/shop:*"),
+            ("docker.io/library/redis@sha256:0123", "docker.io/library/redis@*"),
+            ("docker.io/library/redis:7@sha256:0123", "docker.io/library/redis:7@*"),
+            ("größe:1", "größe:*"),
+            ("", ""),
+        ] {
+            assert_eq!(any_version(image), any);
+        }
+    }
+
+    #[test]
+    fn only_both_wildcards_are_all_addresses() {
+        let addresses = |texts: &[&str]| address(&texts.iter().map(|text| text.parse().unwrap()).collect());
+        assert_eq!(addresses(&["0.0.0.0", "::"]), json!("unspecified"));
+        assert_eq!(addresses(&["0.0.0.0"]), json!("0.0.0.0"));
+        assert_eq!(addresses(&["::"]), json!("::"));
+        assert_eq!(addresses(&["::", "10.0.0.5"]), json!(["10.0.0.5", "::"]));
+    }
+
+    #[test]
+    fn what_is_appended_follows_the_line_ends_of_the_text() {
+        assert_eq!(appended("a\r\nb", "c\n"), "a\r\nb\r\nc\r\n");
+        assert_eq!(appended("a\nb\n", "c\n"), "a\nb\nc\n");
+        assert_eq!(appended("a", ""), "a");
+    }
 }
