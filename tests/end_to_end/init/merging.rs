@@ -278,18 +278,34 @@ fn what_the_policy_fails_on_loopback_takes_a_waiver_and_no_entry() {
 /// reaches it.
 type Found = ((usize, usize), (usize, usize), bool);
 
+/// Lets only a network in.
+fn narrowed(mut listener: Value, network: &str) -> Value {
+    let mut kept_out = listener["reachability"][1].clone();
+    (kept_out["verdict"], kept_out["reason"]) = (json!("blocked"), json!("dropped"));
+    kept_out["excluded_sources"] = json!([network]);
+    listener["reachability"][1]["sources"] = json!([network]);
+    listener["reachability"].as_array_mut().unwrap().push(kept_out);
+    listener
+}
+
 fn found(((address, port), (program, user), is_narrow): Found) -> Value {
     let (address, port) = (["0.0.0.0", "10.0.0.5", "::"][address], [22, 80, 443, 40_001, 40_002][port]);
     let mut found = listener(address, port, ["/usr/sbin/nginx", "/usr/sbin/sshd"][program]);
     found["owners"][0]["user"] = json!(["root", "www-data"][user]);
-    if is_narrow && address != "::" {
-        let mut kept_out = found["reachability"][1].clone();
-        (kept_out["verdict"], kept_out["reason"]) = (json!("blocked"), json!("dropped"));
-        kept_out["excluded_sources"] = json!(["10.0.0.0/24"]);
-        found["reachability"][1]["sources"] = json!(["10.0.0.0/24"]);
-        found["reachability"].as_array_mut().unwrap().push(kept_out);
+    if is_narrow && address != "::" { narrowed(found, "10.0.0.0/24") } else { found }
+}
+
+#[test]
+fn what_some_private_networks_reach_is_approved_for_these_and_no_others() {
+    let folder = Folder::new(&[narrowed(ssh("10.0.0.5"), "10.20.0.0/16")]);
+    folder.init();
+    let policy = folder.policy();
+    assert!(policy.contains("\nreach = [\"10.20.0.0/16\"]\n"), "{policy}");
+    assert_eq!(folder.check(&[]).0, 0);
+    for (network, code) in [("10.20.3.0/24", 0), ("192.168.0.0/16", 1), ("10.0.0.0/8", 1)] {
+        folder.observe(&[narrowed(ssh("10.0.0.5"), network)]);
+        assert_eq!(folder.check(&[]).0, code, "{network}");
     }
-    found
 }
 
 proptest! {

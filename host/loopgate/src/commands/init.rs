@@ -8,6 +8,7 @@ mod candidate;
 mod doubt;
 mod entry;
 mod judged;
+mod limit;
 mod skeleton;
 mod summary;
 mod text;

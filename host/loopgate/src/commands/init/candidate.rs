@@ -8,6 +8,7 @@ use loopgate_facts::{
 };
 
 use super::doubt::{Bounds, Doubt};
+use super::limit::{Inside, Limit};
 use crate::gate::identity::ephemeral_ports;
 
 /// What an entry says about owners. An empty set says nothing.
@@ -30,13 +31,14 @@ pub(super) struct Candidate<'f> {
     /// Whether the kernel chose its port.
     pub(super) is_ephemeral: bool,
     /// How far it reaches for certain.
-    pub(super) reach: Reach,
+    pub(super) limit: Limit,
     pub(super) doubts: BTreeSet<Doubt>,
 }
 
 /// What a candidate is looked at with.
 pub(super) struct Surroundings<'f> {
     links: Links<'f>,
+    inside: Inside<'f>,
     ephemeral: Option<RangeInclusive<u16>>,
     published: BTreeSet<(Protocol, u16)>,
 }
@@ -46,6 +48,7 @@ impl<'f> Surroundings<'f> {
         let published = facts.listeners.iter().filter(|listener| listener.origin == Origin::PublishedPort);
         Self {
             links: Links::of(&facts.interfaces),
+            inside: Inside::of(facts),
             ephemeral: ephemeral_ports(facts),
             published: published.map(|listener| (listener.protocol, listener.port)).collect(),
         }
@@ -58,7 +61,8 @@ impl<'f> Candidate<'f> {
         let (who, mut doubts) = who(listener);
         doubts.extend(doubts_about_place(listener, reach, surroundings));
         let is_ephemeral = surroundings.ephemeral.as_ref().is_some_and(|range| range.contains(&listener.port));
-        Self { listener, needs_approval, who, is_ephemeral, reach: reach.certain.max(Reach::Host), doubts }
+        let limit = surroundings.inside.limit(listener, reach.certain);
+        Self { listener, needs_approval, who, is_ephemeral, limit, doubts }
     }
 
     /// Adds what others say against it.

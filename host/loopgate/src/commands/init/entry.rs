@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use loopgate_facts::{Protocol, Reach};
+use loopgate_facts::Protocol;
 
 use super::candidate::{Candidate, Who};
 use super::doubt::Doubt;
+use super::limit::Limit;
 
 /// The port of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +25,7 @@ pub(super) struct Entry {
     pub(super) protocol: Protocol,
     pub(super) ports: BTreeSet<Port>,
     pub(super) addresses: BTreeSet<IpAddr>,
-    pub(super) reach: Reach,
+    pub(super) limit: Limit,
     /// Whether it takes an approval; otherwise the policy only fails it.
     pub(super) needs_approval: bool,
     /// Why it is not simply approved; empty if it is.
@@ -85,7 +86,7 @@ impl Entry {
             protocol: listener.protocol,
             ports: BTreeSet::from([candidate.port()]),
             addresses: BTreeSet::from([listener.address.to_canonical()]),
-            reach: candidate.reach,
+            limit: candidate.limit.clone(),
             needs_approval: candidate.needs_approval,
             doubts: candidate.doubts.clone(),
             names: listener.owners.iter().map(|owner| owner.name.escaped().to_string()).collect(),
@@ -96,7 +97,7 @@ impl Entry {
     fn join(&mut self, other: Self) {
         self.ports.extend(other.ports);
         self.addresses.extend(other.addresses);
-        self.reach = self.reach.max(other.reach);
+        self.limit.join(other.limit);
         self.needs_approval |= other.needs_approval;
         self.doubts.extend(other.doubts);
         self.names.extend(other.names);
@@ -104,8 +105,8 @@ impl Entry {
     }
 
     /// What must be alike for two to become one.
-    fn traits(&self) -> (Who, Protocol, Reach, bool, BTreeSet<Doubt>) {
-        (self.who.clone(), self.protocol, self.reach, self.needs_approval, self.doubts.clone())
+    fn traits(&self) -> (Who, Protocol, Limit, bool, BTreeSet<Doubt>) {
+        (self.who.clone(), self.protocol, self.limit.clone(), self.needs_approval, self.doubts.clone())
     }
 
     fn is_ephemeral(&self) -> bool {

@@ -41,7 +41,7 @@ impl Summary<'_> {
         let (added, open): (Vec<&Entry>, Vec<&Entry>) = self.entries.iter().partition(|entry| entry.is_approved());
         page.paragraph(0, &self.sentence(added.len(), open.len()))?;
         for entry in added {
-            page.labelled("  added", GOOD, COLUMN, &format!("{} (reach {})", entry.title(), entry.reach))?;
+            page.labelled("  added", GOOD, COLUMN, &format!("{} (reach {})", entry.title(), entry.limit))?;
         }
         for entry in open {
             self.open(page, entry)?;

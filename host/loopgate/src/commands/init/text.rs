@@ -58,7 +58,7 @@ impl Writer<'_> {
         let mut lines = vec![String::new(), format!("# {}", listeners(entry)), "[[approved]]".to_owned()];
         lines.extend(selector(entry));
         lines.extend(assignments(&[
-            ("reach", json!(entry.reach.as_str())),
+            ("reach", entry.limit.json()),
             ("owner", json!("unassigned")),
             ("reason", json!(reason)),
         ]));
@@ -73,7 +73,7 @@ impl Writer<'_> {
         if entry.needs_approval {
             lines.push("#[[approved]]".to_owned());
             lines.extend(selector(entry).iter().map(|line| commented(line)));
-            lines.push(commented(&assignment("reach", &json!(entry.reach.as_str()))));
+            lines.push(commented(&assignment("reach", &entry.limit.json())));
             lines.extend(unsigned());
         }
         for rule in rules(entry) {
