@@ -40,8 +40,15 @@ fn every_test_that_the_threat_model_names_exists() {
 
 #[test]
 fn every_file_that_the_front_pages_link_to_exists() {
-    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "wit/README.md", "plugins/README.md"]
-    {
+    for page in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/demands.md",
+        "wit/README.md",
+        "plugins/README.md",
+    ] {
         let text = fs::read_to_string(tree(page)).unwrap();
         let folder = tree(page).parent().unwrap().to_owned();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -66,6 +66,7 @@ fn waiver(rule: &str, what: &str) -> String {
     )
 }
 
+/// Demand 24: one finding can be passed over, until a date.
 #[test]
 fn a_waiver_ends_between_two_days() {
     let rules = ["listeners/wildcard-bind", "listeners/sensitive-service"];
@@ -99,6 +100,7 @@ fn the_text_shows_who_waived_what_and_why() {
     assert!(run.stdout.contains("2026-06-30, platform: ticket 4711 (policy.toml:3)"), "{}", run.stdout);
 }
 
+/// Demand 15: a restart changes nothing.
 #[test]
 fn a_baseline_survives_restarts_and_catches_what_is_new_or_wider() {
     let machine = Machine::new(PLUGINS);

@@ -66,6 +66,7 @@ fn a_stack_overflow() {
     costs_only_its_own_rules(guests::RECURSES, "overflowed its stack");
 }
 
+/// Demand 27: a check that breaks is said to be broken.
 #[test]
 fn a_trap_with_the_message_of_the_panic() {
     costs_only_its_own_rules(guests::PANICS, "the sky is falling");

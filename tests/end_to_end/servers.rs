@@ -55,8 +55,12 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// Redis with a file that says one thing and a command line that says another, which is the one that counts.
 fn redis(folder: &Path) -> Server {
+    let configuration = folder.join("redis.conf");
+    fs::write(&configuration, "bind 127.0.0.1 -::1\nprotected-mode yes\n").unwrap();
     let mut redis = command("redis-server");
+    redis.arg(&configuration);
     redis.args(["--port", "6379", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--dir"]).arg(folder);
     Server::start(&mut redis).serving("127.0.0.1:6379")
 }
@@ -131,6 +135,9 @@ fn verdict_of_nothing_found() -> (i32, Option<&'static str>) {
     if is_read { (0, Some("compliant")) } else { (3, Some("incomplete")) }
 }
 
+/// Demand 11: a wildcard is a wildcard, and what has stopped is gone.
+/// Demand 13: every process that holds a socket is named with its executable.
+/// Demand 25: the socket counts, not what a configuration file says.
 #[test]
 fn servers_are_found_with_owner_scope_and_rule_until_they_stop() {
     in_namespace("servers::servers_are_found_with_owner_scope_and_rule_until_they_stop", || {

@@ -57,6 +57,7 @@ fn a_quiet_machine_passes_all_of_them() {
     }
 }
 
+/// Demand 14: what is not on the list fails.
 #[test]
 fn what_nobody_approved_fails_where_listeners_are_approved() {
     let web = [listener("0.0.0.0", 443, "nginx", &[])];

@@ -11,6 +11,7 @@ use crate::support::{Run, loopgate, outcome, quiet_facts, reached_by_everybody, 
 
 /// Poisoned cache: there is none. An external plugin is compiled anew, and nothing is read from or left in any of the
 /// places where caches are kept.
+/// Demand 27: nothing has to be written or run in a temporary folder.
 #[test]
 fn no_compiled_code_is_cached() {
     let folder = TempDir::new().unwrap();
@@ -43,6 +44,7 @@ fn a_plugin_with_another_digest_is_refused() {
 }
 
 /// Tampered policy: one that selects nothing, or turns everything off, is never a pass.
+/// Demand 27: a policy that selects nothing is no pass.
 #[test]
 fn a_policy_that_checks_nothing_is_incomplete() {
     let folder = TempDir::new().unwrap();
@@ -56,6 +58,7 @@ fn a_policy_that_checks_nothing_is_incomplete() {
 }
 
 /// Unprivileged run: what could not be seen is unknown, never fine.
+/// Demand 3: what needed an owner that was not seen is unknown.
 #[test]
 fn owners_that_could_not_be_seen_make_the_verdict_incomplete() {
     let mut facts = quiet_facts();

@@ -102,6 +102,7 @@ fn listener(port: u16, regions: &[Reachability]) -> Listener {
     Listener { reachability, ..Listener::at(Protocol::Tcp, IpAddr::from([0; 4]), port) }
 }
 
+/// Demand 6: a large machine costs little.
 #[test]
 fn a_large_machine_is_judged_within_the_limits() {
     let facts = large_machine();

@@ -81,6 +81,7 @@ fn address(entry: &Value) -> (String, u64) {
     (entry["local"].as_str().unwrap().to_owned(), entry["prefixlen"].as_u64().unwrap())
 }
 
+/// Demand 19: the setting in effect is that of the interface.
 #[test]
 fn route_localnet_on_one_interface_is_found_on_that_one_only() {
     in_namespace("route_localnet_on_one_interface_is_found_on_that_one_only", || {

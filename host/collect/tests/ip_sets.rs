@@ -211,6 +211,7 @@ fn rules() -> Ruleset {
     }
 }
 
+/// Demand 26: sets are read with the rules that ask them.
 #[test]
 fn rules_name_sets_by_the_number_that_the_kernel_lists() {
     in_namespace("rules_name_sets_by_the_number_that_the_kernel_lists", || {

@@ -13,11 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 
 use loopgate_collect::{Collector, this_machine};
 use loopgate_facts::{Area, Facts, Gap, Listener, Protocol};
-use loopgate_test_support::{in_namespace, run};
+use loopgate_test_support::{Namespace, in_namespace, run};
 use netstat2::{AddressFamilyFlags, ProtocolFlags, ProtocolSocketInfo, TcpState, get_sockets_info};
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
@@ -32,6 +33,8 @@ const MPTCP: i32 = 262;
 type Endpoint = (String, IpAddr, u16, Option<String>);
 type Endpoints = BTreeMap<Endpoint, BTreeSet<u32>>;
 
+/// Demand 12: UDP and UDP-Lite listeners are seen.
+/// Demand 7: whether IPv4 comes in as well is what each socket says.
 #[test]
 fn a_thousand_random_bindings_are_seen_as_ss_and_netstat2_see_them() {
     in_namespace("a_thousand_random_bindings_are_seen_as_ss_and_netstat2_see_them", || {
@@ -298,6 +301,8 @@ fn a_multipath_tcp_listener_is_one_listener_with_its_owner() {
     });
 }
 
+/// Demand 4: UDP sockets that take from nobody new are no listeners.
+/// Demand 12: UDP has no state that says so, and listeners are told all the same.
 #[test]
 fn connected_and_unbound_udp_sockets_are_no_listeners() {
     in_namespace("connected_and_unbound_udp_sockets_are_no_listeners", || {
@@ -305,5 +310,94 @@ fn connected_and_unbound_udp_sockets_are_no_listeners() {
         connected.connect(&"127.0.0.1:9".parse::<SocketAddr>().unwrap().into()).unwrap();
         let _unbound = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();
         assert_eq!(this_machine().collect().listeners, []);
+    });
+}
+
+fn bound(kind: Type, address: &str) -> Socket {
+    let address: SocketAddr = address.parse().unwrap();
+    let socket = Socket::new(Domain::for_address(address), kind, None).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket
+}
+
+fn listening(address: &str) -> Socket {
+    let socket = bound(Type::STREAM, address);
+    socket.listen(1).unwrap();
+    socket
+}
+
+fn ids(facts: &Facts) -> Vec<&str> {
+    facts.listeners.iter().map(|listener| listener.id.text().as_str()).collect()
+}
+
+/// Demand 4: what does not listen is no listener: bound, connected, raw and packet sockets.
+#[test]
+fn sockets_that_accept_nothing_are_no_listeners() {
+    in_namespace("sockets_that_accept_nothing_are_no_listeners", || {
+        let _bound = bound(Type::STREAM, "127.0.0.1:2000");
+        let _raw = Socket::new(Domain::IPV4, Type::RAW, Some(Transport::TCP)).unwrap();
+        let _packet = Socket::new(Domain::PACKET, Type::RAW, Some(Transport::from(0x0300))).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:2001").unwrap();
+        let _client = std::net::TcpStream::connect("127.0.0.1:2001").unwrap();
+        let _accepted = listener.accept().unwrap();
+        assert_eq!(ids(&this_machine().collect()), ["tcp/127.0.0.1:2001"]);
+        drop(listener);
+        assert_eq!(ids(&this_machine().collect()), [""; 0], "the connection is still open");
+    });
+}
+
+/// Demand 7: one socket for both families is told from one for IPv6 beside one for IPv4.
+#[test]
+fn a_socket_for_both_families_is_told_from_one_for_each() {
+    in_namespace("a_socket_for_both_families_is_told_from_one_for_each", || {
+        let _both = listening("[::]:2000");
+        let only = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        only.set_only_v6(true).unwrap();
+        only.bind(&"[::]:2001".parse::<SocketAddr>().unwrap().into()).unwrap();
+        only.listen(1).unwrap();
+        let _ipv4 = listening("0.0.0.0:2001");
+        let facts = this_machine().collect();
+        let families = |listener: &Listener| {
+            let mut destinations = listener.reachability.iter().flat_map(|region| &region.destinations);
+            (listener.ipv6_only, destinations.clone().any(IpAddr::is_ipv4), destinations.any(IpAddr::is_ipv6))
+        };
+        let seen: BTreeMap<_, _> =
+            facts.listeners.iter().map(|listener| (listener.id.text().as_str(), families(listener))).collect();
+        let expected = [
+            ("tcp/0.0.0.0:2001", (None, true, false)),
+            ("tcp/[::]:2000", (Some(false), true, true)),
+            ("tcp/[::]:2001", (Some(true), false, true)),
+        ];
+        assert_eq!(seen, expected.into());
+    });
+}
+
+/// Demand 8: an IPv6 address, its zone and its port are three things, whatever their text looks like.
+#[test]
+fn addresses_of_ipv6_keep_their_ports_and_zones() {
+    in_namespace("addresses_of_ipv6_keep_their_ports_and_zones", || {
+        make_interfaces();
+        let zone = rustix::net::netdevice::name_to_index(&listening("127.0.0.1:9"), "two").unwrap();
+        let addresses = ["[::1]:631".to_owned(), "[fd01::1]:22".to_owned(), format!("[fe80::1%{zone}]:53")];
+        let _sockets: Vec<_> = addresses.iter().map(|address| listening(address)).collect();
+        let facts = this_machine().collect();
+        let seen: Vec<_> = facts.listeners.iter().map(|one| (one.address.to_string(), one.port, &one.zone)).collect();
+        let [cups, ssh, dns] = ["::1", "fd01::1", "fe80::1"].map(str::to_owned);
+        assert_eq!(seen, [(ssh, 22, &None), (dns, 53, &Some("two".into())), (cups, 631, &None)]);
+    });
+}
+
+/// Demand 2: what listens in a container is not taken for what listens on the host.
+#[test]
+fn what_listens_in_another_network_namespace_is_not_listed() {
+    in_namespace("what_listens_in_another_network_namespace_is_not_listed", || {
+        let container = Namespace::new();
+        let _inside = container.within(|| listening("0.0.0.0:2000"));
+        let _here = listening("127.0.0.1:2001");
+        let facts = this_machine().collect();
+        assert_eq!(ids(&facts), ["tcp/127.0.0.1:2001"]);
+        let own = std::fs::metadata("/proc/self/ns/net").unwrap().ino();
+        assert_eq!(facts.host.network_namespace.unwrap().id, own, "facts say which namespace they are about");
+        assert_eq!(ids(&container.within(|| this_machine().collect())), ["tcp/0.0.0.0:2000"]);
     });
 }

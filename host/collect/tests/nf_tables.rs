@@ -183,6 +183,7 @@ fn bytecode() -> Vec<String> {
     lines.filter(|line| !line.starts_with("counter")).map(str::to_owned).collect()
 }
 
+/// Demand 1: rules of nf_tables are read as they are, not through iptables.
 #[test]
 fn the_operations_are_the_bytecode_that_nft_shows() {
     in_namespace("the_operations_are_the_bytecode_that_nft_shows", || {
@@ -369,6 +370,7 @@ fn rules_that_change_while_they_are_read_are_never_mixed() {
     });
 }
 
+/// Demand 1: a refusal of the kernel is not an empty ruleset.
 #[test]
 fn without_privileges_nothing_is_read_and_that_is_said() {
     in_namespace("without_privileges_nothing_is_read_and_that_is_said", || {

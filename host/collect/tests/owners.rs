@@ -57,6 +57,7 @@ fn sleep() -> Command {
     command
 }
 
+/// Demand 13: a name may have any bytes in it.
 #[test]
 fn hostile_names_and_arguments_come_through_as_data() {
     in_namespace("hostile_names_and_arguments_come_through_as_data", || {
@@ -118,6 +119,7 @@ fn a_program_under_the_path_of_another_is_told_from_it() {
     });
 }
 
+/// Demand 5: what changes while it is read gives no false row.
 #[test]
 fn sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner() {
     in_namespace("sockets_and_processes_that_come_and_go_give_no_gap_and_no_false_owner", || {
@@ -168,6 +170,7 @@ fn own_executable() -> Untrusted {
     Untrusted::from_bytes(path.as_os_str().as_bytes())
 }
 
+/// Demand 3: an owner that could not be seen is a gap, not a number.
 #[test]
 fn without_permission_the_gap_counts_the_sockets_that_lost_their_owner() {
     in_namespace("without_permission_the_gap_counts_the_sockets_that_lost_their_owner", || {
@@ -236,6 +239,7 @@ fn facts_survive_their_document() {
 }
 
 /// A graceful restart: at every moment one of two sockets listens on the endpoint, but never one of them for long.
+/// Demand 5: a restart while it is read loses no row.
 #[test]
 fn an_endpoint_whose_sockets_are_replaced_is_never_lost() {
     in_namespace("an_endpoint_whose_sockets_are_replaced_is_never_lost", || {

@@ -140,6 +140,7 @@ fn friends() -> IpSets {
     sets(&[message(3, "friends", "hash:ip", &[address(MEMBER)])])
 }
 
+/// Demand 26: members of a set decide.
 #[test]
 fn members_are_let_in_and_others_are_not() {
     assert_eq!(Host::accepting(friends(), source(3), false).opens_to(&[MEMBER, OTHER]), [true, false]);

@@ -50,6 +50,7 @@ const DIFFERENT: &[(&str, &str)] = &[
 /// Rules of the families of one protocol, where `ip protocol tcp tcp dport 22` is listed without its first half.
 const OTHER_TEST: &str = "tcp dport 22 accept";
 
+/// Demand 20: native rules, with sets in braces, are understood.
 #[test]
 fn native_rules_are_lowered_to_what_nft_compiles() {
     in_namespace("native_rules_are_lowered_to_what_nft_compiles", || {

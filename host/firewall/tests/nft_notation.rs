@@ -68,6 +68,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("vlan id 5 ip saddr 1.2.3.4 accept", "[vlan id] ip saddr 1.2.3.4 accept"),
 ];
 
+/// Demand 26: a rule is shown with its ports and sets.
 #[test]
 fn native_rules_are_shown_as_nft_lists_them() {
     in_namespace("native_rules_are_shown_as_nft_lists_them", || {

@@ -119,6 +119,7 @@ mod tests {
         }
     }
 
+    /// Demand 9: `::ffff:127.0.0.1` is loopback to plugins too.
     #[test]
     fn a_mapped_loopback_address_is_loopback() {
         let mapped = IpAddress::from("::ffff:127.0.0.1".parse::<IpAddr>().unwrap());

@@ -19,6 +19,7 @@ const UNKNOWN: u64 = 1000;
 /// Of a hundred rulesets, how many the tools may refuse.
 const REFUSED: u64 = 10;
 
+/// Demand 20: what is said of rules of each tool and family is what the kernel does.
 #[test]
 fn the_evaluator_says_what_the_kernel_does() {
     if env::var("LOOPGATE_SKIP_NAMESPACE_TESTS").is_ok_and(|value| value == "1") {

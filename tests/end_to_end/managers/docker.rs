@@ -133,6 +133,7 @@ fn socket(facts: &Facts, port: u16) -> &Listener {
     facts.listeners.iter().find(|listener| listener.port == port && listener.origin == Origin::Socket).unwrap()
 }
 
+/// Demand 16: a published port is found behind a firewall that denies it.
 #[test]
 fn a_port_that_docker_publishes_is_open_although_ufw_denies_it() {
     in_namespace("managers::docker::a_port_that_docker_publishes_is_open_although_ufw_denies_it", || {
@@ -162,6 +163,7 @@ fn the_socket_of_dockers_proxy_is_not_counted_as_open_too() {
     });
 }
 
+/// Demand 16: the way past the firewall is shown.
 #[test]
 fn the_trace_says_why_a_published_port_is_open_although_ufw_denies_it() {
     in_namespace("managers::docker::the_trace_says_why_a_published_port_is_open_although_ufw_denies_it", || {
@@ -186,6 +188,7 @@ fn aim_at_loopback(host: &Host) {
     host.peer.within(|| std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").unwrap());
 }
 
+/// Demand 17: what is published on loopback and open to neighbours is found.
 #[test]
 fn what_an_old_docker_publishes_on_loopback_is_open_to_a_neighbour() {
     in_namespace("managers::docker::what_an_old_docker_publishes_on_loopback_is_open_to_a_neighbour", || {
@@ -203,6 +206,7 @@ fn what_an_old_docker_publishes_on_loopback_is_open_to_a_neighbour() {
     });
 }
 
+/// Demand 17: what rules keep closed is not found.
 #[test]
 fn what_a_new_docker_publishes_on_loopback_is_closed() {
     in_namespace("managers::docker::what_a_new_docker_publishes_on_loopback_is_closed", || {
@@ -217,6 +221,7 @@ fn what_a_new_docker_publishes_on_loopback_is_closed() {
     });
 }
 
+/// Demand 20: maps, counters and policies of several tables are understood together.
 #[test]
 fn the_back_end_for_nftables_publishes_the_same() {
     in_namespace("managers::docker::the_back_end_for_nftables_publishes_the_same", || {

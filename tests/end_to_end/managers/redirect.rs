@@ -45,6 +45,7 @@ fn a_port_is_published_on_an_address_that_nobody_carries() {
     });
 }
 
+/// Demand 18: a published port without a socket is a listener.
 #[test]
 fn each_of_many_ports_with_rules_of_their_own_is_published() {
     in_namespace("managers::redirect::each_of_many_ports_with_rules_of_their_own_is_published", || {

@@ -40,6 +40,7 @@ fn nobody_is_told_that_a_port_is_open() {
     });
 }
 
+/// Demand 21: who may not read the rules is not told that there are none.
 #[test]
 fn nobody_sees_no_trace_that_ends_at_an_open_port() {
     in_namespace("managers::unprivileged::nobody_sees_no_trace_that_ends_at_an_open_port", || {
@@ -51,6 +52,8 @@ fn nobody_sees_no_trace_that_ends_at_an_open_port() {
     });
 }
 
+/// Demand 1: rules that cannot be read are not taken for no rules.
+/// Demand 21: without privileges the firewall is unknown, not absent.
 #[test]
 fn a_rule_that_needed_the_firewall_is_unknown() {
     in_namespace("managers::unprivileged::a_rule_that_needed_the_firewall_is_unknown", || {

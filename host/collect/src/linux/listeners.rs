@@ -106,6 +106,7 @@ mod tests {
         merge(sockets, &Devices::default())
     }
 
+    /// Demand 5: several sockets of one endpoint are one row.
     #[test]
     fn sockets_of_one_endpoint_are_one_listener() {
         let listeners = merged(&[socket("::", 1), ListeningSocket { ipv6_only: Some(false), ..socket("::", 2) }]);
@@ -138,6 +139,7 @@ mod tests {
         assert!(listeners[0].multipath);
     }
 
+    /// Demand 9: `::ffff:127.0.0.1` is loopback.
     #[test]
     fn a_mapped_address_stays_as_the_kernel_gives_it() {
         let listeners = merged(&[socket("::ffff:127.0.0.1", 1)]);

@@ -128,6 +128,7 @@ mod tests {
         Reported { message: message.into(), ..sample::finding(Subject::Listener(id.into())) }
     }
 
+    /// Demand 15: process ids are no part of a finding's identity.
     #[test]
     fn a_restart_and_a_better_wording_change_nothing() {
         let before = fingerprints(&machine(1, 80), vec![finding("tcp/0.0.0.0:80", "pid 1 is open")]);
@@ -135,6 +136,7 @@ mod tests {
         assert_eq!(before, after);
     }
 
+    /// Demand 15: nor are ephemeral ports.
     #[test]
     fn a_port_that_the_kernel_chose_changes_nothing() {
         let before = fingerprints(&machine(1, 40_000), vec![finding("tcp/0.0.0.0:40000", "open")]);

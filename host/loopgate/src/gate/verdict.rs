@@ -111,6 +111,7 @@ mod tests {
     }
 
     proptest! {
+        /// Demand 22: at the threshold it fails, whatever else there is.
         #[test]
         fn a_finding_at_the_threshold_always_fails(
             mut tally in tally(), found in severity(), threshold in severity(), mode in prop::sample::select(MODES.to_vec()),

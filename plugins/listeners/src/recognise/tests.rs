@@ -81,12 +81,16 @@ fn a_program_that_looks_at_its_own_name_is_recognised_by_that() {
     assert_eq!(seen(&listener(7000, vec![by_argument])), by_name("redis-server"));
 }
 
+/// Demand 28: a port-forwarder is not taken for the service behind it.
 #[test]
 fn a_port_alone_says_how_much_is_known_of_the_owner() {
     let by_port = |owners| seen(&listener(6379, owners));
     let redis = |owner_is| Some(("Redis".to_owned(), Sign::Port(owner_is)));
     assert_eq!(by_port(vec![]), redis(OwnerIs::Unseen));
-    assert_eq!(by_port(vec![owner("/usr/bin/docker-proxy", &[])]), redis(OwnerIs::Anything));
+    for forwarder in ["docker-proxy", "rootlesskit", "rootlessport", "pasta.avx2", "slirp4netns"] {
+        let seen = by_port(vec![owner(&format!("/usr/bin/{forwarder}"), &[])]);
+        assert_eq!(seen, redis(OwnerIs::Anything), "{forwarder}");
+    }
     assert_eq!(by_port(vec![owner("/usr/bin/python3.11", &["python3", "app.py"])]), redis(OwnerIs::Anything));
     assert_eq!(by_port(vec![owner("/usr/sbin/nginx", &["nginx"])]), redis(OwnerIs::Unrelated));
     assert_eq!(name(&listener(6380, vec![])), None);

@@ -109,6 +109,7 @@ fn what_was_not_seen_neither_matches_nor_fails_to() {
     assert!(matches!(selector(r#"{"port": "ephemeral"}"#).matches(&unseen), Match::Unknown(_)));
 }
 
+/// Demand 15: an approval can be of the ephemeral range.
 #[test]
 fn ephemeral_ports_are_those_of_the_kernel() {
     let range = 32_768..=60_999;
@@ -156,6 +157,7 @@ fn a_deleted_executable_is_the_one_that_was_there() {
     is(r#"{"executable": "/usr/sbin/nginx"}"#, &listener(vec![upgraded]), Match::Yes);
 }
 
+/// Demand 9: an approval of `127.0.0.1` is one of `::ffff:127.0.0.1`.
 #[test]
 fn a_mapped_address_is_the_one_that_is_mapped() {
     let mapped =

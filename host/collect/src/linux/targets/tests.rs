@@ -99,6 +99,7 @@ fn a_published_port_is_named_with_its_container() {
     });
 }
 
+/// Demand 18: it has the owners of the socket that it leads to.
 #[test]
 fn the_processes_behind_a_published_port_own_it() {
     in_namespace("linux::targets::tests::the_processes_behind_a_published_port_own_it", || {

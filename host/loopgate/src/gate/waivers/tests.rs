@@ -35,6 +35,7 @@ fn found(judgement: &Judgement) -> Vec<String> {
     judgement.findings.iter().filter(|finding| finding.counts()).map(|finding| finding.rule.to_string()).collect()
 }
 
+/// Demand 24: what is accepted does not count.
 #[test]
 fn a_waived_finding_does_not_count_and_is_counted_apart() {
     let judgement = judged(&waiver("port = 6379", "2026-06-01"));

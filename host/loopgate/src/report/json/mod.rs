@@ -102,6 +102,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    /// Demand 23: the JSON report is documented as it is.
     #[test]
     fn the_documented_example_is_a_real_report() {
         let mut facts = sample::facts();
