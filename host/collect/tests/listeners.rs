@@ -377,7 +377,7 @@ fn a_socket_for_both_families_is_told_from_one_for_each() {
 fn addresses_of_ipv6_keep_their_ports_and_zones() {
     in_namespace("addresses_of_ipv6_keep_their_ports_and_zones", || {
         make_interfaces();
-        let zone = rustix::net::netdevice::name_to_index(&listening("127.0.0.1:9"), "two").unwrap();
+        let zone = rustix::net::netdevice::name_to_index(listening("127.0.0.1:9"), "two").unwrap();
         let addresses = ["[::1]:631".to_owned(), "[fd01::1]:22".to_owned(), format!("[fe80::1%{zone}]:53")];
         let _sockets: Vec<_> = addresses.iter().map(|address| listening(address)).collect();
         let facts = this_machine().collect();
