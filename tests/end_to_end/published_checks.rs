@@ -27,6 +27,7 @@ fn listen(addresses: &[&str]) -> Vec<TcpListener> {
 
 /// A check for "a rule exists for every open port" takes what is behind the last space and before the first colon for
 /// the port of `[::]:5432`, which is nothing: every IPv6 listener passes.
+/// Demand 8: the port of an IPv6 listener is not lost.
 #[test]
 fn ufw_rules_for_open_ports_sees_no_port_in_an_ipv6_socket() {
     in_namespace("published_checks::ufw_rules_for_open_ports_sees_no_port_in_an_ipv6_socket", || {
@@ -76,6 +77,7 @@ fn has_nonlocal_mta_accepts_every_address_and_refuses_loopback() {
 }
 
 /// A check reads the ruleset up to the first `}`, which ends the set of a rule before, and knows `iif` but not `iifname`.
+/// Demand 20: sets in braces and either spelling of an interface are understood.
 #[test]
 fn set_nftables_loopback_traffic_stops_at_a_brace_and_wants_iif() {
     in_namespace("published_checks::set_nftables_loopback_traffic_stops_at_a_brace_and_wants_iif", || {
@@ -173,6 +175,7 @@ fn a_listening_ports_probe_lists_established_connections() {
 }
 
 /// A table of rules of iptables is empty on a machine that filters with nft, which looks like no firewall, and is.
+/// Demand 1: who filters with nft has a firewall.
 #[test]
 fn an_iptables_table_has_no_rows_where_nft_filters() {
     in_namespace("published_checks::an_iptables_table_has_no_rows_where_nft_filters", || {

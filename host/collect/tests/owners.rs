@@ -80,6 +80,24 @@ fn hostile_names_and_arguments_come_through_as_data() {
     });
 }
 
+/// Demand 13: the kernel cuts the name of a process, and a process can change it; the executable stays whole.
+#[test]
+fn a_name_that_the_kernel_cuts_is_whole_in_the_executable() {
+    in_namespace("a_name_that_the_kernel_cuts_is_whole_in_the_executable", || {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("longer-than-the-kernel-keeps");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = Command::new(&program);
+        command.arg("60");
+        let child = Holder::start(command, &listener);
+        let facts = this_machine().collect();
+        let owner = child.among(&facts);
+        assert_eq!(owner.name.as_str(), "longer-than-the");
+        assert_eq!(owner.executable.as_ref().unwrap().as_str(), program.to_str().unwrap());
+    });
+}
+
 #[test]
 fn a_deleted_executable_is_named_as_such() {
     in_namespace("a_deleted_executable_is_named_as_such", || {
