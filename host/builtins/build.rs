@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-use loopgate_engine::{precompile, sha256};
+use loopgate_engine::{Engine, Plugin, precompile, sha256};
 use loopgate_guest_build::{Guests, Toolchain, finish, shared_target_dir, watch};
 
 /// The embedded plugins.
@@ -30,21 +30,25 @@ fn build() -> Result<()> {
         examples: false,
     };
     guests.compile(&Toolchain::find()?)?;
-    let entries = PLUGINS.iter().zip(&packages).map(|(name, package)| embed(name, package, &guests, &out_dir));
+    let engine = Engine::new()?;
+    let entries = PLUGINS.iter().zip(&packages);
+    let entries = entries.map(|(name, package)| embed(&engine, name, package, &guests, &out_dir));
     let entries = entries.collect::<Result<String>>()?;
     fs::write(out_dir.join("builtins.rs"), source(&entries))?;
     Ok(())
 }
 
 /// Writes a plugin's component and machine code, and gives the Rust source that embeds them.
-fn embed(name: &str, package: &str, guests: &Guests<'_>, out_dir: &Path) -> Result<String> {
+fn embed(engine: &Engine, name: &str, package: &str, guests: &Guests<'_>, out_dir: &Path) -> Result<String> {
     let component = guests.component(package)?;
+    let plugin = Plugin::from_component(engine, &component)?;
+    let (version, schema) = (plugin.info().version.as_str(), plugin.info().parameters_schema.as_str());
     let precompiled = precompile(&component, &env::var("TARGET")?)?;
     fs::write(out_dir.join(format!("{name}.wasm")), &component)?;
     fs::write(out_dir.join(format!("{name}.cwasm")), precompiled)?;
     Ok(format!(
-        "Builtin {{ name: {name:?}, component: include_bytes!(\"{name}.wasm\"), \
-         precompiled: include_bytes!(\"{name}.cwasm\"), sha256: \"{}\" }},\n",
+        "Builtin {{ name: {name:?}, version: {version:?}, parameters_schema: {schema:?}, component: include_bytes!(\"{name}.wasm\"), \
+         precompiled: &Aligned(*include_bytes!(\"{name}.cwasm\")).0, sha256: \"{}\" }},\n",
         sha256(&component)
     ))
 }

@@ -2,6 +2,10 @@
 
 use loopgate_engine::Builtin;
 
+/// Machine code where a page begins, so that it can be run where it lies.
+#[repr(C, align(4096))]
+struct Aligned<T>(T);
+
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
 
 /// The embedded plugins.

@@ -101,6 +101,17 @@ fn every_rule_has_a_complete_page_with_a_good_and_a_bad_example() {
     }
 }
 
+/// What is embedded was asked when it was built, so that no run has to.
+#[test]
+fn every_plugin_is_described_as_it_describes_itself() {
+    let engine = Engine::new().unwrap();
+    for builtin in loopgate_builtins::all() {
+        let embedded = Plugin::from_builtin(&engine, builtin).unwrap();
+        let asked = Plugin::from_component(&engine, builtin.component).unwrap();
+        assert_eq!(embedded.info(), asked.info());
+    }
+}
+
 #[test]
 fn a_quiet_machine_passes_every_rule() {
     let engine = Engine::new().unwrap();

@@ -7,6 +7,8 @@
 mod config;
 mod contract;
 mod error;
+#[cfg(target_os = "linux")]
+mod in_place;
 mod inspect;
 mod limits;
 mod plugin;

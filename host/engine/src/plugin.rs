@@ -38,10 +38,15 @@ impl Plugin {
         Self::describe(engine, &component, sha256(bytes))
     }
 
-    /// Loads an embedded plugin. Nothing is compiled.
+    /// Loads an embedded plugin. Nothing is compiled, and it is not asked again what it said of itself when loopgate was
+    /// built.
     pub fn from_builtin(engine: &Engine, builtin: &Builtin) -> Result<Self, LoadError> {
         let component = deserialize(engine, builtin)?;
-        Self::describe(engine, &component, builtin.sha256.to_owned())
+        let sandbox = Sandbox::new(engine, &component).map_err(|error| invalid(&error))?;
+        let name = builtin.name.parse().map_err(|_| Rejected::Description(builtin.name.into()))?;
+        let (version, parameters_schema) = (builtin.version.into(), builtin.parameters_schema.into());
+        let info = PluginInfo { name, version, parameters_schema };
+        Ok(Self { sandbox, info, sha256: builtin.sha256.to_owned() })
     }
 
     fn describe(engine: &Engine, component: &Component, sha256: String) -> Result<Self, LoadError> {
@@ -109,8 +114,18 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Rejected> {
     receiver.recv_timeout(COMPILE_DEADLINE).unwrap_or(Err(Rejected::CompileDeadline))
 }
 
-#[expect(unsafe_code, reason = "wasmtime cannot know where machine code comes from")]
+#[cfg(target_os = "linux")]
 fn deserialize(engine: &Engine, builtin: &Builtin) -> Result<Component, Rejected> {
+    crate::in_place::component(engine.wasmtime(), builtin.precompiled).map_or_else(|| copy(engine, builtin), Ok)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn deserialize(engine: &Engine, builtin: &Builtin) -> Result<Component, Rejected> {
+    copy(engine, builtin)
+}
+
+#[expect(unsafe_code, reason = "wasmtime cannot know where machine code comes from")]
+fn copy(engine: &Engine, builtin: &Builtin) -> Result<Component, Rejected> {
     // SAFETY: `Builtin` is made by the build script of `loopgate-builtins` alone, with `precompile`, and embedded in
     // the executable: whoever can change these bytes can change any other instruction of it. wasmtime checks that the
     // version, the settings and the processor features match.

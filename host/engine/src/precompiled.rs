@@ -10,6 +10,10 @@ use crate::config::config;
 pub struct Builtin {
     /// Name of the plugin.
     pub name: &'static str,
+    /// Its version, as it describes itself.
+    pub version: &'static str,
+    /// JSON Schema of its parameters, as it describes itself.
+    pub parameters_schema: &'static str,
     /// The component; its digest is what reports name.
     pub component: &'static [u8],
     /// What [`precompile`] made of it, by this very version of this crate.

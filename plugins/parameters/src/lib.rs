@@ -67,7 +67,9 @@ pub struct Reader<'json> {
 /// A field that was asked for.
 struct Field {
     name: &'static str,
-    schema: Value,
+    about: &'static str,
+    /// Made only where it is asked for: reading thousands of objects needs none.
+    schema: fn() -> Value,
     required: bool,
 }
 
@@ -77,24 +79,24 @@ impl<'json> Reader<'json> {
     }
 
     /// A field that may be left out. `about` says what it is for, in the schema.
-    pub fn optional<T: Parameter>(&mut self, name: &'static str, about: &str) -> Option<T> {
+    pub fn optional<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare::<T>(name, about, false);
         let value = self.object.get(name)?;
         T::read(value, &mut self.place.child(name))
     }
 
     /// A field that may be left out, with the value that it then has.
-    pub fn or<T: Parameter>(&mut self, name: &'static str, about: &str, default: T) -> T {
+    pub fn or<T: Parameter>(&mut self, name: &'static str, about: &'static str, default: T) -> T {
         self.optional(name, about).unwrap_or(default)
     }
 
     /// A field that must be there. Where it is not, that is a problem, and the answer is a default.
-    pub fn required<T: Parameter + Default>(&mut self, name: &'static str, about: &str) -> T {
+    pub fn required<T: Parameter + Default>(&mut self, name: &'static str, about: &'static str) -> T {
         self.mandatory(name, about).unwrap_or_default()
     }
 
     /// A field that must be there and has no default. Where it is not, that is a problem, and the answer is nothing.
-    pub fn mandatory<T: Parameter>(&mut self, name: &'static str, about: &str) -> Option<T> {
+    pub fn mandatory<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare::<T>(name, about, true);
         let Some(value) = self.object.get(name) else {
             self.place.problem(format!("`{name}` is missing"));
@@ -118,12 +120,8 @@ impl<'json> Reader<'json> {
         self.place.problems.len() == self.problems_before
     }
 
-    fn declare<T: Parameter>(&mut self, name: &'static str, about: &str, required: bool) {
-        let mut schema = T::schema();
-        if let Some(object) = schema.as_object_mut() {
-            object.insert("description".to_owned(), about.into());
-        }
-        self.fields.push(Field { name, schema, required });
+    fn declare<T: Parameter>(&mut self, name: &'static str, about: &'static str, required: bool) {
+        self.fields.push(Field { name, about, schema: T::schema, required });
     }
 
     /// Names every key that was never asked for, with the nearest one that was.
@@ -138,13 +136,23 @@ impl<'json> Reader<'json> {
         let names = |fields: Vec<&Field>| fields.into_iter().map(|field| field.name).collect::<Vec<_>>();
         let required = names(self.fields.iter().filter(|field| field.required).collect());
         let properties: Map<_, _> =
-            self.fields.into_iter().map(|field| (field.name.to_owned(), field.schema)).collect();
+            self.fields.iter().map(|field| (field.name.to_owned(), field.described())).collect();
         json!({
             "type": "object",
             "properties": properties,
             "required": required,
             "additionalProperties": false,
         })
+    }
+}
+
+impl Field {
+    fn described(&self) -> Value {
+        let mut schema = (self.schema)();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("description".to_owned(), self.about.into());
+        }
+        schema
     }
 }
 
