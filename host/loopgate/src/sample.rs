@@ -73,7 +73,7 @@ pub(crate) fn set(policy: &mut Policy, id: &str, value: RuleSetting) {
 }
 
 /// The beginning of the policy.
-fn nowhere() -> Location {
+pub(crate) fn nowhere() -> Location {
     let source = Sources::default().open(Source::file("policy.toml", "policy.toml", ""));
     Location { source, span: 0..0 }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use loopgate_plugin::prelude::*;
 
-use crate::entry::pointer;
-use crate::judgement::{Numbered, Register};
+use crate::entry::{Entry, pointer};
+use crate::judgement::{Approvals, Numbered, Register};
 use crate::limit::Kept;
 use crate::settings::Settings;
 
@@ -15,13 +15,15 @@ pub(crate) const RULE: Rule<Settings> = Rule::new("entry-conflict", include_str!
 fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     let register = Register::new(facts, settings);
     report_equal_selectors(&register, report);
-    for listener in register.governed() {
-        let valid = register.approvals(listener).valid;
+    for (listener, Approvals { valid, .. }) in register.governed() {
         let allows =
             |kept: fn(&Kept<'_>) -> bool| valid.iter().find(|(_, entry)| kept(&entry.limit.is_kept(facts, listener)));
         let allowing = allows(|kept| matches!(kept, Kept::Yes));
         let forbidding = allows(|kept| matches!(kept, Kept::No { .. }));
-        if let (Some(allowing), Some(forbidding)) = (allowing, forbidding) {
+        let is_told_already = |one: &Entry, other: &Entry| one.selector == other.selector;
+        if let (Some(allowing), Some(forbidding)) = (allowing, forbidding)
+            && !is_told_already(allowing.1, forbidding.1)
+        {
             report.fail(disagreement(listener, *allowing, *forbidding));
         }
     }

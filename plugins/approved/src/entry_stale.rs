@@ -14,8 +14,7 @@ pub(crate) const RULE: Rule<Settings> = Rule::new("entry-stale", include_str!("e
 fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     let register = Register::new(facts, settings);
     let (mut matching, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
-    for listener in &facts.listeners {
-        let approvals = register.approvals(listener);
+    for (_, approvals) in register.listeners() {
         matching.extend(approvals.valid.iter().map(|(position, _)| *position));
         doubtful.extend(approvals.doubtful.iter().map(|((position, _), what)| (*position, *what)));
     }

@@ -12,8 +12,7 @@ pub(crate) const RULE: Rule<Settings> = Rule::new("reach-exceeded", include_str!
 
 fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     let register = Register::new(facts, settings);
-    for listener in register.governed() {
-        let approvals = register.approvals(listener);
+    for (listener, approvals) in register.governed() {
         for numbered in approvals.valid {
             judge(facts, listener, numbered, report);
         }

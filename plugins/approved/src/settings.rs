@@ -3,7 +3,7 @@
 use loopgate_plugin::prelude::*;
 
 use crate::entry::Entry;
-use crate::judgement::Index;
+use crate::judgement::{Index, Matches};
 
 /// The parameters of the plugin.
 pub struct Settings {
@@ -13,6 +13,8 @@ pub struct Settings {
     pub(crate) entries: Vec<Entry>,
     /// Which of them can match a listener.
     pub(crate) index: Index,
+    /// What they say of each listener.
+    pub(crate) matches: Matches,
 }
 
 impl Parameters for Settings {
@@ -20,6 +22,6 @@ impl Parameters for Settings {
         let loopback =
             reader.or("loopback", "Whether listeners on loopback must be approved too; no unless set.", false);
         let entries: Vec<Entry> = reader.or("listeners", "What is approved to listen.", Vec::new());
-        Self { loopback, index: Index::new(&entries), entries }
+        Self { loopback, index: Index::new(&entries), matches: Matches::default(), entries }
     }
 }

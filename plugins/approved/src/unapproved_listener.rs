@@ -11,8 +11,7 @@ pub(crate) const RULE: Rule<Settings> = Rule::new("unapproved-listener", include
 
 fn check(facts: &Facts, settings: &Settings, report: &mut Report) {
     let register = Register::new(facts, settings);
-    for listener in register.governed() {
-        let approvals = register.approvals(listener);
+    for (listener, approvals) in register.governed() {
         match (approvals.valid.first(), approvals.doubtful.first()) {
             (Some((position, entry)), _) => remark(listener, *position, entry, report),
             (None, Some(((_, entry), what))) => report.unjudged(format!(

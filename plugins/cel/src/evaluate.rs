@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use loopgate_plugin::prelude::*;
 
+use loopgate_selector::Glob;
+
 use crate::budget::Budget;
-use crate::glob::Glob;
 use crate::program::{Comparison, Function, Loop, LoopKind, Node, Operation, Part, ReachTest};
 use crate::record::{Field, HostName, Record, Seen};
 use crate::text::shortened;

@@ -126,7 +126,7 @@ pub(crate) static OWNER: &[Field] = &[
         "Path of the file that it executes, without the ` (deleted)` that Linux adds.",
         Type::TEXT,
         Getter::Owner(|it| {
-            known(it.executable.as_deref().map(|path| text(path.strip_suffix(DELETED).unwrap_or(path))))
+            known(here(it).and(it.executable.as_deref()).map(|path| text(path.strip_suffix(DELETED).unwrap_or(path))))
         }),
     ),
     field(
@@ -135,7 +135,12 @@ pub(crate) static OWNER: &[Field] = &[
         Type::BOOL,
         Getter::Owner(|it| known(it.executable.as_deref().map(|path| bool(path.ends_with(DELETED))))),
     ),
-    field("program", "The last component of that path.", Type::TEXT, Getter::Owner(|it| known(it.program().map(text)))),
+    field(
+        "program",
+        "The last component of that path.",
+        Type::TEXT,
+        Getter::Owner(|it| known(here(it).and(it.program()).map(text))),
+    ),
     field(
         "command_line",
         "Its arguments, which it can change itself.",
@@ -289,6 +294,12 @@ pub(crate) static SYSCTL: &[Field] = &[
     field("name", "Its name: `net.ipv4.ip_forward`.", Type::TEXT, Getter::Sysctl(|it| text(&it.name))),
     field("value", "Its value; `int(sysctl.value)` is the number.", Type::TEXT, Getter::Sysctl(|it| text(&it.value))),
 ];
+
+/// Nothing where the path of an executable is one of a file system of its own, which says nothing of what it executes.
+fn here(owner: &Owner) -> Option<()> {
+    let is_elsewhere = owner.extra.iter().any(|(name, value)| name == "executable-elsewhere" && value == "true");
+    (!is_elsewhere).then_some(())
+}
 
 /// What Linux writes behind the path of an executable that is gone.
 const DELETED: &str = " (deleted)";

@@ -16,6 +16,10 @@ use crate::template::shown;
 /// 2,000 million: the rest is for the facts, which cost before anything is evaluated.
 const STEPS: usize = 9_000_000;
 
+/// A rule gets at least this part of what those before it left, however many come behind it: the rules of an upper layer,
+/// which come first, lose nothing more to what a lower one adds.
+const LARGEST_DIVISION: usize = 16;
+
 /// Bytes that the findings of all rules may take together: the sandbox takes an answer of 32 MiB.
 const FINDING_BYTES: usize = 16 << 20;
 
@@ -32,26 +36,29 @@ impl RuleSet for Settings {
 
     fn judge(&self, facts: &Facts) -> Vec<Report> {
         let names = HostName::all(facts);
-        let count = self.rules.len().max(1);
-        let bytes = FINDING_BYTES / count;
-        let mut judges: Vec<_> = (0..self.rules.len())
-            .map(|index| Judge::new(index, Machine::new(facts, &names, Budget::new(STEPS / count)), bytes))
-            .collect();
-        judges.iter_mut().zip(&self.rules).for_each(|(judge, rule)| judge.rule(rule));
-        self.judge_again(&mut judges, bytes);
+        let bytes = FINDING_BYTES / self.rules.len().max(1);
+        let mut left = STEPS;
+        let mut judges = Vec::new();
+        for (index, rule) in self.rules.iter().enumerate() {
+            let share = left / (self.rules.len() - index).min(LARGEST_DIVISION);
+            let mut judge = Judge::new(index, Machine::new(facts, &names, Budget::new(share)), bytes);
+            judge.rule(rule);
+            left -= share - judge.machine.budget.steps();
+            judges.push(judge);
+        }
+        self.judge_again(&mut judges, left, bytes);
         judges.into_iter().map(Judge::report).collect()
     }
 }
 
 impl Settings {
-    /// Judges the rules again for which their share was too little, with what the others left of theirs.
-    fn judge_again<'a>(&'a self, judges: &mut [Judge<'a>], bytes: usize) {
-        let mut steps: usize = judges.iter().map(|judge| judge.machine.budget.steps()).sum();
+    /// Judges the rules again for which their share was too little, with what all of them left.
+    fn judge_again<'a>(&'a self, judges: &mut [Judge<'a>], mut steps: usize, bytes: usize) {
         let mut waiting = judges.iter().filter(|judge| judge.spent_at.is_some()).count();
         for (judge, rule) in judges.iter_mut().zip(&self.rules).filter(|(judge, _)| judge.spent_at.is_some()) {
             let share = steps / waiting;
             waiting -= 1;
-            if share <= STEPS / self.rules.len() {
+            if share <= judge.share {
                 continue;
             }
             let machine = Machine::new(judge.machine.facts, judge.machine.names, Budget::new(share));
@@ -67,6 +74,8 @@ struct Judge<'a> {
     machine: Machine<'a>,
     /// The rule's position in the policy.
     index: usize,
+    /// The steps that it began with.
+    share: usize,
     /// What its findings may still take.
     bytes: usize,
     judged: usize,
@@ -96,6 +105,7 @@ enum Verdict {
 impl<'a> Judge<'a> {
     fn new(index: usize, machine: Machine<'a>, bytes: usize) -> Self {
         Self {
+            share: machine.budget.steps(),
             machine,
             index,
             bytes,

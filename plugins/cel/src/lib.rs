@@ -21,7 +21,6 @@ mod budget;
 mod check;
 mod evaluate;
 mod fields;
-mod glob;
 mod judge;
 mod program;
 mod record;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use loopgate_plugin::prelude::*;
 
-use crate::glob::Glob;
+use loopgate_selector::Glob;
+
 use crate::record::Field;
 use crate::value::Value;
 

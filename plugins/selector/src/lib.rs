@@ -13,7 +13,7 @@ mod selector;
 
 pub use address::AddressPattern;
 pub use candidate::{Candidate, Container, Process};
-pub use glob::glob;
+pub use glob::Glob;
 pub use pattern::{PathPattern, Pattern};
 pub use port::Ports;
 pub use selector::{Match, Protocol, Selector};

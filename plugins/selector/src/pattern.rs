@@ -5,45 +5,56 @@ use std::fmt;
 use loopgate_parameters::{Parameter, Place, expect};
 use serde_json::{Value, json};
 
-use crate::glob::glob;
+use crate::glob::Glob;
 
-/// A name, or a [`glob`] over names.
+/// A name, or a [`Glob`] over names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pattern(String);
+pub struct Pattern {
+    text: String,
+    /// `None` for a name.
+    glob: Option<Glob>,
+}
 
 impl Pattern {
     /// Whether it is this name, or a glob that matches it. Never part of a name.
     pub fn matches(&self, name: &str) -> bool {
-        match self.exact() {
-            Some(exact) => exact == name,
-            None => glob(&self.0, name),
+        match &self.glob {
+            None => self.text == name,
+            Some(glob) => glob.matches(name).0,
         }
     }
 
     /// The one name that it matches; `None` for a glob.
     pub fn exact(&self) -> Option<&str> {
-        (!self.0.contains(['*', '?'])).then_some(self.0.as_str())
+        self.glob.is_none().then_some(self.text.as_str())
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.0)
+        formatter.pad(&self.text)
     }
 }
 
 impl Parameter for Pattern {
     fn schema() -> Value {
-        json!({ "type": "string", "minLength": 1 })
+        json!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "integer", "minimum": 0 }] })
     }
 
     fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
-        let text = value.as_str().filter(|text| !text.is_empty());
-        expect(text, "a name, or a glob with `*`, `**` or `?`", value, place).map(|text| Self(text.to_owned()))
+        let text = match value {
+            // A user without a name is known by the number.
+            Value::Number(number) => Some(number.to_string()),
+            _ => value.as_str().filter(|text| !text.is_empty()).map(str::to_owned),
+        };
+        let text = expect(text, "a name, or a glob with `*`, `**` or `?`", value, place)?;
+        let glob = text.contains(['*', '?']).then(|| Glob::parse(&text)).transpose();
+        let glob = glob.map_err(|problem| place.problem(problem)).ok()?;
+        Some(Self { text, glob })
     }
 }
 
-/// The full path of a program, or a [`glob`] over paths.
+/// The full path of a program, or a [`Glob`] over paths.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathPattern(Pattern);
 
@@ -61,6 +72,14 @@ impl PathPattern {
     }
 }
 
+impl PathPattern {
+    /// The folder that everything it matches is in or below, with its `/` at the end; empty for any folder.
+    pub fn folder(&self) -> &str {
+        let start = self.0.glob.as_ref().map_or(self.0.text.as_str(), Glob::start);
+        start.rfind('/').and_then(|last| start.get(..=last)).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for PathPattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
@@ -74,7 +93,7 @@ impl Parameter for PathPattern {
 
     fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
         let pattern = Pattern::read(value, place)?;
-        if pattern.0.starts_with('/') || pattern.0.starts_with("**") {
+        if pattern.text.starts_with('/') || pattern.text.starts_with("**") {
             return Some(Self(pattern));
         }
         place.problem(format!("expected a full path; for `{pattern}` in any folder write `**/{pattern}`"));

@@ -21,7 +21,7 @@ pub enum Match {
 /// Everything that a listener must be. What is `None` may be anything.
 ///
 /// A listener can have several owners, and every one of them must match: otherwise whoever else holds the socket would be
-/// selected along. Process 1 beside others does not count: systemd keeps the sockets that it opens for services.
+/// selected along. systemd as process 1 beside others does not count: it keeps the sockets that it opens for services.
 ///
 /// What names no container selects no process of one by its executable or user: both are chosen by whoever made the image.
 /// Nor does it select by its executable a process outside of a container that has a file system of its own.
@@ -98,7 +98,8 @@ impl Selector {
         [("port", port), ("protocol", protocol), ("address", address)]
     }
 
-    fn asks_owners(&self) -> bool {
+    /// Whether it depends on who owns the listener.
+    pub fn asks_owners(&self) -> bool {
         let asks = [self.unit.is_some(), self.user.is_some(), self.container.is_some(), self.image.is_some()];
         self.executable.is_some() || asks.contains(&true)
     }
@@ -106,12 +107,21 @@ impl Selector {
     fn matches_owners(&self, candidate: &Candidate<'_>) -> Match {
         let mut owners = counting(&candidate.owners).peekable();
         if owners.peek().is_none() {
-            return Match::Unknown("its owner");
+            return self.matches_unowned(candidate);
         }
         owners
             .flat_map(|process| self.process(process, candidate.published_to))
             .map(|(_, is)| is)
             .fold(Match::Yes, Match::and)
+    }
+
+    /// Without an owner in sight the container that a published port leads to may still be known.
+    fn matches_unowned(&self, candidate: &Candidate<'_>) -> Match {
+        let asks_processes = [self.executable.is_some(), self.unit.is_some(), self.user.is_some()].contains(&true);
+        match candidate.published_to {
+            Some(container) if !asks_processes => self.matches_named(container),
+            _ => Match::Unknown("its owner"),
+        }
     }
 
     /// Whether each field that asks for an owner matches a process.
@@ -157,10 +167,16 @@ impl Selector {
     }
 }
 
-/// The owners that count: all but process 1 beside others.
+/// The owners that count: all but systemd as process 1 beside others. Any other process 1 is a program like every other, as in
+/// a container.
 fn counting<'c, 'facts>(owners: &'c [Process<'facts>]) -> impl Iterator<Item = &'c Process<'facts>> {
     let is_alone = owners.len() == 1;
-    owners.iter().filter(move |process| is_alone || process.pid != 1)
+    owners.iter().filter(move |process| is_alone || !opens_sockets_for_others(process))
+}
+
+fn opens_sockets_for_others(process: &Process<'_>) -> bool {
+    let is_systemd = process.executable.is_some_and(|path| path.ends_with("/systemd"));
+    process.pid == 1 && is_systemd && !process.is_elsewhere && process.container.is_none()
 }
 
 fn user_matches(pattern: &Pattern, process: &Process<'_>) -> Match {

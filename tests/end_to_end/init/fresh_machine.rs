@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use loopgate_test_support::{Namespace, command, in_namespace, ip, run as program};
+use loopgate_test_support::{Namespace, command, in_namespace_of_processes, ip, run as program};
 use tempfile::TempDir;
 
 use super::{decided, unwrapped};
@@ -159,7 +159,7 @@ fn entry(machine: &Machine, program: &str) -> String {
 
 #[test]
 fn what_is_there_is_approved_and_every_change_is_named_with_entry_and_rule() {
-    in_namespace(
+    in_namespace_of_processes(
         "init::fresh_machine::what_is_there_is_approved_and_every_change_is_named_with_entry_and_rule",
         || {
             let machine = Machine::new();

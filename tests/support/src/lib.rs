@@ -41,13 +41,26 @@ const RULESETS: &str = "LOOPGATE_RULESETS";
 /// If the body panics, or if the machine does not let the namespaces be made; then the message says why. With
 /// `LOOPGATE_SKIP_NAMESPACE_TESTS=1` in the environment the body is passed over instead.
 pub fn in_namespace(test: &str, body: impl FnOnce()) {
+    within(test, &[], body);
+}
+
+/// The same with processes of its own: none is there but those of the test, so that nothing about them is hidden.
+///
+/// # Panics
+///
+/// As [`in_namespace`] does.
+pub fn in_namespace_of_processes(test: &str, body: impl FnOnce()) {
+    within(test, &["--pid", "--fork", "--kill-child", "--mount-proc"], body);
+}
+
+fn within(test: &str, more: &[&str], body: impl FnOnce()) {
     if env::var(INSIDE).is_ok_and(|name| name == test) {
         run("ip", &["link", "set", "lo", "up"]);
         body();
     } else if env::var(SKIP).is_ok_and(|value| value == "1") {
         skipped(test);
     } else {
-        run_again(test);
+        run_again(test, more);
     }
 }
 
@@ -82,10 +95,10 @@ pub fn command(program: &str) -> Command {
     command
 }
 
-fn run_again(test: &str) {
+fn run_again(test: &str, more: &[&str]) {
     let binary = env::current_exe().unwrap_or_else(|error| panic!("the test binary cannot be found: {error}"));
     let mut unshare = command("unshare");
-    unshare.args(["--user", "--map-root-user", "--net", "--"]).arg(binary);
+    unshare.args(["--user", "--map-root-user", "--net"]).args(more).arg("--").arg(binary);
     unshare.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INSIDE, test);
     let output = unshare.output().unwrap_or_else(|error| panic!("unshare cannot be run (util-linux): {error}"));
     let report = text(&output);

@@ -20,7 +20,7 @@ impl Membership {
         let main = lines.iter().max_by_key(|line| line.rank());
         Self {
             path: main.map(|line| Untrusted::from_bytes(line.path)),
-            unit: main.and_then(|line| unit(line.path)).map(Untrusted::from_bytes),
+            unit: main.and_then(|line| unit(line.path)).map(|unit| Untrusted::from_bytes(&unit)),
             container: lines.iter().find_map(|line| container(line.path)),
         }
     }
@@ -54,17 +54,19 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The systemd unit of a path: the first component below the slices, and within `user@UID.service` the unit of the
-/// user's own manager (`cg_path_get_unit` and `cg_path_get_user_unit` in systemd's src/basic/cgroup-util.c).
+/// user's own manager (`cg_path_get_unit` and `cg_path_get_user_unit` in systemd's src/basic/cgroup-util.c), behind that of the
+/// manager: a user may give a unit any name, also that of one of the system.
 ///
 /// The name stays as systemd writes it, escapes included: `a\x2db.service` is another unit than `a-b.service`.
-fn unit(path: &[u8]) -> Option<&[u8]> {
+fn unit(path: &[u8]) -> Option<Vec<u8>> {
     let mut below_slices = components(path).skip_while(|component| component.ends_with(b".slice"));
     let system = below_slices.next().map(unescape_component).filter(|name| is_unit(name))?;
     if !system.starts_with(b"user@") {
-        return Some(system);
+        return Some(system.to_vec());
     }
     let mut of_user = below_slices.skip_while(|component| component.ends_with(b".slice"));
-    of_user.next().map(unescape_component).filter(|name| is_unit(name)).or(Some(system))
+    let of_user = of_user.next().map(unescape_component).filter(|name| is_unit(name));
+    Some(of_user.map_or_else(|| system.to_vec(), |name| [system, b"/", name].concat()))
 }
 
 fn is_unit(name: &[u8]) -> bool {

@@ -2,11 +2,11 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use loopgate_facts::{Owner, Untrusted};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, readlinkat, stat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, StatxFlags, openat, readlinkat, stat, statat, statx};
 use rustix::io::Errno;
 
 use super::cgroup::Membership;
@@ -54,29 +54,47 @@ impl Process {
         })
     }
 
-    /// Whether the path of its executable leads to another file here. In the mount namespace of the collector it cannot;
-    /// in another one (`mount_namespaces(7)`) what is at a path is up to whoever made it. A file that is gone cannot be
-    /// compared, and counts as another one.
+    /// Whether the path of its executable leads to another file here: the file is another one than that at the path, and on a
+    /// mount that is none of the collector's (`mount_namespaces(7)`), where what is at a path is up to whoever made it. The
+    /// namespace of the process says nothing: it may have got the open file from another one. A file that was replaced is
+    /// another one too, but on a mount of ours.
     fn executes_elsewhere(&self, path: &CStr) -> bool {
-        let namespace = statat(&self.directory, "ns/mnt", AtFlags::empty());
-        if is_same(namespace, stat("/proc/self/ns/mnt")) {
-            return false;
-        }
-        !is_same(statat(&self.directory, "exe", AtFlags::empty()), stat(path))
+        let same = is_same(statat(&self.directory, "exe", AtFlags::empty()), stat(path));
+        !same && !self.mount_of_executable().is_some_and(is_mount_of_ours)
+    }
+
+    /// The mount that its executable was opened on; `None` before Linux 5.8.
+    fn mount_of_executable(&self) -> Option<u64> {
+        let found = statx(&self.directory, "exe", AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+        StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID).then_some(found.stx_mnt_id)
     }
 
     /// A file, or so much of it as fits `limit`.
     fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
-        let file = openat(&self.directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut content = Vec::with_capacity(limit);
-        while content.len() < limit && rustix::io::read(&file, spare_capacity(&mut content))? > 0 {}
-        Ok(content)
+        read(&self.directory, name, limit)
     }
 }
+
+fn read(directory: impl AsFd, name: &str, limit: usize) -> io::Result<Vec<u8>> {
+    let file = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut content = Vec::with_capacity(limit);
+    while content.len() < limit && rustix::io::read(&file, spare_capacity(&mut content))? > 0 {}
+    Ok(content)
+}
+
+/// A container engine has thousands of mounts; nobody reads on beyond this.
+const MAX_MOUNTINFO: usize = 4 << 20;
 
 /// Whether both are one file.
 fn is_same(one: rustix::io::Result<Stat>, other: rustix::io::Result<Stat>) -> bool {
     one.is_ok_and(|one| other.is_ok_and(|other| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)))
+}
+
+/// Whether a mount is one of those that the collector sees (`proc_pid_mountinfo(5)`, first field).
+fn is_mount_of_ours(mount: u64) -> bool {
+    let mounts = read(CWD, "/proc/self/mountinfo", MAX_MOUNTINFO).unwrap_or_default();
+    let ids = mounts.split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b' ').next());
+    ids.filter_map(|id| str::from_utf8(id).ok()).any(|id| id.parse() == Ok(mount))
 }
 
 /// A command line can be megabytes long, and a process can change it; nobody reads on beyond this.

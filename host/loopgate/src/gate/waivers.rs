@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use loopgate_engine::{Evidence, Finding, Name, RuleInfo, Severity, Subject};
-use loopgate_facts::{Container as InContainer, Facts, Listener, Owner, Untrusted};
+use loopgate_facts::{Area, Container as InContainer, Facts, Listener, Owner, Untrusted};
 use loopgate_parameters::Date;
 use loopgate_selector::{Candidate, Container, Match, Process};
 
@@ -50,12 +50,17 @@ pub(super) fn apply(
     let mut usage: Vec<Use> = policy.waivers.iter().map(|_| Use::default()).collect();
     let holding = by_rule(policy, &terms);
     let ephemeral = ephemeral_ports(facts);
+    // Whoever could not be seen may hold a socket too.
+    let may_have_more_owners = facts.gaps.iter().any(|gap| gap.area == Area::Owners && gap.subject.is_none());
     for finding in findings {
         let candidate = finding.listener.as_ref().map(|listener| candidate(listener, ephemeral.as_ref()));
         for (position, waiver) in holding.get(&finding.rule).into_iter().flatten() {
             let Some(used) = usage.get_mut(*position) else { continue };
             match waiver.value.about.covers(&finding.finding.subject, candidate.as_ref()) {
                 Match::No => {}
+                Match::Yes if may_have_more_owners && waiver.value.about.asks_owners() => {
+                    used.doubt = Some("whether it has more owners");
+                }
                 Match::Unknown(what) => used.doubt = Some(what),
                 Match::Yes => {
                     used.waived += 1;

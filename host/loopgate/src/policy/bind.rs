@@ -195,24 +195,36 @@ impl Binding<'_> {
         Some((id.clone(), setting))
     }
 
-    /// The frameworks and controls of all layers. A framework that a lower layer names again is its own.
-    fn controls(&self, problems: &mut Vec<Diagnostic>) -> (Vec<Framework>, Vec<Control>) {
+    /// The frameworks and controls of all layers. None answers for one that another has named: the report would have two
+    /// answers, and a lower layer the last word.
+    fn controls(&self, problems: &mut Vec<Diagnostic>) -> (Vec<Located<Framework>>, Vec<Located<Control>>) {
         let drafts = || self.layers.stack.iter().map(|layer| &layer.draft);
-        let mut frameworks: BTreeMap<&str, &Framework> = BTreeMap::new();
+        let mut frameworks: BTreeMap<&str, &Located<Framework>> = BTreeMap::new();
         for framework in drafts().flat_map(|draft| &draft.frameworks) {
-            frameworks.insert(&framework.value.name, &framework.value);
+            if let Some(first) = frameworks.insert(&framework.value.name, framework) {
+                let problem =
+                    Diagnostic::new(format!("two frameworks are called `{}`", first.value.name), framework.at.clone());
+                problems.push(problem.also(first.at.clone(), "the other is here"));
+            }
         }
+        let mut numbers: BTreeMap<(&str, &str), &Location> = BTreeMap::new();
         for control in drafts().flat_map(|draft| &draft.controls) {
             self.check_control(control, &frameworks, problems);
+            for (framework, number) in &control.value.ids {
+                if let Some(first) = numbers.insert((framework, number), &control.at) {
+                    let problem = Diagnostic::new(format!("two controls are {framework} {number}"), control.at.clone());
+                    problems.push(problem.also(first.clone(), "the other is here"));
+                }
+            }
         }
-        let controls = drafts().flat_map(|draft| &draft.controls).map(|control| control.value.clone());
+        let controls = drafts().flat_map(|draft| &draft.controls).cloned();
         (frameworks.into_values().cloned().collect(), controls.collect())
     }
 
     fn check_control(
         &self,
         control: &Located<Control>,
-        frameworks: &BTreeMap<&str, &Framework>,
+        frameworks: &BTreeMap<&str, &Located<Framework>>,
         problems: &mut Vec<Diagnostic>,
     ) {
         let Located { value: control, at } = control;

@@ -7,6 +7,7 @@ use loopgate_parameters::{OneOrMany, Parameter, Parameters as Fields, Place, Rea
 use serde_json::{Value as Json, json};
 
 use super::RuleId;
+use super::parameters::Parameters;
 use super::reader::{Reader, Value};
 use super::records;
 use super::source::Located;
@@ -21,6 +22,8 @@ pub(crate) struct Framework {
     pub(crate) version: String,
     /// The distributions that it is for; none where it is for every machine.
     pub(crate) distributions: Vec<Distribution>,
+    /// All of that as it was written.
+    pub(crate) fields: Parameters,
 }
 
 /// A distribution, as `os-release(5)` names it, and its version up to where the framework stops to tell: `9` is 9.4 too.
@@ -39,6 +42,8 @@ pub(crate) struct Control {
     pub(crate) ids: BTreeMap<String, String>,
     /// The rules: it passes if all of them do.
     pub(crate) rules: Vec<RuleId>,
+    /// All of that as it was written.
+    pub(crate) fields: Parameters,
 }
 
 impl Framework {
@@ -66,13 +71,13 @@ impl Distribution {
 /// Reads the array `frameworks` of a layer.
 pub(super) fn frameworks(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Framework>> {
     let records = records::read::<FrameworkDraft>(reader, "frameworks", "framework", value).into_iter();
-    records.map(|record| Located { value: record.value.framework(), at: record.at }).collect()
+    records.map(|record| Located { value: record.value.framework(record.fields), at: record.at }).collect()
 }
 
 /// Reads the array `controls` of a layer.
 pub(super) fn controls(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Control>> {
     let records = records::read::<ControlDraft>(reader, "controls", "control", value).into_iter();
-    records.map(|record| Located { value: record.value.control(), at: record.at }).collect()
+    records.map(|record| Located { value: record.value.control(record.fields), at: record.at }).collect()
 }
 
 /// The JSON Schema of the array `frameworks`.
@@ -92,8 +97,8 @@ struct FrameworkDraft {
 }
 
 impl FrameworkDraft {
-    fn framework(self) -> Framework {
-        Framework { name: self.name.0, version: self.version.0, distributions: self.distributions }
+    fn framework(self, fields: Parameters) -> Framework {
+        Framework { name: self.name.0, version: self.version.0, distributions: self.distributions, fields }
     }
 }
 
@@ -133,9 +138,9 @@ struct ControlDraft {
 }
 
 impl ControlDraft {
-    fn control(self) -> Control {
+    fn control(self, fields: Parameters) -> Control {
         let rules = self.rules.into_iter().map(|rule| rule.0).collect();
-        Control { title: self.title.0, ids: self.ids.0, rules }
+        Control { title: self.title.0, ids: self.ids.0, rules, fields }
     }
 }
 
@@ -191,6 +196,7 @@ mod tests {
                 .iter()
                 .map(|(id, version)| Distribution { id: (*id).to_owned(), version: (*version).to_owned() })
                 .collect(),
+            fields: Parameters::none(sample::nowhere()),
         };
         let nine = framework(&[("rhel", "9"), ("rocky", "9")]);
         assert!(nine.is_for(&host("rhel", Some("9"))) && nine.is_for(&host("rocky", Some("9.4"))));

@@ -205,11 +205,25 @@ impl<'l> Merging<'l> {
         let Some(layer) = layers.stack.get(position) else { return Vec::new() };
         let thing = Thing::Plugin(draft.name.value.clone());
         let locker = layers.locker(position, &thing);
+        if let (Some(path), None) = (&draft.path, self.path) {
+            return vec![self.replaced(path)];
+        }
         let mut changes = self.take_file(draft, layer, locker.is_some());
         let leave = Leave { is_free: locker.is_none(), may_append: tightening(&draft.name.value) };
         changes.extend(self.parameters.overlay(draft.parameters.clone(), leave));
         let problem = |changed: Refusal| refusal(layer, locker?, &thing, || change(&draft.name.value, changed));
         changes.into_iter().filter_map(problem).collect()
+    }
+
+    /// A built-in plugin that a layer above goes by is never another one below, whatever is unlocked: what is let loose is what
+    /// it is told, not what it does.
+    fn replaced(&self, path: &Located<Option<PathBuf>>) -> Diagnostic {
+        let name = &self.first.name;
+        let problem =
+            Diagnostic::new(format!("the built-in plugin `{}` may not be replaced here", name.value), path.at.clone());
+        problem
+            .label("give the plugin of this file a name of its own")
+            .also(name.at.clone(), "a layer above goes by it")
     }
 
     /// Takes the file and the pin of a lower layer; what it may not change is returned. Where there is no pin, anybody may

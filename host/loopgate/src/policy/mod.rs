@@ -71,9 +71,9 @@ pub(crate) struct Policy {
     /// How many days ahead a waiver may reach.
     pub(crate) waiver_days: u16,
     /// The documents that controls are of.
-    pub(crate) frameworks: Vec<Framework>,
+    pub(crate) frameworks: Vec<Located<Framework>>,
     /// Controls, with the rules that answer them.
-    pub(crate) controls: Vec<Control>,
+    pub(crate) controls: Vec<Located<Control>>,
 }
 
 impl Policy {

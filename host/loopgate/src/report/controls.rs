@@ -63,14 +63,16 @@ impl Answer {
 /// benchmarks are shown without their numbers, which differ.
 pub(super) fn sections(policy: &Policy, host: &Host, rules: &[Rule], findings: &[Finding]) -> Vec<Section> {
     let answers = Answers::new(rules, findings);
-    let is_known = policy.frameworks.iter().any(|framework| !framework.is_general() && framework.is_for(host));
-    let fitting = policy.frameworks.iter().filter(|framework| framework.is_for(host));
-    let mut sections: Vec<Section> = fitting.map(|framework| section(framework, &policy.controls, &answers)).collect();
+    let frameworks = || policy.frameworks.iter().map(|framework| &framework.value);
+    let asked = || policy.controls.iter().map(|control| &control.value);
+    let is_known = frameworks().any(|framework| !framework.is_general() && framework.is_for(host));
+    let fitting = frameworks().filter(|framework| framework.is_for(host));
+    let mut sections: Vec<Section> = fitting.map(|framework| section(framework, asked(), &answers)).collect();
     if !is_known {
         let is_of_benchmark = |control: &&Asked| {
-            policy.frameworks.iter().any(|it| !it.is_general() && control.ids.contains_key(&it.name))
+            policy.frameworks.iter().any(|it| !it.value.is_general() && control.ids.contains_key(&it.value.name))
         };
-        let controls = policy.controls.iter().filter(is_of_benchmark);
+        let controls = asked().filter(is_of_benchmark);
         let controls = controls.map(|control| answers.control(None, control)).collect();
         sections.insert(0, Section { framework: None, controls });
     }
@@ -78,8 +80,8 @@ pub(super) fn sections(policy: &Policy, host: &Host, rules: &[Rule], findings: &
     sections
 }
 
-fn section(framework: &Framework, controls: &[Asked], answers: &Answers<'_>) -> Section {
-    let numbered = controls.iter().filter_map(|control| Some((control.ids.get(&framework.name)?, control)));
+fn section<'p>(framework: &Framework, controls: impl Iterator<Item = &'p Asked>, answers: &Answers<'_>) -> Section {
+    let numbered = controls.filter_map(|control| Some((control.ids.get(&framework.name)?, control)));
     let mut controls: Vec<Control> = numbered.map(|(id, control)| answers.control(Some(id), control)).collect();
     controls.sort_by_cached_key(|control| control.id.as_deref().map(number));
     Section { framework: Some((framework.name.clone(), framework.version.clone())), controls }
@@ -202,11 +204,7 @@ mod tests {
         let layers = Layers::of_text("p.toml", CONTROLS);
         assert_eq!(layers.problems, []);
         let draft = &layers.stack.first().unwrap().draft;
-        Policy {
-            frameworks: draft.frameworks.iter().map(|it| it.value.clone()).collect(),
-            controls: draft.controls.iter().map(|it| it.value.clone()).collect(),
-            ..sample::policy()
-        }
+        Policy { frameworks: draft.frameworks.clone(), controls: draft.controls.clone(), ..sample::policy() }
     }
 
     #[test]

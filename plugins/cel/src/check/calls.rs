@@ -5,11 +5,11 @@ use loopgate_plugin::nearest;
 use loopgate_plugin::prelude::*;
 
 use super::{Checker, Noted, Typed, written};
-use crate::glob::Glob;
 use crate::program::{Function, Network, Node, ReachTest};
 use crate::record::Kind;
 use crate::types::{Element, REACHES, Type};
 use crate::value::{Text, Value};
+use loopgate_selector::Glob;
 
 /// A function: its name, how it is called, and what it says.
 pub(crate) struct Signature {

@@ -88,6 +88,8 @@ fn the_process_that_opens_sockets_for_others_counts_only_alone() {
     is(r#"{"executable": "/usr/sbin/nginx"}"#, &listener(vec![init, nginx()]), Match::Yes);
     is(r#"{"executable": "/usr/sbin/nginx"}"#, &listener(vec![init]), Match::No);
     is(r#"{"executable": "/usr/lib/systemd/systemd"}"#, &listener(vec![init]), Match::Yes);
+    let of_container = Process { executable: Some("/app/server"), ..init };
+    is(r#"{"executable": "/usr/sbin/nginx"}"#, &listener(vec![of_container, nginx()]), Match::No);
 }
 
 #[test]
@@ -140,6 +142,10 @@ fn a_published_port_is_in_the_container_that_it_leads_to() {
     let published = Candidate { published_to: Some(web), ..listener(vec![proxy]) };
     is(r#"{"container": "web"}"#, &published, Match::Yes);
     is(r#"{"executable": "/usr/bin/docker-proxy"}"#, &published, Match::No);
+    let unowned = Candidate { owners: vec![], ..published };
+    is(r#"{"container": "web"}"#, &unowned, Match::Yes);
+    is(r#"{"container": "db"}"#, &unowned, Match::No);
+    assert!(matches!(selector(r#"{"container": "web", "user": "x"}"#).matches(&unowned), Match::Unknown(_)));
 }
 
 #[test]

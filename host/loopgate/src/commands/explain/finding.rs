@@ -124,13 +124,20 @@ fn decided(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
 fn mend(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     page.heading("How to mend it")?;
     page.prose(2, &finding.remediation)?;
-    for rule in finding.listener.as_ref().map(letting_in).unwrap_or_default() {
-        page.blank()?;
-        page.paragraph(2, &format!("This rule lets them in: {}", region::rule(rule)))?;
-        page.paragraph(2, "To look at it, and to delete it:")?;
-        commands(rule).into_iter().try_for_each(|command| page.line(format!("    {command}")))?;
+    match finding.listener.as_ref().map(letting_in).unwrap_or_default().as_slice() {
+        [] => Ok(()),
+        [rule] => {
+            page.blank()?;
+            page.paragraph(2, &format!("This rule lets them in: {}", region::rule(rule)))?;
+            commands(page, "To look at it, and to delete it:", rule, true)
+        }
+        // Some of them may be wanted, and deleting one of iptables moves those behind it.
+        rules => {
+            page.blank()?;
+            page.paragraph(2, &format!("{} rules let others in. To look at each before deleting any:", rules.len()))?;
+            rules.iter().try_for_each(|rule| commands(page, &region::rule(rule), rule, false))
+        }
     }
-    Ok(())
 }
 
 /// The rules, not policies, that let other machines in, each once.
@@ -148,10 +155,23 @@ fn letting_in(listener: &Listener) -> Vec<&RuleReference> {
     rules
 }
 
-/// Commands that name a table, a chain and a rule. Every name is quoted, so that none becomes a command of its own.
-fn commands(rule: &RuleReference) -> Vec<String> {
-    let (table, chain) = (quoted(&shown(&rule.table)), quoted(&shown(&rule.chain)));
-    let family = quoted(&shown(&rule.family.as_str().into()));
+fn commands(page: &mut Page<'_>, what: &str, rule: &RuleReference, may_delete: bool) -> io::Result<()> {
+    let commands = commands_for(rule);
+    if commands.is_empty() {
+        return Ok(());
+    }
+    page.paragraph(2, what)?;
+    let wanted = if may_delete { commands.len() } else { 1 };
+    commands.into_iter().take(wanted).try_for_each(|command| page.line(format!("    {command}")))
+}
+
+/// Commands that name a table, a chain and a rule. Of names that a shell or `nft` could take for more than a name there are
+/// none: `nft` joins its arguments, so that quotes protect nothing.
+fn commands_for(rule: &RuleReference) -> Vec<String> {
+    let (table, chain, family) = (rule.table.as_str(), rule.chain.as_str(), rule.family.as_str());
+    if ![table, chain, family].into_iter().all(is_plain) {
+        return Vec::new();
+    }
     let tool = match (rule.backend.as_str(), rule.handle, rule.line) {
         ("nf-tables", Some(handle), _) => {
             return vec![
@@ -170,14 +190,10 @@ fn commands(rule: &RuleReference) -> Vec<String> {
     ]
 }
 
-/// A word as a POSIX shell takes it as one.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+/// Whether a name is an identifier of `nft(8)`, which is one word for every shell too.
+fn is_plain(name: &str) -> bool {
+    let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    begins_well && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn field(page: &mut Page<'_>, label: &str, text: &str) -> io::Result<()> {
@@ -199,9 +215,20 @@ mod tests {
 
     #[test]
     fn no_name_becomes_a_command() {
-        assert_eq!(quoted("filter"), "filter");
-        assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
-        assert_eq!(quoted("a'; reboot"), r"'a'\''; reboot'");
-        assert_eq!(quoted(""), "''");
+        let commands = |chain: &str| {
+            commands_for(&RuleReference {
+                backend: "nf-tables".to_owned(),
+                family: "inet".to_owned(),
+                table: "filter".into(),
+                chain: chain.into(),
+                handle: Some(7),
+                line: None,
+                text: "accept".into(),
+            })
+        };
+        assert_eq!(commands("input").len(), 2);
+        for chain in ["input; delete table inet keep", "$(reboot)", "-f", "", "a b", "a'b", "größe"] {
+            assert_eq!(commands(chain), [""; 0], "{chain}");
+        }
     }
 }

@@ -176,7 +176,9 @@ fn units(owners: &[Owner]) -> BTreeSet<String> {
 /// Whether a unit is a service that has the same name after a restart: not a session, what `systemd-run` made, or the
 /// manager of everything that a user runs.
 fn is_lasting(unit: &str) -> bool {
-    unit.ends_with(".service") && !["run-", "user@", "session-"].iter().any(|prefix| unit.starts_with(prefix))
+    unit.ends_with(".service")
+        && !unit.contains('/')
+        && !["run-", "user@", "session-"].iter().any(|prefix| unit.starts_with(prefix))
 }
 
 /// All values, or none if one is missing: an entry must not ask for less of one owner than of another.
@@ -187,22 +189,58 @@ fn all_or_none(values: impl Iterator<Item = Option<String>>) -> BTreeSet<String>
 /// The folder of a program that others than administrators write to, such as the home of a user.
 fn folder_of_others(path: &str) -> Option<&'static str> {
     const FOLDERS: [&str; 7] = ["/tmp/", "/var/tmp/", "/dev/", "/home/", "/root/", "/run/user/", "/proc/"];
+    const FOR_PROGRAMS: [&str; 8] =
+        ["/usr/", "/bin/", "/sbin/", "/lib", "/opt/", "/snap/", "/nix/store/", "/gnu/store/"];
     if !path.starts_with('/') || path.starts_with("/memfd:") {
         return Some("no folder at all");
     }
-    FOLDERS.into_iter().find(|folder| path.starts_with(folder))
+    let known = FOLDERS.into_iter().find(|folder| path.starts_with(folder));
+    let is_for_programs = FOR_PROGRAMS.iter().any(|folder| path.starts_with(folder));
+    known.or((!is_for_programs).then_some("a folder that is none for programs"))
 }
 
 /// Programs that run other programs: their path does not say what listens.
 fn is_interpreter(path: &str) -> bool {
-    const INTERPRETERS: [&str; 28] = [
-        "bash", "beam.smp", "bun", "busybox", "dash", "deno", "dotnet", "gunicorn", "inetd", "java", "lua", "mono",
-        "nc", "ncat", "node", "nodejs", "perl", "php", "pypy", "python", "ruby", "sh", "socat", "ssh", "tclsh",
-        "uvicorn", "xinetd", "zsh",
+    const INTERPRETERS: [&str; 33] = [
+        "bash",
+        "beam",
+        "bun",
+        "busybox",
+        "dash",
+        "deno",
+        "dotnet",
+        "gawk",
+        "gunicorn",
+        "inetd",
+        "java",
+        "ld",
+        "lua",
+        "mono",
+        "nc",
+        "ncat",
+        "netcat",
+        "node",
+        "nodejs",
+        "openssl",
+        "perl",
+        "php",
+        "pypy",
+        "python",
+        "ruby",
+        "sh",
+        "socat",
+        "ssh",
+        "systemd-socket-activate",
+        "tclsh",
+        "uvicorn",
+        "xinetd",
+        "zsh",
     ];
     let name = path.rsplit('/').next().unwrap_or_default();
-    let name = name.trim_end_matches(|character: char| character.is_ascii_digit() || ".-".contains(character));
-    INTERPRETERS.contains(&name)
+    // `nc.openbsd`, `python3.11`, `beam.smp`
+    let name = name.split('.').next().unwrap_or_default();
+    let name = name.trim_end_matches(|character: char| character.is_ascii_digit() || character == '-');
+    INTERPRETERS.contains(&name) || name.starts_with("ld-")
 }
 
 fn doubt_about_name(text: &str) -> Option<Doubt> {

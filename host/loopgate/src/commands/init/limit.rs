@@ -37,7 +37,10 @@ impl<'f> Inside<'f> {
     fn networks(&self, listener: &Listener) -> Option<BTreeSet<Prefix>> {
         let mut networks = BTreeSet::new();
         for region in listener.reachability.iter().filter(|region| self.is_open(region)) {
-            if region.verdict != ReachVerdict::Reachable || region.unlisted_sources > 0 {
+            if region.verdict != ReachVerdict::Reachable
+                || region.unlisted_sources > 0
+                || !region.excluded_sources.is_empty()
+            {
                 return None;
             }
             networks.extend(&region.sources);

@@ -10,7 +10,7 @@ use crate::policy::layers;
 use crate::policy::locks::Thing;
 use crate::policy::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
 use crate::policy::waivers::{WAIVER_DAYS, Waiver};
-use crate::policy::{Located, Location, PolicyLine, RuleId, RuleSetting, Source, Sources};
+use crate::policy::{Located, Location, Parameters, PolicyLine, RuleId, RuleSetting, Source, Sources};
 use crate::report::json;
 
 /// The version of this form.
@@ -27,6 +27,15 @@ struct Document {
     plugins: Vec<Plugin>,
     rules: Vec<Setting>,
     waivers: Vec<WaiverEntry>,
+    frameworks: Vec<Written>,
+    controls: Vec<Written>,
+}
+
+/// A table as it was written.
+#[derive(Serialize)]
+struct Written {
+    from: Option<Place>,
+    fields: Json,
 }
 
 #[derive(Serialize)]
@@ -118,6 +127,8 @@ impl Sheet<'_> {
             plugins: merged.plugins.iter().map(|plugin| self.plugin(plugin)).collect(),
             rules: self.rules(),
             waivers: self.waivers(),
+            frameworks: self.court.policy.frameworks.iter().map(|it| self.written(&it.value.fields, &it.at)).collect(),
+            controls: self.court.policy.controls.iter().map(|it| self.written(&it.value.fields, &it.at)).collect(),
         }
     }
 
@@ -165,6 +176,10 @@ impl Sheet<'_> {
             waiver: waiver.value.fields.value(),
         };
         self.court.policy.waivers.iter().map(entry).collect()
+    }
+
+    fn written(&self, fields: &Parameters, at: &Location) -> Written {
+        Written { from: self.place(at), fields: fields.value() }
     }
 
     /// Whether the lowest layer could not loosen it.

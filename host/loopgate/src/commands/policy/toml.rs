@@ -22,7 +22,8 @@ pub(super) fn render(court: &Court, out: &mut dyn Write) -> io::Result<()> {
     sheet.head()?;
     court.merged.plugins.iter().try_for_each(|plugin| sheet.plugin(plugin))?;
     sheet.rules()?;
-    sheet.waivers()
+    sheet.waivers()?;
+    sheet.controls()
 }
 
 struct Sheet<'s> {
@@ -136,6 +137,18 @@ impl Sheet<'_> {
         for Located { value: waiver, at } in &self.court.policy.waivers {
             self.commented("\n[[waivers]]", self.place(at))?;
             self.entries("waivers", waiver.fields.entries())?;
+        }
+        Ok(())
+    }
+
+    fn controls(&mut self) -> io::Result<()> {
+        for Located { value: framework, at } in &self.court.policy.frameworks {
+            self.commented("\n[[frameworks]]", self.place(at))?;
+            self.entries("frameworks", framework.fields.entries())?;
+        }
+        for Located { value: control, at } in &self.court.policy.controls {
+            self.commented("\n[[controls]]", self.place(at))?;
+            self.entries("controls", control.fields.entries())?;
         }
         Ok(())
     }

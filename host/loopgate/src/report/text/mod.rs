@@ -189,7 +189,10 @@ fn hint(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         Some(worst) => page.styled_paragraph(
             0,
             DIM,
-            &format!("`loopgate explain {}` says why it matters and how to mend it", worst.short_fingerprint()),
+            &format!(
+                "`loopgate explain {}`, with the same options, says why it matters and how to mend it",
+                worst.short_fingerprint()
+            ),
         ),
         None => Ok(()),
     }
