@@ -1,12 +1,12 @@
 //! Built-in plugin: rules that the policy writes as CEL expressions.
 //!
-//! An expression is parsed by the crate `cel` ([`source`]), checked and given types ([`check`]), and evaluated by this crate
-//! ([`evaluate`]) for every subject ([`judge`]). Why not by the interpreter of `cel`:
+//! An expression is parsed by the crate `cel` (`source`), checked and given types (`check`), and evaluated by this crate
+//! (`evaluate`) for every subject (`judge`). Why not by the interpreter of `cel`:
 //!
 //! - It has no budget. A loop within a loop within a loop would use up the fuel of the whole call, and every rule of the
-//!   policy would be unknown instead of one. Here every step and every byte is counted, rule by rule ([`budget`]).
+//!   policy would be unknown instead of one. Here every step and every byte is counted, rule by rule (`budget`).
 //! - It has values for what is not known only as `null`, and `null == "root"` is false: `owner.user != "root"` would pass
-//!   where the user could not be read. Here a field that is not known has no value ([`fields`]).
+//!   where the user could not be read. Here a field that is not known has no value (`fields`).
 //! - It has no types before it runs, so that a mistyped field is noticed on the one machine where it matters.
 //! - Ten thousand listeners and a hundred rules are a million evaluations in one call.
 //!
