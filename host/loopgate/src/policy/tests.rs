@@ -11,6 +11,7 @@ use super::merge::{FAIL_ON, ON_UNKNOWN, PluginEntry, merge};
 use super::*;
 use crate::sample;
 
+mod controls;
 mod extends;
 mod stacked;
 mod waivers;

@@ -1,4 +1,5 @@
 use loopgate_engine::{Outcome, Subject as About};
+use loopgate_facts::Gap;
 
 use super::*;
 use crate::gate::{Judgement, Verdict};
@@ -85,6 +86,23 @@ fn an_owner_that_was_not_seen_is_not_waived() {
     let judgement = judged_with(&waiver("executable = \"/usr/bin/redis-server\"", "2026-06-01"), &facts, outcome);
     assert_eq!(judgement.verdict, Verdict::NotCompliant);
     assert_eq!(found(&judgement), ["demo/rule"]);
+}
+
+#[test]
+fn a_socket_that_others_may_hold_is_not_waived_by_its_owner() {
+    let mut facts = sample::facts();
+    let mut listener = sample::listener("0.0.0.0", 6379, "redis-server");
+    listener.owners.iter_mut().for_each(|owner| owner.cgroup = Some("/system.slice".into()));
+    facts.listeners.push(listener);
+    let (reason, leaves_unknown) = ("not permitted".into(), "whether it has more owners".into());
+    facts.gaps.push(Gap { area: Area::Owners, subject: None, reason, leaves_unknown });
+    let judged = |what: &str| {
+        let finding = sample::finding(About::Listener("tcp/0.0.0.0:6379".into()));
+        let outcome = Outcome::Fail { findings: vec![finding], unjudged: Vec::new() };
+        judged_with(&waiver(what, "2026-06-01"), &facts, outcome).tally.waived
+    };
+    assert_eq!(judged("executable = \"/usr/bin/redis-server\""), 0);
+    assert_eq!(judged("port = 6379"), 1);
 }
 
 #[test]
