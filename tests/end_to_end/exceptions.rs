@@ -98,6 +98,8 @@ fn the_text_shows_who_waived_what_and_why() {
     let machine = Machine::new(&format!("{PLUGINS}{}", waiver("listeners/wildcard-bind", "port = 6379")));
     let run = machine.run(&["check", "--at", "2026-06-01"]);
     assert!(run.stdout.contains("2026-06-30, platform: ticket 4711 (policy.toml:3)"), "{}", run.stdout);
+    let quiet = machine.run(&["check", "--quiet", "--at", "2026-06-01"]).stdout;
+    assert!(quiet.lines().take(3).any(|line| line.contains("1 waived")), "{quiet}");
 }
 
 /// Demand 15: a restart changes nothing.

@@ -28,6 +28,11 @@ impl Diagnostic {
         Self { title: title.into(), at, label: String::new(), also: Vec::new(), help: None }
     }
 
+    /// Where it is.
+    pub(super) fn at(&self) -> &Location {
+        &self.at
+    }
+
     /// What to say right under the underlined text.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();

@@ -102,7 +102,10 @@ pub(crate) fn parse(source: SourceId, text: &str) -> (Draft, Vec<super::diagnost
         let (text, lost) = repair(text);
         let (document, errors) = DeTable::parse_recoverable(&text);
         lost.iter().chain(&errors).for_each(|error| syntax(&mut reader, error));
-        draft(&mut reader, document.get_ref())
+        let broken = reader.so_far();
+        let draft = draft(&mut reader, document.get_ref());
+        reader.forget_echoes(broken);
+        draft
     };
     (draft, reader.into_problems())
 }

@@ -1,5 +1,6 @@
 //! Typed reading of a TOML document that notes what is wrong instead of stopping at it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -38,6 +39,20 @@ impl Reader {
     /// Notes a problem.
     pub(crate) fn note(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
+    }
+
+    /// How many problems were noted so far.
+    pub(crate) fn so_far(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Forgets what was noted behind the first problems at the very places of those: a value that is no TOML is read as another
+    /// one, and what is wrong with that says nothing.
+    pub(crate) fn forget_echoes(&mut self, first: usize) {
+        let echoes = self.problems.split_off(first.min(self.problems.len()));
+        let place = |problem: &Diagnostic| (problem.at().span.start, problem.at().span.end);
+        let broken: BTreeSet<_> = self.problems.iter().map(place).collect();
+        self.problems.extend(echoes.into_iter().filter(|problem| !broken.contains(&place(problem))));
     }
 
     /// Every problem that was noted.

@@ -54,7 +54,7 @@ fn verdict(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
         Verdict::Incomplete => (DOUBT, "INCOMPLETE"),
     };
     let column = word.len() + 2;
-    page.labelled(word, style, column, &explanation(report))?;
+    page.labelled(word, style, column, &format!("{}{}", explanation(report), set_aside(report)))?;
     page.labelled("", Style::new(), column, &place(report))
 }
 
@@ -154,10 +154,18 @@ fn found(report: &Report) -> String {
         0 => "no findings".to_owned(),
         count => format!("{} ({})", counted(count, "finding"), by_severity(report, Severity::Info)),
     };
-    let beside =
-        [(tally.waived, "waived"), (tally.baselined, "in the baseline"), (report.gone, "gone from the baseline")];
-    let beside = beside.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
-    std::iter::once(counting).chain(beside).collect()
+    format!("{counting}{}", set_aside(report))
+}
+
+/// The findings that do not count, to be read behind those that do; nothing where there are none.
+fn set_aside(report: &Report) -> String {
+    let counts = [
+        (report.tally.waived, "waived"),
+        (report.tally.baselined, "in the baseline"),
+        (report.gone, "gone from the baseline"),
+    ];
+    let words = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    words.collect::<Vec<_>>().concat()
 }
 
 /// What was judged with.
