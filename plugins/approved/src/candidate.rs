@@ -3,16 +3,11 @@
 use std::ops::RangeInclusive;
 
 use loopgate_plugin::prelude::*;
-use loopgate_selector::{Candidate, Container as InContainer, Process};
+use loopgate_selector::{Candidate, Container as InContainer, Process, port_range};
 
 /// The ports that the kernel hands out (`net.ipv4.ip_local_port_range`, ip(7)); `None` where that is not known.
 pub(crate) fn ephemeral_ports(facts: &Facts) -> Option<RangeInclusive<u16>> {
-    let value = &facts.sysctl("net.ipv4.ip_local_port_range")?.value;
-    let mut ends = value.split_whitespace().map(str::parse);
-    match (ends.next(), ends.next(), ends.next()) {
-        (Some(Ok(first)), Some(Ok(last)), None) => Some(first..=last),
-        _ => None,
-    }
+    port_range(&facts.sysctl("net.ipv4.ip_local_port_range")?.value)
 }
 
 /// A listener as selectors look at it.
@@ -21,9 +16,9 @@ pub(crate) fn candidate<'facts>(
     ephemeral_ports: Option<&'facts RangeInclusive<u16>>,
 ) -> Candidate<'facts> {
     Candidate {
-        protocol: protocol(&listener.protocol),
+        protocol: listener.protocol.as_str(),
         address: listener.address.to_std(),
-        scope: scope(listener.scope),
+        scope: listener.scope.as_str(),
         port: listener.port,
         ephemeral_ports,
         owners: listener.owners.iter().map(process).collect(),
@@ -46,26 +41,4 @@ fn process(owner: &Owner) -> Process<'_> {
 
 fn container(container: &Container) -> InContainer<'_> {
     InContainer { name: container.name.as_deref(), image: container.image.as_deref() }
-}
-
-fn protocol(protocol: &Protocol) -> &str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-        Protocol::Udplite => "udplite",
-        Protocol::Sctp => "sctp",
-        Protocol::Other(name) => name,
-    }
-}
-
-fn scope(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Loopback => "loopback",
-        Scope::LinkLocal => "link-local",
-        Scope::Private => "private",
-        Scope::Shared => "shared",
-        Scope::Public => "public",
-        Scope::Unspecified => "unspecified",
-        Scope::Multicast => "multicast",
-    }
 }

@@ -46,7 +46,7 @@ pub(crate) static LISTENER: &[Field] = &[
         "protocol",
         "`tcp`, `udp`, `udplite`, `sctp`, or another by name.",
         Type::TEXT,
-        Getter::Listener(|it| text(protocol(&it.protocol))),
+        Getter::Listener(|it| text(it.protocol.as_str())),
     ),
     field("address", "The bound address.", Type::ADDRESS, Getter::Listener(|it| address(&it.address))),
     field("port", "The bound port, 1 to 65535.", Type::INT, Getter::Listener(|it| int(it.port))),
@@ -55,7 +55,7 @@ pub(crate) static LISTENER: &[Field] = &[
         "Scope of the address: `loopback`, `link-local`, `private`, `shared`, `public`, `unspecified` (every address of \
          the machine), `multicast`.",
         Type::One(Element::Word(SCOPES)),
-        Getter::Listener(|it| text(scope(it.scope))),
+        Getter::Listener(|it| text(it.scope.as_str())),
     ),
     field(
         "origin",
@@ -111,7 +111,7 @@ pub(crate) static LISTENER: &[Field] = &[
          `reach_at_most` and `reach_at_least` can still tell then.",
         Type::One(Element::Word(REACHES)),
         Getter::Listener(|it| {
-            if it.reach.certain == it.reach.possible { text(reach(it.reach.certain)) } else { Seen::Unknown }
+            if it.reach.certain == it.reach.possible { text(it.reach.certain.as_str()) } else { Seen::Unknown }
         }),
     )
     .in_area(&FIREWALL),
@@ -278,7 +278,7 @@ pub(crate) static INTERFACE_ADDRESS: &[Field] = &[
         "scope",
         "Scope of the address, as of a listener.",
         Type::One(Element::Word(SCOPES)),
-        Getter::InterfaceAddress(|it| text(scope(it.scope))),
+        Getter::InterfaceAddress(|it| text(it.scope.as_str())),
     ),
 ];
 
@@ -365,16 +365,6 @@ fn of_cgroup<'a>(owner: &Owner, seen: Option<Seen<'a>>) -> Seen<'a> {
     }
 }
 
-fn protocol(protocol: &Protocol) -> &str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-        Protocol::Udplite => "udplite",
-        Protocol::Sctp => "sctp",
-        Protocol::Other(name) => name,
-    }
-}
-
 fn origin(origin: &Origin) -> &str {
     match origin {
         Origin::Socket => "socket",
@@ -397,28 +387,6 @@ fn kind(kind: &InterfaceKind) -> &str {
         InterfaceKind::Dummy => "dummy",
         InterfaceKind::Vrf => "vrf",
         InterfaceKind::Other(name) => name,
-    }
-}
-
-fn scope(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Loopback => "loopback",
-        Scope::LinkLocal => "link-local",
-        Scope::Private => "private",
-        Scope::Shared => "shared",
-        Scope::Public => "public",
-        Scope::Unspecified => "unspecified",
-        Scope::Multicast => "multicast",
-    }
-}
-
-fn reach(reach: Reach) -> &'static str {
-    match reach {
-        Reach::None => "none",
-        Reach::Host => "host",
-        Reach::Link => "link",
-        Reach::Private => "private",
-        Reach::Public => "public",
     }
 }
 

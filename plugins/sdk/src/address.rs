@@ -73,9 +73,10 @@ impl fmt::Display for Prefix {
     }
 }
 
-impl fmt::Display for Scope {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl Scope {
+    /// The word that facts and policies use.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Loopback => "loopback",
             Self::LinkLocal => "link-local",
             Self::Private => "private",
@@ -83,7 +84,13 @@ impl fmt::Display for Scope {
             Self::Public => "public",
             Self::Unspecified => "unspecified",
             Self::Multicast => "multicast",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
     }
 }
 

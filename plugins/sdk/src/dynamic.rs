@@ -1,8 +1,8 @@
 //! Plugins whose rules follow from their parameters.
 
-use loopgate_parameters::{Parameters, document_schema, parse};
+use loopgate_parameters::{Parameters, parse};
 
-use crate::plugin::{in_contract, summary};
+use crate::plugin::{in_contract, info, summary};
 use crate::prelude::{Facts, Outcome, PluginInfo, Problem, Report, RuleInfo, RuleResult};
 
 /// Parameters that are rules.
@@ -30,11 +30,7 @@ impl<P: RuleSet> DynamicPlugin<P> {
 
     /// The `describe` of the contract.
     pub fn describe(&self) -> PluginInfo {
-        PluginInfo {
-            name: self.name.to_owned(),
-            version: self.version.to_owned(),
-            parameters_schema: document_schema::<P>().to_string(),
-        }
+        info::<P>(self.name, self.version)
     }
 
     /// The `configure` of the contract.

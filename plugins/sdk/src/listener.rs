@@ -71,14 +71,21 @@ impl fmt::Display for Owner {
     }
 }
 
-impl fmt::Display for Protocol {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl Protocol {
+    /// The word that facts and policies use.
+    pub fn as_str(&self) -> &str {
+        match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Udplite => "udplite",
             Self::Sctp => "sctp",
             Self::Other(name) => name,
-        })
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
     }
 }

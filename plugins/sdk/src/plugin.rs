@@ -32,11 +32,7 @@ impl<P> Plugin<P> {
 impl<P: Parameters> Plugin<P> {
     /// The `describe` of the contract.
     pub fn describe(&self) -> PluginInfo {
-        PluginInfo {
-            name: self.name.to_owned(),
-            version: self.version.to_owned(),
-            parameters_schema: document_schema::<P>().to_string(),
-        }
+        info::<P>(self.name, self.version)
     }
 
     /// The `configure` of the contract: the rules are the same with all parameters.
@@ -50,6 +46,12 @@ impl<P: Parameters> Plugin<P> {
         let parameters = parse::<P>(json).map_err(|problems| summary(&problems))?;
         Ok(self.rules.iter().map(|rule| rule.evaluate(facts, &parameters)).collect())
     }
+}
+
+/// A plugin as it describes itself.
+pub(crate) fn info<P: Parameters>(name: &str, version: &str) -> PluginInfo {
+    let parameters_schema = document_schema::<P>().to_string();
+    PluginInfo { name: name.to_owned(), version: version.to_owned(), parameters_schema }
 }
 
 /// The problems as the contract has them.

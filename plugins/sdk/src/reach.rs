@@ -298,15 +298,22 @@ impl Reach {
     }
 }
 
-impl fmt::Display for Reach {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl Reach {
+    /// The word that facts and policies use.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::None => "none",
             Self::Host => "host",
             Self::Link => "link",
             Self::Private => "private",
             Self::Public => "public",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
     }
 }
 

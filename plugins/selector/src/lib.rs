@@ -15,5 +15,5 @@ pub use address::AddressPattern;
 pub use candidate::{Candidate, Container, Process};
 pub use glob::Glob;
 pub use pattern::{PathPattern, Pattern};
-pub use port::Ports;
+pub use port::{Ports, port_range};
 pub use selector::{Match, Protocol, Selector};

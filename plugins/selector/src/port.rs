@@ -16,6 +16,15 @@ pub enum Ports {
     Ephemeral,
 }
 
+/// The two ends of a range of ports as the kernel writes them (`net.ipv4.ip_local_port_range`, `ip(7)`): with blanks between.
+pub fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut ends = text.split_whitespace().map(str::parse);
+    match (ends.next(), ends.next(), ends.next()) {
+        (Some(Ok(first)), Some(Ok(last)), None) => Some(first..=last),
+        _ => None,
+    }
+}
+
 impl Ports {
     /// Whether the port is one of these; `None` where that depends on the ephemeral ports and they are not known.
     pub fn contains(&self, port: u16, ephemeral: Option<&RangeInclusive<u16>>) -> Option<bool> {

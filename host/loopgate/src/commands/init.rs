@@ -99,7 +99,7 @@ impl Target<'_> {
 
     /// Adds entries for what no entry approves.
     fn add(&self, base: &str, court: Court, facts: Facts) -> Result<(), Error> {
-        let trial = Trial::of(court, facts);
+        let trial = Trial::of(court, facts, None);
         let judged = Judged::new(&trial)?;
         let entries = group(&judged.candidates());
         let note = if self.is_new { text::settled(judged.settled(), trial.facts()) } else { String::new() };

@@ -26,20 +26,17 @@ impl Trial {
     /// policy is reported first.
     pub(super) fn hold(policy: &PolicyFile, facts: &FactsFile, day: &Day) -> Result<Self, Error> {
         let (court, facts) = rayon::join(|| super::court(policy), || super::facts(facts));
-        let (court, mut facts) = (court?, facts?);
-        let observed_at = facts.host.collected_at;
-        if let Some(at) = day.at {
-            facts.host.collected_at = at.0;
-        }
-        let answers = court.answers(&facts);
-        let as_of = day.at.map(|at| at.0).filter(|at| *at != observed_at);
-        Ok(Self { court, facts, answers, observed_at, as_of })
+        Ok(Self::of(court?, facts?, day.at.map(|at| at.0)))
     }
 
-    /// Asks the plugins of a policy that was put together already.
-    pub(super) fn of(court: Court, facts: Facts) -> Self {
-        let (answers, observed_at) = (court.answers(&facts), facts.host.collected_at);
-        Self { court, facts, answers, observed_at, as_of: None }
+    /// Asks the plugins that are loaded, as of another time than that of the facts where one is given.
+    pub(super) fn of(court: Court, mut facts: Facts, at: Option<Timestamp>) -> Self {
+        let observed_at = facts.host.collected_at;
+        if let Some(at) = at {
+            facts.host.collected_at = at;
+        }
+        let answers = court.answers(&facts);
+        Self { court, facts, answers, observed_at, as_of: at.filter(|at| *at != observed_at) }
     }
 
     /// What was judged.

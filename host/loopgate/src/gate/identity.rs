@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use loopgate_engine::{Subject, sha256};
 use loopgate_facts::{Facts, Links, Listener, ListenerId, Origin, ReachBounds};
+use loopgate_selector::port_range;
 
 use super::Counted;
 use crate::policy::RuleId;
@@ -72,11 +73,7 @@ pub(crate) fn subject(subject: &Subject) -> (&'static str, &str) {
 /// The ports that the kernel chooses from (`net.ipv4.ip_local_port_range`, `ip(7)`; it holds for IPv6 too).
 pub(crate) fn ephemeral_ports(facts: &Facts) -> Option<RangeInclusive<u16>> {
     let sysctl = facts.sysctls.iter().find(|sysctl| sysctl.name == "net.ipv4.ip_local_port_range")?;
-    let mut ends = sysctl.value.as_str().split_whitespace().map(str::parse);
-    match (ends.next(), ends.next(), ends.next()) {
-        (Some(Ok(first)), Some(Ok(last)), None) => Some(first..=last),
-        _ => None,
-    }
+    port_range(sysctl.value.as_str())
 }
 
 /// The name of a socket whose port may be another one after a restart; `None` for every other.
