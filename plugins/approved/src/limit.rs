@@ -159,7 +159,7 @@ impl Parameter for Limit {
 }
 
 fn networks(items: &[Value], place: &mut Place<'_>) -> Option<Limit> {
-    let read = |(index, item): (usize, &Value)| network(item, &mut place.child(&index.to_string()));
+    let read = |(index, item): (usize, &Value)| network(item, &mut place.item(index));
     let networks: Vec<Option<IpNet>> = items.iter().enumerate().map(read).collect();
     networks.into_iter().collect::<Option<Vec<IpNet>>>().map(Limit::Networks)
 }

@@ -47,7 +47,7 @@ impl Parameter for RuleList {
         for (index, rule) in rules.iter().enumerate() {
             if rules.iter().take(index).any(|other| other.id == rule.id && !rule.id.is_empty()) {
                 let message = format!("another rule is called `{}` too", rule.id);
-                place.child(&index.to_string()).child("id").problem(message);
+                place.item(index).child("id").problem(message);
             }
         }
         Some(Self(rules))

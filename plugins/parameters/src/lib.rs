@@ -5,11 +5,13 @@
 //! every field that is asked for.
 
 mod date;
+mod place;
 mod value;
 
 use serde_json::{Map, Value, json};
 
 pub use date::Date;
+pub use place::{Place, Problem};
 pub use value::{OneOrMany, Parameter, Words, expect};
 
 /// The parameters of a plugin, or an object within them.
@@ -37,15 +39,6 @@ pub trait Parameters: Sized {
     fn read(reader: &mut Reader<'_>) -> Self;
 }
 
-/// Something wrong with the parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where: a JSON Pointer (RFC 6901) into the parameters, empty for the whole.
-    pub path: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
 /// The parameters of a plugin that has none.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoParameters;
@@ -61,8 +54,13 @@ pub struct Reader<'json> {
     object: &'json Map<String, Value>,
     place: Place<'json>,
     fields: Vec<Field>,
+    /// How many of the fields are there.
+    found: usize,
     problems_before: usize,
 }
+
+/// Room for the fields of most objects, so that reading thousands of them does not ask for it over and over.
+const USUAL_FIELDS: usize = 16;
 
 /// A field that was asked for.
 struct Field {
@@ -75,14 +73,13 @@ struct Field {
 
 impl<'json> Reader<'json> {
     fn new(object: &'json Map<String, Value>, place: Place<'json>) -> Self {
-        Self { object, problems_before: place.problems.len(), place, fields: Vec::new() }
+        Self { object, problems_before: place.problems(), place, fields: Vec::with_capacity(USUAL_FIELDS), found: 0 }
     }
 
     /// A field that may be left out. `about` says what it is for, in the schema.
     pub fn optional<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare::<T>(name, about, false);
-        let value = self.object.get(name)?;
-        T::read(value, &mut self.place.child(name))
+        self.value(name)
     }
 
     /// A field that may be left out, with the value that it then has.
@@ -98,10 +95,15 @@ impl<'json> Reader<'json> {
     /// A field that must be there and has no default. Where it is not, that is a problem, and the answer is nothing.
     pub fn mandatory<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
         self.declare::<T>(name, about, true);
-        let Some(value) = self.object.get(name) else {
+        if !self.object.contains_key(name) {
             self.place.problem(format!("`{name}` is missing"));
-            return None;
-        };
+        }
+        self.value(name)
+    }
+
+    fn value<T: Parameter>(&mut self, name: &'static str) -> Option<T> {
+        let value = self.object.get(name)?;
+        self.found += 1;
         T::read(value, &mut self.place.child(name))
     }
 
@@ -117,7 +119,7 @@ impl<'json> Reader<'json> {
 
     /// Whether nothing was wrong with the fields so far, so that what they say together can be judged.
     pub fn is_sound(&self) -> bool {
-        self.place.problems.len() == self.problems_before
+        self.place.problems() == self.problems_before
     }
 
     fn declare<T: Parameter>(&mut self, name: &'static str, about: &'static str, required: bool) {
@@ -126,6 +128,9 @@ impl<'json> Reader<'json> {
 
     /// Names every key that was never asked for, with the nearest one that was.
     fn reject_unknown_keys(&mut self) {
+        if self.found == self.object.len() {
+            return;
+        }
         let known: Vec<_> = self.fields.iter().map(|field| field.name).collect();
         for key in self.object.keys().filter(|key| !known.contains(&key.as_str())) {
             self.place.child(key).problem(unknown_key(key, &known));
@@ -156,25 +161,6 @@ impl Field {
     }
 }
 
-/// The place of a value in the parameters, and the problems found so far.
-pub struct Place<'problems> {
-    path: String,
-    problems: &'problems mut Vec<Problem>,
-}
-
-impl Place<'_> {
-    /// Says what is wrong with the value here, and what would be right.
-    pub fn problem(&mut self, message: impl Into<String>) {
-        self.problems.push(Problem { path: self.path.clone(), message: message.into() });
-    }
-
-    /// The place of a field or of an item, one step down (RFC 6901).
-    pub fn child(&mut self, step: &str) -> Place<'_> {
-        let step = step.replace('~', "~0").replace('/', "~1");
-        Place { path: format!("{}/{step}", self.path), problems: self.problems }
-    }
-}
-
 fn unknown_key(key: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("`{key}` is unknown: nothing can be set here");
@@ -194,16 +180,19 @@ pub fn nearest<'name>(word: &str, known: &[&'name str]) -> Option<&'name str> {
 
 /// Reads parameters, or gives every problem.
 pub fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut place = Place { path: String::new(), problems: &mut problems };
-    let parameters = match serde_json::from_str(json) {
-        Ok(value) => P::read_value(&value, &mut place),
-        Err(error) => {
-            place.problem(format!("not JSON: {error}"));
-            None
-        }
+    let (parameters, problems) = match serde_json::from_str(json) {
+        Ok(value) => read(&value),
+        Err(error) => (None, vec![Problem { path: String::new(), message: format!("not JSON: {error}") }]),
     };
     parameters.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// Reads parameters and gives every problem. Where there are some, what was read besides is good for finding more of them,
+/// and for nothing else.
+pub fn read<P: Parameters>(value: &Value) -> (Option<P>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let parameters = P::read_value(value, &mut Place::root(&mut problems));
+    (parameters, problems)
 }
 
 /// The JSON Schema (draft 2020-12) of the parameters of a plugin.
@@ -218,7 +207,7 @@ pub fn document_schema<P: Parameters>() -> Value {
 /// The JSON Schema of an object within parameters.
 fn object_schema<P: Parameters>() -> Value {
     let (object, mut problems) = (Map::new(), Vec::new());
-    let mut reader = Reader::new(&object, Place { path: String::new(), problems: &mut problems });
+    let mut reader = Reader::new(&object, Place::root(&mut problems));
     P::read(&mut reader);
     reader.schema()
 }
@@ -234,8 +223,7 @@ impl<P: Parameters> ReadObject for P {
             place.problem(format!("expected an object, found {}", value::kind(value)));
             return None;
         };
-        let place = Place { path: place.path.clone(), problems: place.problems };
-        let mut reader = Reader::new(object, place);
+        let mut reader = Reader::new(object, place.again());
         let parameters = P::read(&mut reader);
         reader.reject_unknown_keys();
         Some(parameters)

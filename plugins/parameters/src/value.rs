@@ -62,7 +62,7 @@ impl<T: Parameter> Parameter for Vec<T> {
 
     fn read(value: &Value, place: &mut Place<'_>) -> Option<Self> {
         let items = expect(value.as_array(), "a list", value, place)?;
-        let read = |(index, item): (usize, _)| T::read(item, &mut place.child(&index.to_string()));
+        let read = |(index, item): (usize, _)| T::read(item, &mut place.item(index));
         // Every item is read before the first that failed counts, so that each has its problem named.
         let items: Vec<_> = items.iter().enumerate().map(read).collect();
         items.into_iter().collect()

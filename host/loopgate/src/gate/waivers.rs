@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use loopgate_engine::{Evidence, Finding, Name, RuleInfo, Severity, Subject};
 use loopgate_facts::{Area, Container as InContainer, Facts, Listener, Owner, Untrusted};
@@ -73,7 +74,7 @@ pub(super) fn apply(
 }
 
 /// The waivers that hold, by rule, with their positions.
-fn by_rule<'p>(policy: &'p Policy, terms: &[Term]) -> BTreeMap<&'p RuleId, Vec<(usize, &'p Located<Waiver>)>> {
+fn by_rule<'p>(policy: &'p Policy, terms: &[Term]) -> BTreeMap<&'p RuleId, Vec<(usize, &'p Located<Arc<Waiver>>)>> {
     let mut of_rule: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for ((position, waiver), term) in policy.waivers.iter().enumerate().zip(terms) {
         if *term == Term::Holds {
@@ -92,8 +93,8 @@ fn term(waiver: &Waiver, today: Option<Date>, most_days: u16) -> Term {
     }
 }
 
-fn standing(waiver: &Located<Waiver>, sources: &Sources) -> Standing {
-    let Waiver { reason, owner, expires, .. } = &waiver.value;
+fn standing(waiver: &Located<Arc<Waiver>>, sources: &Sources) -> Standing {
+    let Waiver { reason, owner, expires, .. } = &*waiver.value;
     Standing::Waived(Waived {
         reason: reason.clone(),
         owner: owner.clone(),

@@ -6,7 +6,7 @@ use loopgate_engine::{Name, Problem, RuleInfo, Severity};
 
 use super::controls::{Control, Framework};
 use super::diagnostic::{Diagnostic, MOST_SHOWN, Problems};
-use super::draft::RuleEntry;
+use super::draft::{NamedRule, RuleEntry};
 use super::keys;
 use super::layers::Layers;
 use super::locks::Thing;
@@ -14,7 +14,7 @@ use super::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
 use super::nearest::nearest;
 use super::settings::settle;
 use super::source::{Located, Location};
-use super::waivers::WAIVER_DAYS;
+use super::waivers::{WAIVER, WAIVER_DAYS};
 use super::{Policy, RuleId, RuleSetting};
 use crate::gate::{WAIVERS, about_waivers};
 
@@ -69,7 +69,7 @@ pub(crate) fn bind(
     }
     let binding = Binding { layers, merged, loadings, known: known_rules(loadings) };
     let rules = binding.rules(&mut problems);
-    binding.waivers(&mut problems);
+    binding.named_rules(&mut problems);
     let (frameworks, controls) = binding.controls(&mut problems);
     if !problems.is_empty() {
         return Err(Problems::new(&layers.sources, problems));
@@ -228,25 +228,21 @@ impl Binding<'_> {
         problems: &mut Vec<Diagnostic>,
     ) {
         let Located { value: control, at } = control;
-        for rule in control.rules.iter().filter(|rule| !self.known.contains_key(rule) && !self.is_in_doubt(rule)) {
-            let problem = Diagnostic::new(format!("a control names the unknown rule `{rule}`"), at.clone());
-            problems.push(problem.label(self.suggestion(rule, problems.len())));
-        }
         for name in control.ids.keys().filter(|name| !frameworks.contains_key(name.as_str())) {
             let problem = Diagnostic::new(format!("a control is of the unknown framework `{name}`"), at.clone());
             problems.push(problem.label("no `[[frameworks]]` has this name"));
         }
     }
 
-    /// Waivers of rules that there are not.
-    fn waivers(&self, problems: &mut Vec<Diagnostic>) {
-        for Located { value: waiver, at } in &self.merged.waivers {
-            if waiver.rule.plugin.as_str() == WAIVERS {
+    /// Rules that waivers and controls name and that there are not.
+    fn named_rules(&self, problems: &mut Vec<Diagnostic>) {
+        for NamedRule { by, id, at } in self.layers.stack.iter().flat_map(|layer| &layer.draft.named) {
+            if *by == WAIVER && id.plugin.as_str() == WAIVERS {
                 let problem = Diagnostic::new("a waiver of what is found about waivers", at.clone());
                 problems.push(problem.label("mend the waiver that it is about instead"));
-            } else if !self.known.contains_key(&waiver.rule) && !self.is_in_doubt(&waiver.rule) {
-                let problem = Diagnostic::new(format!("a waiver of the unknown rule `{}`", waiver.rule), at.clone());
-                problems.push(problem.label(self.suggestion(&waiver.rule, problems.len())));
+            } else if !self.known.contains_key(id) && !self.is_in_doubt(id) {
+                let problem = Diagnostic::new(format!("a {by} names the unknown rule `{id}`"), at.clone());
+                problems.push(problem.label(self.suggestion(id, problems.len())));
             }
         }
     }

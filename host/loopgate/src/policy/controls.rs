@@ -7,9 +7,10 @@ use loopgate_parameters::{OneOrMany, Parameter, Parameters as Fields, Place, Rea
 use serde_json::{Value as Json, json};
 
 use super::RuleId;
+use super::draft::NamedRule;
 use super::parameters::Parameters;
 use super::reader::{Reader, Value};
-use super::records;
+use super::records::{self, Record};
 use super::source::Located;
 use super::waivers::RuleName;
 
@@ -71,13 +72,28 @@ impl Distribution {
 /// Reads the array `frameworks` of a layer.
 pub(super) fn frameworks(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Framework>> {
     let records = records::read::<FrameworkDraft>(reader, "frameworks", "framework", value).into_iter();
-    records.map(|record| Located { value: record.value.framework(record.fields), at: record.at }).collect()
+    records
+        .filter(|record| record.is_sound)
+        .map(|record| Located { value: record.value.framework(record.fields), at: record.at })
+        .collect()
 }
 
-/// Reads the array `controls` of a layer.
-pub(super) fn controls(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Control>> {
-    let records = records::read::<ControlDraft>(reader, "controls", "control", value).into_iter();
-    records.map(|record| Located { value: record.value.control(record.fields), at: record.at }).collect()
+/// Reads the array `controls` of a layer, and notes the rules that they name.
+pub(super) fn controls(
+    reader: &mut Reader,
+    value: Option<&Value<'_>>,
+    named: &mut Vec<NamedRule>,
+) -> Vec<Located<Control>> {
+    let records = records::read::<ControlDraft>(reader, "controls", "control", value);
+    named.extend(records.iter().flat_map(rules_of));
+    let sound = records.into_iter().filter(|record| record.is_sound);
+    sound.map(|record| Located { value: record.value.control(record.fields), at: record.at }).collect()
+}
+
+fn rules_of(record: &Record<ControlDraft>) -> impl Iterator<Item = NamedRule> + '_ {
+    let at = |position| record.fields.span(&format!("/rules/{position}"));
+    let rules = record.value.rules.iter().enumerate();
+    rules.map(move |(position, RuleName(id))| NamedRule { by: "control", id: id.clone(), at: at(position) })
 }
 
 /// The JSON Schema of the array `frameworks`.

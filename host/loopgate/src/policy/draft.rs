@@ -1,6 +1,7 @@
 //! What one layer of a policy says, as far as its text alone can tell.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use loopgate_engine::{Name, Severity};
 use toml::Spanned;
@@ -34,13 +35,27 @@ pub(crate) struct Draft {
     /// The rules that it has a setting for.
     pub(crate) rules: Vec<RuleEntry>,
     /// The findings that it accepts.
-    pub(crate) waivers: Vec<Located<Waiver>>,
+    pub(crate) waivers: Vec<Located<Arc<Waiver>>>,
     /// How many days ahead a waiver may reach.
     pub(crate) waiver_days: Option<Located<u16>>,
     /// Documents that controls are of.
     pub(crate) frameworks: Vec<Located<Framework>>,
     /// Controls that rules answer.
     pub(crate) controls: Vec<Located<Control>>,
+    /// The rules that waivers and controls name, also those that cannot be used: what is wrong with the names is said in
+    /// the same run.
+    pub(crate) named: Vec<NamedRule>,
+}
+
+/// A rule that a waiver or a control names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedRule {
+    /// What names it: `waiver` or `control`.
+    pub(crate) by: &'static str,
+    /// The rule.
+    pub(crate) id: RuleId,
+    /// Where it is named.
+    pub(crate) at: Location,
 }
 
 /// What one layer says of a plugin.
@@ -122,6 +137,7 @@ fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
     for shorthand in SHORTHANDS {
         shorthand.read(reader, document, &mut plugins);
     }
+    let mut named = Vec::new();
     Draft {
         extends: extends(reader, document.get("extends")),
         locks: Locks::read(reader, document.get("locked")),
@@ -129,10 +145,11 @@ fn draft(reader: &mut Reader, document: &DeTable<'_>) -> Draft {
         on_unknown: on_unknown(reader, document.get("on_unknown")),
         plugins,
         rules: entries(reader, "rules", document, rule),
-        waivers: waivers::read(reader, document.get("waivers")),
+        waivers: waivers::read(reader, document.get("waivers"), &mut named),
         frameworks: controls::frameworks(reader, document.get("frameworks")),
-        controls: controls::controls(reader, document.get("controls")),
+        controls: controls::controls(reader, document.get("controls"), &mut named),
         waiver_days: document.get("waiver_days").and_then(|value| waiver_days(reader, value)),
+        named,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use loopgate_engine::{Name, Severity};
 
@@ -30,7 +31,7 @@ pub(crate) struct Merged {
     /// The plugins, by name.
     pub(crate) plugins: Vec<PluginEntry>,
     /// The findings that are accepted.
-    pub(crate) waivers: Vec<Located<Waiver>>,
+    pub(crate) waivers: Vec<Located<Arc<Waiver>>>,
     /// How many days ahead a waiver may reach, if a layer says so.
     pub(crate) waiver_days: Option<Located<u16>>,
 }

@@ -34,6 +34,7 @@ pub(crate) use waivers::Waiver;
 use self::controls::{Control, Framework};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use loopgate_engine::{Name, Severity};
 use loopgate_facts::Untrusted;
@@ -67,7 +68,7 @@ pub(crate) struct Policy {
     /// What the policy says of single rules.
     pub(crate) rules: BTreeMap<RuleId, Located<RuleSetting>>,
     /// The findings that are accepted.
-    pub(crate) waivers: Vec<Located<Waiver>>,
+    pub(crate) waivers: Vec<Located<Arc<Waiver>>>,
     /// How many days ahead a waiver may reach.
     pub(crate) waiver_days: u16,
     /// The documents that controls are of.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
 
@@ -24,7 +25,8 @@ pub(crate) struct Node {
     value: Tree,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 enum Tree {
     Leaf(Json),
     Array(Vec<Node>),
@@ -94,7 +96,8 @@ impl Parameters {
 
     /// The parameters as the plugin receives them: a JSON object.
     pub(crate) fn json(&self) -> String {
-        self.value().to_string()
+        // A tree with texts for keys is always JSON; were it not, no plugin would take an empty text for parameters.
+        serde_json::to_string(&*self.root).unwrap_or_default()
     }
 
     /// The parameters as a JSON object.
@@ -148,6 +151,12 @@ pub(crate) enum View<'n> {
     Table(&'n BTreeMap<String, Node>),
     /// As an array of tables, of which there is at least one.
     Tables(Vec<(&'n Node, &'n BTreeMap<String, Node>)>),
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
 }
 
 impl Node {

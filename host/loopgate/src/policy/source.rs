@@ -29,7 +29,8 @@ impl Source {
     /// A policy that was read from a file.
     pub(crate) fn file(label: impl Into<String>, name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let line_starts =
+            (1..).zip(text.bytes()).filter(|(_, byte)| *byte == b'\n').map(|(behind, _)| behind).collect();
         Self { label: label.into(), name: name.into(), is_built_in: false, text, line_starts }
     }
 

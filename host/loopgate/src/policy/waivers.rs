@@ -1,5 +1,7 @@
 //! Waivers: findings that somebody accepts, for a reason and for a time.
 
+use std::sync::Arc;
+
 use loopgate_engine::Subject;
 use loopgate_parameters::{Date, Parameter, Parameters as Fields, Place, Reader as FieldReader, Words, expect};
 use loopgate_selector::{Candidate, Match, Pattern, Selector};
@@ -7,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::RuleId;
 use super::diagnostic::Diagnostic;
+use super::draft::NamedRule;
 use super::layers::Layers;
 use super::locks::Thing;
 use super::merge::refusal;
@@ -17,6 +20,9 @@ use super::source::Located;
 
 /// How many days ahead a waiver may reach where the policy does not say.
 pub(crate) const WAIVER_DAYS: u16 = 365;
+
+/// What messages call one.
+pub(super) const WAIVER: &str = "waiver";
 
 /// A finding that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +92,17 @@ impl About {
     }
 }
 
-/// Reads the array `waivers` of a layer.
-pub(super) fn read(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Waiver>> {
-    let records = records::read::<Draft>(reader, "waivers", "waiver", value).into_iter();
-    records.filter_map(|it| Some(Located { value: it.value.waiver(it.fields)?, at: it.at })).collect()
+/// Reads the array `waivers` of a layer, and notes the rules that they name.
+pub(super) fn read(
+    reader: &mut Reader,
+    value: Option<&Value<'_>>,
+    named: &mut Vec<NamedRule>,
+) -> Vec<Located<Arc<Waiver>>> {
+    let records = records::read::<Draft>(reader, "waivers", WAIVER, value);
+    let rules = records.iter().filter_map(|record| Some((record.value.rule.as_ref()?, record.fields.span("/rule"))));
+    named.extend(rules.map(|(RuleName(id), at)| NamedRule { by: WAIVER, id: id.clone(), at }));
+    let sound = records.into_iter().filter(|record| record.is_sound);
+    sound.filter_map(|it| Some(Located { value: Arc::new(it.value.waiver(it.fields)?), at: it.at })).collect()
 }
 
 /// The JSON Schema of the array.
@@ -166,7 +179,7 @@ impl Parameter for RuleName {
 }
 
 /// The waivers of all layers. A waiver loosens, so a layer may have one only if no layer above it has locked them.
-pub(super) fn merge(layers: &Layers, problems: &mut Vec<Diagnostic>) -> Vec<Located<Waiver>> {
+pub(super) fn merge(layers: &Layers, problems: &mut Vec<Diagnostic>) -> Vec<Located<Arc<Waiver>>> {
     let mut waivers = Vec::new();
     for (position, layer) in layers.stack.iter().enumerate() {
         let Some(locker) = layers.locker(position, &Thing::Waivers) else {

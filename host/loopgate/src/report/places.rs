@@ -1,6 +1,7 @@
 //! Where in the policy something was decided.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use loopgate_engine::Name;
 use loopgate_facts::Untrusted;
@@ -12,7 +13,7 @@ use crate::policy::{Located, Parameters, Policy, PolicyLine, Sources, Waiver};
 pub(super) struct Places<'r> {
     sources: &'r Sources,
     parameters: BTreeMap<&'r Name, &'r Parameters>,
-    waivers: &'r [Located<Waiver>],
+    waivers: &'r [Located<Arc<Waiver>>],
 }
 
 impl<'r> Places<'r> {

@@ -1,6 +1,7 @@
 //! The effective policy for programs, the same on every machine. Documented in `docs/usage.md`.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -171,7 +172,7 @@ impl Sheet<'_> {
     }
 
     fn waivers(&self) -> Vec<WaiverEntry> {
-        let entry = |waiver: &Located<Waiver>| WaiverEntry {
+        let entry = |waiver: &Located<Arc<Waiver>>| WaiverEntry {
             from: self.place(&waiver.at),
             waiver: waiver.value.fields.value(),
         };

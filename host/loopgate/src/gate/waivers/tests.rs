@@ -8,7 +8,7 @@ use crate::policy::waivers::About as Subjects;
 use crate::sample;
 
 /// The waivers of a policy that is right in itself.
-fn waivers(text: &str) -> Vec<Located<Waiver>> {
+fn waivers(text: &str) -> Vec<Located<Arc<Waiver>>> {
     let layers = Layers::of_text("policy.toml", &format!("schema = 1\n{text}"));
     assert!(layers.problems.is_empty(), "{:?}", layers.problems);
     layers.stack.into_iter().flat_map(|layer| layer.draft.waivers).collect()

@@ -48,11 +48,23 @@ expires = "2027-01-31"
     8 | [[waivers]]
       | ^^^^^^^^^^^ a waiver is about one kind of subject: name a listener by executable, unit, user, container, image, protocol, port or address, or else an interface, sysctl, name, subject, or `host = true`
 
+    error: a waiver names the unknown rule `listeners/wildcrad-bind`
+     --> policy.toml:9:8
+      |
+    9 | rule = "listeners/wildcrad-bind"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `listeners/wildcard-bind`?
+
     error: this waiver cannot be used
       --> policy.toml:12:10
        |
     12 | reason = " "
        |          ^^^ expected a text that says it in a few words, found ` `
+
+    error: a waiver names the unknown rule `listeners/wildcrad-bind`
+      --> policy.toml:16:8
+       |
+    16 | rule = "listeners/wildcrad-bind"
+       |        ^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `listeners/wildcard-bind`?
 
     error: this waiver cannot be used
       --> policy.toml:17:8
@@ -60,7 +72,7 @@ expires = "2027-01-31"
     17 | port = "90-80"
        |        ^^^^^^^ the range is upside down: 90 is above 80; write "80-90"
 
-    loopgate: 5 problems in policy.toml; nothing was judged
+    loopgate: 7 problems in policy.toml; nothing was judged
     "#);
 }
 
@@ -71,21 +83,21 @@ fn a_waiver_of_an_unknown_rule_and_of_a_waiver_are_problems() {
     };
     let text =
         format!("schema = 1\n[plugins.listeners]\n{}{}", waiver("listeners/wildcard-bnid"), waiver("waivers/unused"));
-    assert_snapshot!(complaint(&text), @r"
-    error: a waiver of the unknown rule `listeners/wildcard-bnid`
-     --> policy.toml:3:1
+    assert_snapshot!(complaint(&text), @r#"
+    error: a waiver names the unknown rule `listeners/wildcard-bnid`
+     --> policy.toml:4:8
       |
-    3 | [[waivers]]
-      | ^^^^^^^^^^^ did you mean `listeners/wildcard-bind`?
+    4 | rule = "listeners/wildcard-bnid"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `listeners/wildcard-bind`?
 
     error: a waiver of what is found about waivers
-     --> policy.toml:9:1
-      |
-    9 | [[waivers]]
-      | ^^^^^^^^^^^ mend the waiver that it is about instead
+      --> policy.toml:10:8
+       |
+    10 | rule = "waivers/unused"
+       |        ^^^^^^^^^^^^^^^^ mend the waiver that it is about instead
 
     loopgate: 2 problems in policy.toml; nothing was judged
-    ");
+    "#);
 }
 
 #[test]
