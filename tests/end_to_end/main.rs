@@ -13,6 +13,7 @@
 mod bad_input;
 mod cel;
 mod cis;
+mod debian;
 mod demands;
 mod determinism;
 mod docs;
