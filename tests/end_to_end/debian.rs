@@ -24,6 +24,20 @@ const HERE: &[&str] = &[
     "route add default via 2001:db8::fe dev eth0",
 ];
 
+/// Everybody reaches the web, the local network alone reaches sshd and `PostgreSQL`.
+const RULES: &str = "\
+    flush ruleset
+    table inet filter {
+        chain input {
+            type filter hook input priority 0; policy drop;
+            iif lo accept
+            ct state established,related accept
+            meta l4proto ipv6-icmp accept
+            tcp dport 80 accept
+            ip saddr 10.9.0.0/24 tcp dport { 22, 5432 } accept
+        }
+    }";
+
 /// The machine without its servers: another one on its link, and a folder for its files.
 pub(crate) struct Debian {
     folder: TempDir,
@@ -128,6 +142,11 @@ impl Debian {
         python.args(["-m", "http.server", "8000", "--bind", address, "--directory"]).arg(self.folder.path());
         Server::start(&mut python).serving(&endpoints(&[address], 8000))
     }
+}
+
+/// Filters by the rules of the machine, and by no others.
+pub(crate) fn load_rules() {
+    program("nft", &[RULES]);
 }
 
 fn endpoints(addresses: &[&str], port: u16) -> Vec<SocketAddr> {

@@ -25,6 +25,7 @@ mod managers;
 mod policy_layers;
 mod policy_schema;
 mod published_checks;
+mod restarts;
 mod route_localnet;
 mod servers;
 mod shipped;

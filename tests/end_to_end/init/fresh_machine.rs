@@ -6,21 +6,8 @@ use std::fs;
 use loopgate_test_support::{in_namespace_of_processes, run as program};
 
 use super::{decided, unwrapped};
-use crate::debian::{Debian, Server, Servers, postgres_programs};
+use crate::debian::{Debian, Server, Servers, load_rules, postgres_programs};
 use crate::support::{Run, run};
-
-/// Everybody reaches the web, the local network alone reaches sshd and `PostgreSQL`.
-const RULES: &str = "\
-    table inet filter {
-        chain input {
-            type filter hook input priority 0; policy drop;
-            iif lo accept
-            ct state established,related accept
-            meta l4proto ipv6-icmp accept
-            tcp dport 80 accept
-            ip saddr 10.9.0.0/24 tcp dport { 22, 5432 } accept
-        }
-    }";
 
 /// The machine with its firewall and its policy.
 struct Machine(Debian);
@@ -28,7 +15,7 @@ struct Machine(Debian);
 impl Machine {
     fn new() -> Self {
         let debian = Debian::new();
-        program("nft", &[RULES]);
+        load_rules();
         Self(debian)
     }
 
@@ -128,7 +115,7 @@ fn an_opened_firewall_fails(machine: &Machine) {
     assert!(failing.contains("approved/reach-exceeded"), "{failing}");
     assert!(failing.contains(&entry), "the entry, {entry}: {failing}");
     assert!(failing.contains("tcp dport 22 accept"), "the deciding rule: {failing}");
-    reset_rules();
+    load_rules();
     machine.clean();
 }
 
@@ -148,11 +135,6 @@ fn a_database_on_the_network_takes_a_decision(machine: &Machine) {
     let (failing, entry) = (machine.failing(), entry(machine, &programs.join("postgres").display().to_string()));
     assert!(failing.contains("approved/reach-exceeded") && failing.contains("tcp dport 5432 accept"), "{failing}");
     assert!(failing.contains(&entry), "the entry, {entry}: {failing}");
-    reset_rules();
+    load_rules();
     machine.clean();
-}
-
-fn reset_rules() {
-    program("nft", &["flush ruleset"]);
-    program("nft", &[RULES]);
 }
