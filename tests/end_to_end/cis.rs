@@ -1,23 +1,41 @@
-//! The controls of the CIS benchmarks, with each of the tools: a compliant machine passes, and every single thing that
-//! is wrong about loopback fails the control of that tool and changes nothing else.
+//! The controls of the CIS benchmarks, with each of the tools, on a fresh Debian machine with real servers: a compliant
+//! machine passes, and every single thing that is wrong about loopback fails the control of that tool and changes nothing
+//! else.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 
-use loopgate_test_support::{Namespace, in_namespace, run as program};
+use loopgate_test_support::{in_namespace_of_processes, run as program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::managers::{Firewalld, listen_at, peer, ufw};
-use crate::support::run;
+use crate::debian::{Debian, Servers};
+use crate::managers::{Firewalld, ufw};
+use crate::support::{outcome, run};
 
 /// Outcomes by the rule that they are of.
 type Outcomes = BTreeMap<String, String>;
 
-/// What the organisation adds to the benchmark: what is approved to listen.
-const APPROVED: &str = "schema = 1\nextends = [\"cis\"]\n[[approved]]\nport = 22\nreach = \"public\"\nowner = \"operations\"\n\
-                        reason = \"administration\"\noptional = true\n";
+/// What the organisation adds to the benchmark: what is approved to listen. The two others listen on loopback alone, which
+/// needs no approval.
+const APPROVED: &str = r#"
+schema = 1
+extends = ["cis"]
+
+[[approved]]
+executable = "/usr/sbin/sshd"
+port = 22
+reach = "public"
+owner = "operations"
+reason = "administration"
+
+[[approved]]
+executable = "/usr/sbin/nginx"
+port = 80
+reach = "public"
+owner = "web team"
+reason = "the shop"
+"#;
 
 /// The report on this machine, as if it ran a distribution.
 fn report((id, version): (&str, &str)) -> Value {
@@ -46,21 +64,40 @@ fn of_rules(report: &Value) -> Outcomes {
     own.collect()
 }
 
-/// The outcomes of the controls of the benchmark for the distribution, by number, with the rule that answers first.
-fn of_controls(report: &Value) -> BTreeMap<String, (String, String)> {
+/// The controls of the benchmark for the distribution.
+fn controls(report: &Value) -> &Value {
     let [section] = report["controls"].as_array().unwrap().as_slice() else { panic!("one benchmark is for a machine") };
-    let controls = section["controls"].as_array().unwrap().iter();
-    controls.map(|it| (text(&it["id"]), (text(&it["rules"][0]).replace("cis/", ""), text(&it["outcome"])))).collect()
+    &section["controls"]
+}
+
+/// The outcome of the control that one rule answers.
+fn of_control<'a>(report: &'a Value, rule: &str) -> &'a Value {
+    let answered = controls(report).as_array().unwrap().iter().find(|control| control["rules"] == json!([rule]));
+    &answered.unwrap_or_else(|| panic!("no control that {rule} answers"))["outcome"]
+}
+
+/// All that a report says of the machine beside a rule, what it found, and the control that it answers.
+fn beside(report: &Value, rule: &str) -> Value {
+    let keep = |section: &Value, key: &str, is: &Value| {
+        let entries = section.as_array().unwrap().iter();
+        entries.filter(|entry| entry[key] != *is).cloned().collect::<Vec<_>>()
+    };
+    json!({
+        "rules": keep(&report["rules"], "id", &json!(rule)),
+        "findings": keep(&report["findings"], "rule", &json!(rule)),
+        "controls": keep(controls(report), "rules", &json!([rule])),
+        "gaps": report["gaps"],
+    })
 }
 
 const DEBIAN: (&str, &str) = ("debian", "12");
 /// The benchmark that has a control for firewalld.
 const RED_HAT: (&str, &str) = ("rhel", "9.4");
 
-/// A machine with a neighbour and a service, that some of the controls are applicable to.
+/// A machine that some of the controls are applicable to.
 struct Machine {
-    _peer: Namespace,
-    _service: [TcpListener; 1],
+    _servers: Servers,
+    _debian: Debian,
     distribution: (&'static str, &'static str),
     compliant: Value,
 }
@@ -69,8 +106,8 @@ impl Machine {
     /// Manages it, and sees that it is compliant: that the controls that are named pass, and the others are not
     /// applicable.
     fn new(manage: impl FnOnce(), applicable: &[&str]) -> Self {
-        let peer = peer();
-        let service = [listen_at("[::]:22".parse().unwrap())];
+        let debian = Debian::new();
+        let servers = debian.servers();
         manage();
         let distribution = if applicable.contains(&"loopback-firewalld") { RED_HAT } else { DEBIAN };
         let compliant = report(distribution);
@@ -78,23 +115,16 @@ impl Machine {
             let expected = if applicable.contains(&control.as_str()) { "pass" } else { "not-applicable" };
             assert_eq!(outcome, expected, "{control}");
         }
-        assert!(of_controls(&compliant).values().all(|(_, outcome)| outcome != "fail" && outcome != "unknown"));
-        Self { _peer: peer, _service: service, distribution, compliant }
+        assert_eq!((&compliant["exit_code"], &compliant["findings"]), (&json!(0), &json!([])), "{compliant:#}");
+        Self { _servers: servers, _debian: debian, distribution, compliant }
     }
 
-    /// Sees that one thing that was done fails one control, and changes nothing else: no other rule, and no other control
-    /// of the benchmark.
+    /// Sees that one thing that was done fails one control, and changes nothing else that the report says.
     fn assert_broken(&self, control: &str, what: &str) {
-        let broken = report(self.distribution);
-        let mut expected = of_rules(&self.compliant);
-        expected.insert(control.to_owned(), "fail".to_owned());
-        assert_eq!(of_rules(&broken), expected, "after {what}");
-        let mut expected = of_controls(&self.compliant);
-        for (rule, outcome) in expected.values_mut().filter(|(rule, _)| rule == control) {
-            assert_eq!(outcome, "pass", "{rule}");
-            "fail".clone_into(outcome);
-        }
-        assert_eq!(of_controls(&broken), expected, "after {what}");
+        let (broken, rule) = (report(self.distribution), format!("cis/{control}"));
+        assert_eq!((outcome(&self.compliant, &rule), outcome(&broken, &rule)), ("pass", "fail"), "after {what}");
+        assert_eq!((of_control(&self.compliant, &rule), of_control(&broken, &rule)), (&json!("pass"), &json!("fail")));
+        assert_eq!(beside(&broken, &rule), beside(&self.compliant, &rule), "after {what}");
     }
 
     fn assert_compliant(&self) {
@@ -108,7 +138,7 @@ const NFT: [&str; 6] = [
     "input ip6 saddr ::1 drop",
     "output oif lo accept",
     "input ct state established,related accept",
-    "input tcp dport 22 accept",
+    "input tcp dport { 22, 80 } accept",
 ];
 
 fn nft(rules: &[&str]) {
@@ -123,7 +153,7 @@ fn nft(rules: &[&str]) {
 
 #[test]
 fn single_mistakes_with_nft_fail_the_control_for_nftables() {
-    in_namespace("cis::single_mistakes_with_nft_fail_the_control_for_nftables", || {
+    in_namespace_of_processes("cis::single_mistakes_with_nft_fail_the_control_for_nftables", || {
         let machine = Machine::new(|| nft(&NFT), &["loopback-nftables", "mta-local-only"]);
         for wrong in 0..4 {
             let mut rules = NFT.to_vec();
@@ -151,11 +181,12 @@ fn iptables(form: &str, without: Option<(&str, &str)>) {
             format!("INPUT -s {loopback} -j DROP"),
             "OUTPUT -o lo -j ACCEPT".to_owned(),
             "INPUT -p tcp --dport 22 -j ACCEPT".to_owned(),
+            "INPUT -p tcp --dport 80 -j ACCEPT".to_owned(),
             "OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT".to_owned(),
         ];
         let is_kept = |rule: &&String| without.is_none_or(|(of, part)| of != version || !rule.contains(part));
         let rules: Vec<_> = rules.iter().filter(is_kept).map(|rule| format!("-A {rule}\n")).collect();
-        assert_eq!(rules.len(), if without.is_some_and(|(of, _)| of == version) { 4 } else { 5 });
+        assert_eq!(rules.len(), if without.is_some_and(|(of, _)| of == version) { 5 } else { 6 });
         let save =
             format!("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT DROP [0:0]\n{}COMMIT\n", rules.concat());
         program("sh", &["-c", &format!("ip{version}tables-{form}-restore <<'END'\n{save}END\n")]);
@@ -172,20 +203,24 @@ fn single_mistakes_with_iptables(form: &str) {
             machine.assert_broken(control, part);
         }
     }
-    iptables(form, Some(("6", "--dport 22")));
-    machine.assert_broken("open-ports-ip6tables", "leaving the rule for a port out for IPv6");
+    for (version, control) in [("", "open-ports-iptables"), ("6", "open-ports-ip6tables")] {
+        for part in ["--dport 22", "--dport 80"] {
+            iptables(form, Some((version, part)));
+            machine.assert_broken(control, part);
+        }
+    }
 }
 
 #[test]
 fn single_mistakes_with_iptables_fail_the_control_for_the_version() {
-    in_namespace("cis::single_mistakes_with_iptables_fail_the_control_for_the_version", || {
+    in_namespace_of_processes("cis::single_mistakes_with_iptables_fail_the_control_for_the_version", || {
         single_mistakes_with_iptables("nft");
     });
 }
 
 #[test]
 fn single_mistakes_with_legacy_iptables_fail_the_control_for_the_version() {
-    in_namespace("cis::single_mistakes_with_legacy_iptables_fail_the_control_for_the_version", || {
+    in_namespace_of_processes("cis::single_mistakes_with_legacy_iptables_fail_the_control_for_the_version", || {
         single_mistakes_with_iptables("legacy");
     });
 }
@@ -197,14 +232,14 @@ fn managed_by_ufw(lines: &str) {
 
 #[test]
 fn single_mistakes_with_ufw_fail_the_control_for_ufw() {
-    in_namespace("cis::single_mistakes_with_ufw_fail_the_control_for_ufw", || {
-        let right = "deny in from 127.0.0.0/8\ndeny in from ::1\nallow 22\n";
+    in_namespace_of_processes("cis::single_mistakes_with_ufw_fail_the_control_for_ufw", || {
+        let right = "deny in from 127.0.0.0/8\ndeny in from ::1\nallow 22\nallow 80\n";
         let applicable = ["loopback-ufw", "open-ports-ufw", "mta-local-only"];
         let machine = Machine::new(|| managed_by_ufw(right), &applicable);
         for wrong in [
-            "deny in from ::1\nallow 22\n",
-            "deny in from 127.0.0.0/8\nallow 22\n",
-            "allow 22\ndeny in from 127.0.0.0/8\ndeny in from ::1\n",
+            "deny in from ::1\nallow 22\nallow 80\n",
+            "deny in from 127.0.0.0/8\nallow 22\nallow 80\n",
+            "allow 22\ndeny in from 127.0.0.0/8\ndeny in from ::1\nallow 80\n",
         ] {
             managed_by_ufw(wrong);
             machine.assert_broken("loopback-ufw", wrong);
@@ -219,28 +254,37 @@ fn single_mistakes_with_ufw_fail_the_control_for_ufw() {
             program(program_of, &["-D"].into_iter().chain(rule.split(' ')).collect::<Vec<_>>());
             machine.assert_broken("loopback-ufw", rule);
         }
-        managed_by_ufw(&right.replace("allow 22", "allow 23"));
-        machine.assert_broken("open-ports-ufw", "opening another port than the one that listens");
+        for port in ["22", "80"] {
+            managed_by_ufw(&right.replace(&format!("allow {port}"), "allow 23"));
+            machine.assert_broken("open-ports-ufw", "opening another port than the one that listens");
+        }
     });
+}
+
+/// What firewalld is told to drop.
+const FIREWALLD: [&str; 2] = ["--zone=drop --add-source=127.0.0.0/8\n", "--zone=drop --add-source=::1\n"];
+
+/// firewalld, which lets everybody reach sshd by itself.
+fn firewalld(backend: &str, dropped: &[&str]) -> Firewalld {
+    Firewalld::start(backend, &format!("--zone=public --add-service=http\n{}", dropped.concat()))
 }
 
 #[test]
 fn single_mistakes_with_firewalld_fail_the_control_for_firewalld() {
-    in_namespace("cis::single_mistakes_with_firewalld_fail_the_control_for_firewalld", || {
-        let (v4, v6) = ("--zone=drop --add-source=127.0.0.0/8\n", "--zone=drop --add-source=::1\n");
-        let both = format!("{v4}{v6}");
+    in_namespace_of_processes("cis::single_mistakes_with_firewalld_fail_the_control_for_firewalld", || {
+        let [v4, v6] = FIREWALLD;
         let mut running = None;
-        let mut manage = |lines: &str| {
+        let mut manage = |dropped: &[&str]| {
             drop(running.take());
             program("nft", &["flush ruleset"]);
-            running = Some(Firewalld::start("nftables", lines));
+            running = Some(firewalld("nftables", dropped));
         };
-        let machine = Machine::new(|| manage(&both), &["loopback-firewalld", "mta-local-only"]);
+        let machine = Machine::new(|| manage(&[v4, v6]), &["loopback-firewalld", "mta-local-only"]);
         program("nft", &["insert rule inet firewalld filter_INPUT iifname lo drop"]);
         machine.assert_broken("loopback-firewalld", "dropping what comes in by lo");
-        manage(v6);
+        manage(&[v6]);
         machine.assert_broken("loopback-firewalld", "leaving 127.0.0.0/8 out");
-        manage(v4);
+        manage(&[v4]);
         machine.assert_compliant();
         program("nft", &["flush chain inet firewalld filter_PREROUTING"]);
         machine.assert_broken("loopback-firewalld", "leaving ::1 out, without IPv6_rpfilter");
@@ -250,10 +294,9 @@ fn single_mistakes_with_firewalld_fail_the_control_for_firewalld() {
 /// With the older back end its rules are those of iptables, and still its own.
 #[test]
 fn firewalld_with_iptables_is_not_taken_for_iptables() {
-    in_namespace("cis::firewalld_with_iptables_is_not_taken_for_iptables", || {
-        let lines = "--zone=drop --add-source=127.0.0.0/8\n--zone=drop --add-source=::1\n";
+    in_namespace_of_processes("cis::firewalld_with_iptables_is_not_taken_for_iptables", || {
         let mut running = None;
-        let manage = || running = Some(Firewalld::start("iptables", lines));
+        let manage = || running = Some(firewalld("iptables", &FIREWALLD));
         let machine = Machine::new(manage, &["loopback-firewalld", "mta-local-only"]);
         program("iptables-nft", &["-I", "INPUT_ZONES", "-p", "tcp", "--dport", "22", "-j", "ACCEPT"]);
         machine.assert_broken("loopback-firewalld", "opening a port first");
@@ -262,8 +305,9 @@ fn firewalld_with_iptables_is_not_taken_for_iptables() {
 
 #[test]
 fn without_a_packet_filter_one_control_says_so() {
-    in_namespace("cis::without_a_packet_filter_one_control_says_so", || {
-        let _peer = peer();
+    in_namespace_of_processes("cis::without_a_packet_filter_one_control_says_so", || {
+        let debian = Debian::new();
+        let _servers = debian.servers();
         let failed: Vec<_> = outcomes().into_iter().filter(|(_, outcome)| outcome == "fail").collect();
         assert_eq!(failed, [("loopback-nftables".to_owned(), "fail".to_owned())]);
     });

@@ -13,6 +13,7 @@
 mod bad_input;
 mod cel;
 mod cis;
+mod debian;
 mod demands;
 mod determinism;
 mod docs;
@@ -24,6 +25,7 @@ mod managers;
 mod policy_layers;
 mod policy_schema;
 mod published_checks;
+mod restarts;
 mod route_localnet;
 mod servers;
 mod shipped;

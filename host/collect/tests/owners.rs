@@ -11,9 +11,10 @@
 )]
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,7 +24,7 @@ use std::thread;
 use loopgate_collect::linux::LinuxCollector;
 use loopgate_collect::{Collector, this_machine};
 use loopgate_facts::{Area, Facts, Owner, Untrusted};
-use loopgate_test_support::{command, in_namespace};
+use loopgate_test_support::{command, in_namespace, in_namespace_of_processes, run};
 
 fn owners(facts: &Facts) -> impl Iterator<Item = &Owner> {
     facts.listeners.iter().flat_map(|listener| &listener.owners)
@@ -112,6 +113,7 @@ fn a_deleted_executable_is_named_as_such() {
         let facts = this_machine().collect();
         let owner = child.among(&facts);
         assert!(owner.executable.as_ref().unwrap().as_str().ends_with("/service (deleted)"));
+        assert!(!owner.executable_elsewhere, "what was replaced was on a mount of this machine");
     });
 }
 
@@ -134,6 +136,70 @@ fn a_program_under_the_path_of_another_is_told_from_it() {
             .unwrap();
         assert!(disguised.among(&facts).executable_elsewhere);
         assert!(!honest.among(&facts).executable_elsewhere);
+    });
+}
+
+/// A mount namespace in which a file lies at the path of another, until it is dropped.
+struct MountNamespace(Holder);
+
+impl MountNamespace {
+    fn with(file: &Path, at: &str) -> Self {
+        let script = r#"mount --bind "$1" "$2" && echo && exec cat"#;
+        let mut holder = command("unshare");
+        holder.args(["--mount", "--", "sh", "-c", script, "sh"]).arg(file).arg(at);
+        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        holder.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        Self(Holder(holder))
+    }
+
+    /// Opens a file there. Whoever gets the descriptor has it on a mount of that namespace.
+    fn open(&self, path: &str) -> File {
+        File::open(format!("/proc/{}/root{path}", self.0.0.id())).unwrap()
+    }
+}
+
+/// Executes an open `sleep`, as `fexecve(3)` does, in this mount namespace; sees that it is shown at the path of `true`, and
+/// told from the program there.
+fn assert_told_from_true(program: &File) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    command.arg("60");
+    let disguised = Holder::start(command, &listener);
+    let [own, its] = ["self".to_owned(), disguised.0.id().to_string()]
+        .map(|process| fs::read_link(format!("/proc/{process}/ns/mnt")).unwrap());
+    assert_eq!(own, its);
+    let facts = this_machine().collect();
+    let owner = disguised.among(&facts);
+    assert_eq!(owner.executable, Some("/usr/bin/true".into()));
+    assert!(owner.executable_elsewhere);
+}
+
+/// An open file is on the mount on which it was opened, whoever executes it: in the mount namespace of everybody, a process
+/// has the path that the file has in another one.
+#[test]
+fn a_program_from_another_mount_namespace_is_told_from_the_one_at_its_path() {
+    in_namespace("a_program_from_another_mount_namespace_is_told_from_the_one_at_its_path", || {
+        let folder = tempfile::tempdir().unwrap();
+        let disguised = folder.path().join("disguised");
+        fs::copy("/bin/sleep", &disguised).unwrap();
+        let other = MountNamespace::with(&disguised, "/usr/bin/true");
+        assert_told_from_true(&other.open("/usr/bin/true"));
+    });
+}
+
+/// What is open on a mount that has been taken away has its path below that mount, as if it were the root.
+#[test]
+fn a_program_on_a_detached_mount_is_told_from_the_one_at_its_path() {
+    in_namespace_of_processes("a_program_on_a_detached_mount_is_told_from_the_one_at_its_path", || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().to_str().unwrap();
+        run("mount", &["-t", "tmpfs", "tmpfs", at]);
+        let disguised = folder.path().join("usr/bin/true");
+        fs::create_dir_all(disguised.parent().unwrap()).unwrap();
+        fs::copy("/bin/sleep", &disguised).unwrap();
+        let disguised = File::open(disguised).unwrap();
+        run("umount", &["--lazy", at]);
+        assert_told_from_true(&disguised);
     });
 }
 

@@ -2,60 +2,25 @@
 //! changed in every way that the approval is there to catch.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use loopgate_test_support::{Namespace, command, in_namespace_of_processes, ip, run as program};
-use tempfile::TempDir;
+use loopgate_test_support::{in_namespace_of_processes, run as program};
 
 use super::{decided, unwrapped};
-use crate::servers::Server;
+use crate::debian::{Debian, Server, Servers, load_rules, postgres_programs};
 use crate::support::{Run, run};
 
-const HERE: &[&str] = &[
-    "link set eth0 up",
-    "address add 192.0.2.1/24 dev eth0",
-    "address add 10.9.0.1/24 dev eth0",
-    "address add 2001:db8::1/64 dev eth0 nodad",
-    "route add default via 192.0.2.254 dev eth0",
-    "route add default via 2001:db8::fe dev eth0",
-];
-
-/// Everybody reaches the web, the local network alone reaches sshd and `PostgreSQL`.
-const RULES: &str = "\
-    table inet filter {
-        chain input {
-            type filter hook input priority 0; policy drop;
-            iif lo accept
-            ct state established,related accept
-            meta l4proto ipv6-icmp accept
-            tcp dport 80 accept
-            ip saddr 10.9.0.0/24 tcp dport { 22, 5432 } accept
-        }
-    }";
-
-/// The machine, another one on its link, and a folder for its files.
-struct Machine {
-    folder: TempDir,
-    _peer: Namespace,
-}
+/// The machine with its firewall and its policy.
+struct Machine(Debian);
 
 impl Machine {
     fn new() -> Self {
-        let peer = Namespace::new();
-        ip(&[format!("link add eth0 type veth peer name eth0 netns {}", peer.pid())]);
-        peer.ip(&["link set eth0 up"]);
-        ip(HERE);
-        program("nft", &[RULES]);
-        Self { folder: TempDir::new().unwrap(), _peer: peer }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let debian = Debian::new();
+        load_rules();
+        Self(debian)
     }
 
     fn policy(&self) -> String {
-        self.path("loopgate.toml").display().to_string()
+        self.0.path("loopgate.toml").display().to_string()
     }
 
     fn init(&self) -> String {
@@ -81,72 +46,6 @@ impl Machine {
     }
 }
 
-fn nginx(folder: &Path) -> Server {
-    let at = folder.display();
-    let text = format!(
-        "user root; daemon off; worker_processes 2; pid {at}/nginx.pid; error_log {at}/error.log;\n\
-         events {{}}\n\
-         http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n\
-         fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n\
-         server {{ listen 80; listen [::]:80; }} }}\n"
-    );
-    let configuration = folder.join("nginx.conf");
-    fs::write(&configuration, text).unwrap();
-    let mut nginx = command("nginx");
-    nginx.arg("-c").arg(&configuration).arg("-e").arg(folder.join("error.log"));
-    Server::start(&mut nginx).serving("127.0.0.1:80")
-}
-
-/// As Debian's package configures it.
-fn redis(folder: &Path) -> Server {
-    let mut redis = command("redis-server");
-    redis.args(["--port", "6379", "--bind", "127.0.0.1", "-::1", "--save", "", "--dir"]).arg(folder);
-    Server::start(&mut redis).serving("127.0.0.1:6379")
-}
-
-/// sshd wants a folder in `/run`, which it gets in a mount namespace of its own.
-fn sshd(folder: &Path, address: &str) -> Server {
-    let (key, configuration) = (folder.join("host_key"), folder.join("sshd_config"));
-    if !key.exists() {
-        program("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key.display().to_string()]);
-    }
-    let text = format!("ListenAddress {address}\nPort 22\nHostKey {}\nPidFile none\nUsePAM no\n", key.display());
-    fs::write(&configuration, text).unwrap();
-    let script = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd && exec /usr/sbin/sshd -D -f \"$0\"";
-    let mut sshd = command("unshare");
-    sshd.args(["--mount", "sh", "-c", script]).arg(configuration);
-    Server::start(&mut sshd).serving("10.9.0.1:22")
-}
-
-/// The folder of the programs of `PostgreSQL`, whichever version there is.
-fn postgres_programs() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed (`make setup-test` does it)");
-    versions.map(|version| version.unwrap().path().join("bin")).find(|bin| bin.join("postgres").exists()).unwrap()
-}
-
-/// `PostgreSQL` does not run as root: in a user namespace below this one, it is its own user.
-fn as_postgres() -> std::process::Command {
-    let id = |option: &str| program("id", &[option, "postgres"]).trim().to_owned();
-    let mut unshare = command("unshare");
-    unshare.arg("--user").arg(format!("--map-user={}", id("-u"))).arg(format!("--map-group={}", id("-g")));
-    unshare
-}
-
-fn postgres(folder: &Path, address: &str) -> Server {
-    let (programs, data) = (postgres_programs(), folder.join("postgres"));
-    if !data.exists() {
-        let mut initdb = as_postgres();
-        initdb.arg(programs.join("initdb")).arg("-D").arg(&data);
-        initdb.args(["--username=postgres", "--auth=trust", "--no-sync", "--locale=C"]);
-        let output = initdb.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let mut postgres = as_postgres();
-    postgres.arg(programs.join("postgres")).arg("-D").arg(&data).arg("-k").arg(&data);
-    postgres.arg("-c").arg(format!("listen_addresses={address}"));
-    Server::start(&mut postgres).serving(&format!("{address}:5432"))
-}
-
 /// The line of the policy on which the entry of a program begins, as messages name it.
 fn entry(machine: &Machine, program: &str) -> String {
     let policy = fs::read_to_string(machine.policy()).unwrap();
@@ -163,9 +62,11 @@ fn what_is_there_is_approved_and_every_change_is_named_with_entry_and_rule() {
         "init::fresh_machine::what_is_there_is_approved_and_every_change_is_named_with_entry_and_rule",
         || {
             let machine = Machine::new();
-            let folder = machine.folder.path();
-            let (_nginx, _redis) = (nginx(folder), redis(folder));
-            let (sshd_there, postgres_there) = (sshd(folder, "10.9.0.1"), postgres(folder, "127.0.0.1"));
+            let debian = &machine.0;
+            let Servers { nginx: _nginx, redis: _redis, sshd, postgres } = debian.servers();
+            // Whoever set it up keeps sshd to the local network.
+            drop(sshd);
+            let sshd = debian.sshd(&["10.9.0.1"]);
 
             let said = machine.init();
             assert!(said.contains("2 entries added, 0 left to decide"), "{said}");
@@ -175,19 +76,17 @@ fn what_is_there_is_approved_and_every_change_is_named_with_entry_and_rule() {
             assert_eq!(fs::read(machine.policy()).unwrap(), written, "a second run changes nothing");
 
             a_new_listener_fails(&machine);
-            drop(sshd_there);
+            drop(sshd);
             let _sshd = a_widened_bind_fails(&machine);
             an_opened_firewall_fails(&machine);
-            drop(postgres_there);
+            drop(postgres);
             a_database_on_the_network_takes_a_decision(&machine);
         },
     );
 }
 
 fn a_new_listener_fails(machine: &Machine) {
-    let mut python = command("python3");
-    python.args(["-m", "http.server", "8000", "--bind", "0.0.0.0", "--directory"]).arg(machine.path(""));
-    let server = Server::start(&mut python).serving("127.0.0.1:8000");
+    let server = machine.0.http_server("0.0.0.0");
     let failing = machine.failing();
     assert!(failing.contains("1 finding at or above medium: 1 high"), "{failing}");
     let message = "is not approved, though no other machine can reach it: the policy drop of inet filter input";
@@ -197,7 +96,7 @@ fn a_new_listener_fails(machine: &Machine) {
 }
 
 fn a_widened_bind_fails(machine: &Machine) -> Server {
-    let widened = sshd(machine.folder.path(), "0.0.0.0");
+    let widened = machine.0.sshd(&["0.0.0.0"]);
     let (failing, entry) = (machine.failing(), entry(machine, "/usr/sbin/sshd"));
     assert!(failing.contains("has another address"), "{failing}");
     assert!(failing.contains(&entry), "the entry, {entry}: {failing}");
@@ -205,7 +104,7 @@ fn a_widened_bind_fails(machine: &Machine) -> Server {
     let said = machine.init();
     assert!(said.contains("0 entries added, 1 left to decide"), "a widened bind is not simply approved: {said}");
     drop(widened);
-    let sshd = sshd(machine.folder.path(), "10.9.0.1");
+    let sshd = machine.0.sshd(&["10.9.0.1"]);
     machine.clean();
     sshd
 }
@@ -216,13 +115,13 @@ fn an_opened_firewall_fails(machine: &Machine) {
     assert!(failing.contains("approved/reach-exceeded"), "{failing}");
     assert!(failing.contains(&entry), "the entry, {entry}: {failing}");
     assert!(failing.contains("tcp dport 22 accept"), "the deciding rule: {failing}");
-    reset_rules();
+    load_rules();
     machine.clean();
 }
 
 /// The policy fails a database that the network reaches, approved or not: that takes a waiver with an end.
 fn a_database_on_the_network_takes_a_decision(machine: &Machine) {
-    let _postgres = postgres(machine.folder.path(), "10.9.0.1");
+    let _postgres = machine.0.postgres(&["10.9.0.1"]);
     let said = machine.init();
     assert!(said.contains("listeners/sensitive-service (high)"), "{said}");
     machine.failing();
@@ -236,11 +135,6 @@ fn a_database_on_the_network_takes_a_decision(machine: &Machine) {
     let (failing, entry) = (machine.failing(), entry(machine, &programs.join("postgres").display().to_string()));
     assert!(failing.contains("approved/reach-exceeded") && failing.contains("tcp dport 5432 accept"), "{failing}");
     assert!(failing.contains(&entry), "the entry, {entry}: {failing}");
-    reset_rules();
+    load_rules();
     machine.clean();
-}
-
-fn reset_rules() {
-    program("nft", &["flush ruleset"]);
-    program("nft", &[RULES]);
 }
