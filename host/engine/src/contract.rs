@@ -3,6 +3,7 @@
 //! Everything that a guest wrote is [`Untrusted`], except names: those are checked when a plugin is loaded.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use loopgate_facts::{Area, Untrusted};
@@ -143,6 +144,9 @@ pub struct Problem {
     pub path: Untrusted,
     /// What is wrong and what would be right.
     pub message: Untrusted,
+    /// The bytes of the text there that are wrong, where it is a text and not all of it is. They are what the plugin says, and
+    /// need not be there.
+    pub part: Option<Range<usize>>,
 }
 
 /// What a finding is about.

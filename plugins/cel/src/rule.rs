@@ -220,8 +220,11 @@ fn noted<T>(reader: &mut Reader<'_>, field: &str, checked: Result<T, Vec<Fault>>
     match checked {
         Ok(checked) => Some(checked),
         Err(faults) => {
-            for fault in &faults {
-                reader.reject(field, fault.to_string());
+            for Fault { message, part } in faults {
+                match part {
+                    Some(part) => reader.reject_part(field, part, message),
+                    None => reader.reject(field, message),
+                }
             }
             None
         }

@@ -3,11 +3,11 @@
 //! The parser recurses, and a stack that overflows would end the whole plugin. So the tokens are counted first: an
 //! expression that is too long or too deep is refused before it is parsed.
 
-use std::fmt;
+use std::ops::Range;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::parser::PrattParser;
-use cel::parser::pratt_parser::{Lexer, TokenKind};
+use cel::parser::pratt_parser::{Lexer, Token, TokenKind};
 
 /// Longest expression in bytes.
 pub(crate) const MAX_BYTES: usize = 4096;
@@ -24,18 +24,13 @@ const MAX_CONDITIONS: usize = 24;
 /// Deepest syntax tree. Each level takes stack of everything that walks over the tree.
 const MAX_DEPTH: usize = 64;
 
-/// Something wrong with an expression, and where in it.
+/// Something wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    message: String,
-    place: Option<Place>,
-}
-
-/// A place in an expression: line and column, from 1, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    line: usize,
-    column: usize,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// The bytes that are; `None` for all of it.
+    pub(crate) part: Option<Range<usize>>,
 }
 
 /// Parses an expression.
@@ -61,11 +56,8 @@ fn refuse_giants(source: &str) -> Result<(), Fault> {
         return Err(Fault::of_all(format!("it is longer than {MAX_BYTES} bytes")));
     }
     let (mut open, mut links, mut conditions) = (0_usize, 0_usize, 0_usize);
-    let mut lexer = Lexer::new(source);
-    loop {
-        let token = lexer.lex();
+    for token in tokens(source) {
         match token.kind {
-            TokenKind::TokEnd | TokenKind::TokError => return Ok(()),
             TokenKind::TokLeftParen | TokenKind::TokLeftBracket | TokenKind::TokLeftBrace => open += 1,
             TokenKind::TokRightParen | TokenKind::TokRightBracket | TokenKind::TokRightBrace => {
                 open = open.saturating_sub(1);
@@ -79,9 +71,10 @@ fn refuse_giants(source: &str) -> Result<(), Fault> {
                 "it is too large: at most {MAX_OPEN} parentheses can be open at once, and an expression can have \
                  {MAX_LINKS} operators and selections and {MAX_CONDITIONS} conditions"
             );
-            return Err(Fault { message, place: Place::of(source, token.start) });
+            return Err(Fault { message, part: Some(token.start..token.end) });
         }
     }
+    Ok(())
 }
 
 /// Whether a token can make a tree deeper without anything being open. Chains of `&&` and `||` are balanced.
@@ -110,7 +103,7 @@ fn is_link(kind: TokenKind) -> bool {
 fn syntax_faults(source: &str, errors: &cel::ParseErrors) -> Vec<Fault> {
     let fault = |error: &cel::ParseError| {
         let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg).replace("<EOF>", "the end");
-        Fault { message: format!("it is no CEL: {message}"), place: Place::of_error(source, error.pos) }
+        Fault { message: format!("it is no CEL: {message}"), part: part_of_error(source, error.pos) }
     };
     // The first one is what is wrong; the others are mostly what the parser makes of it.
     errors.errors.iter().take(1).map(fault).collect()
@@ -144,36 +137,21 @@ fn entry_parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
 impl Fault {
     /// Something wrong with the whole of an expression.
     pub(crate) fn of_all(message: String) -> Self {
-        Self { message, place: None }
+        Self { message, part: None }
     }
 
     /// Something wrong at a node of the syntax tree of `source`.
     pub(crate) fn at(source: &str, node: u64, message: String) -> Self {
-        Self { message, place: place_of_node(source, node) }
+        Self { message, part: part_of_node(source, node) }
     }
 
-    /// The same of an expression that begins at a byte of a longer text.
-    pub(crate) fn within(self, text: &str, start: usize) -> Self {
-        let place = match (Place::of(text, start), self.place) {
-            (Some(start), Some(place)) if place.line == 1 => {
-                Some(Place { line: start.line, column: start.column + place.column - 1 })
-            }
-            (Some(start), Some(place)) => Some(Place { line: start.line + place.line - 1, column: place.column }),
-            (start, None) => start,
-            (None, place) => place,
+    /// The same of an expression that is some bytes of a longer text.
+    pub(crate) fn within(self, whole: Range<usize>) -> Self {
+        let part = match self.part {
+            Some(part) => whole.start + part.start..whole.start + part.end,
+            None => whole,
         };
-        Self { place, ..self }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        match self.place {
-            None => Ok(()),
-            Some(Place { line: 1, column }) => write!(formatter, " (at column {column})"),
-            Some(Place { line, column }) => write!(formatter, " (at line {line}, column {column})"),
-        }
+        Self { part: Some(part), ..self }
     }
 }
 
@@ -181,25 +159,56 @@ impl fmt::Display for Fault {
 ///
 /// The parser gives the offsets of nodes only along with an error. Ids are given out in the order of the tokens, so a
 /// token too many at the end leaves those of all nodes before it as they are.
-fn place_of_node(source: &str, node: u64) -> Option<Place> {
+fn part_of_node(source: &str, node: u64) -> Option<Range<usize>> {
     let errors = parser().parse(&format!("{source}\n)")).err()?;
     let offsets = errors.errors.into_iter().find_map(|error| error.source_info)?;
     let (start, _) = offsets.offset_for(node)?;
-    Place::of(source, usize::try_from(start).ok()?)
+    part_from(source, usize::try_from(start).ok()?)
 }
 
-impl Place {
-    fn of(source: &str, offset: usize) -> Option<Self> {
-        let before = source.get(..offset)?;
-        let line = before.rsplit('\n').next().unwrap_or(before);
-        Some(Self { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 })
-    }
+/// From the line and column of the parser, which counts columns in bytes.
+fn part_of_error(source: &str, (line, column): (isize, isize)) -> Option<Range<usize>> {
+    let (line, column) = (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.checked_sub(1)?);
+    let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
+    part_from(source, start + column)
+}
 
-    /// From the line and column of the parser, which counts columns in bytes.
-    fn of_error(source: &str, (line, column): (isize, isize)) -> Option<Self> {
-        let (line, column) =
-            (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.checked_sub(1)?);
-        let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-        Self::of(source, start + column)
+/// What a reader takes for the thing that begins at a byte: a token; with a dot the name behind it; of a method the name
+/// before its parenthesis; and all of a list or map. Only the place where no token begins.
+fn part_from(source: &str, start: usize) -> Option<Range<usize>> {
+    let tokens = tokens(source);
+    let at = tokens.iter().position(|token| token.start == start);
+    let Some((before, from)) = at.and_then(|at| tokens.split_at_checked(at)) else {
+        return source.is_char_boundary(start).then_some(start..start);
+    };
+    let (first, next) = (from.first()?, from.get(1));
+    let part = match first.kind {
+        TokenKind::TokDot => start..next.unwrap_or(first).end,
+        TokenKind::TokLeftParen => before.last().map_or(start..first.end, |name| name.start..name.end),
+        TokenKind::TokLeftBracket | TokenKind::TokLeftBrace => start..end_of_brackets(from)?,
+        _ => start..first.end,
+    };
+    Some(part)
+}
+
+fn tokens(source: &str) -> Vec<Token> {
+    let mut lexer = Lexer::new(source);
+    let tokens = std::iter::from_fn(|| Some(lexer.lex()));
+    tokens.take_while(|token| !matches!(token.kind, TokenKind::TokEnd | TokenKind::TokError)).collect()
+}
+
+/// Where the bracket or brace that comes first is closed; the end of what there is if it is not.
+fn end_of_brackets(tokens: &[Token]) -> Option<usize> {
+    let mut open = 0_usize;
+    for token in tokens {
+        match token.kind {
+            TokenKind::TokLeftBracket | TokenKind::TokLeftBrace => open += 1,
+            TokenKind::TokRightBracket | TokenKind::TokRightBrace => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open == 0 {
+            return Some(token.end);
+        }
     }
+    tokens.last().map(|token| token.end)
 }

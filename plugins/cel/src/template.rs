@@ -39,7 +39,9 @@ impl Template {
                 Piece::Text(text) => template.parts.push(Part::Text(text)),
                 Piece::Expression { start, source } => {
                     let added = template.add(source, subject);
-                    faults.extend(added.err().into_iter().flatten().map(|fault| fault.within(text, start)));
+                    faults.extend(
+                        added.err().into_iter().flatten().map(|fault| fault.within(start..start + source.len())),
+                    );
                 }
             }
         }
@@ -97,10 +99,14 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Fault> {
         }
         let start = text.len() - from.len();
         let Some(inside) = from.strip_prefix('{') else {
-            return Err(Fault::of_all("a `}` without its `{`; a brace is written `}}`".to_owned()).within(text, start));
+            return Err(
+                Fault::of_all("a `}` without its `{`; a brace is written `}}`".to_owned()).within(start..start + 1)
+            );
         };
         let Some(end) = end_of_expression(inside) else {
-            return Err(Fault::of_all("a `{` without its `}`; a brace is written `{{`".to_owned()).within(text, start));
+            return Err(
+                Fault::of_all("a `{` without its `}`; a brace is written `{{`".to_owned()).within(start..start + 1)
+            );
         };
         pieces.push(Piece::Text(std::mem::take(&mut plain)));
         let (source, behind) = inside.split_at(end);
@@ -130,9 +136,13 @@ fn end_of_expression(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    /// What is wrong, and with which part of the template.
     fn faults(text: &str) -> Vec<String> {
         let faults = Template::parse(text, Kind::Listener).err().unwrap_or_default();
-        faults.iter().map(ToString::to_string).collect()
+        faults
+            .into_iter()
+            .map(|fault| format!("{} [{}]", fault.message, text.get(fault.part.unwrap()).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -143,13 +153,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_it_has_its_place() {
-        assert_eq!(
-            faults("on {listener.prot}"),
-            ["a `listener` has no field `prot`; did you mean `port`? (at column 13)"]
-        );
-        assert_eq!(faults("on {listener.port"), ["a `{` without its `}`; a brace is written `{{` (at column 4)"]);
-        assert_eq!(faults("on }"), ["a `}` without its `{`; a brace is written `}}` (at column 4)"]);
-        assert_eq!(faults("{listener}"), ["a `listener` cannot be shown: name a field of it (at column 2)"]);
-        assert_eq!(faults("{}"), ["it is empty (at column 2)"]);
+        assert_eq!(faults("on {listener.prot}"), ["a `listener` has no field `prot`; did you mean `port`? [.prot]"]);
+        assert_eq!(faults("on {listener.port"), ["a `{` without its `}`; a brace is written `{{` [{]"]);
+        assert_eq!(faults("on }"), ["a `}` without its `{`; a brace is written `}}` [}]"]);
+        assert_eq!(faults("{listener}"), ["a `listener` cannot be shown: name a field of it [listener]"]);
+        assert_eq!(faults("{}"), ["it is empty []"]);
     }
 }

@@ -8,6 +8,8 @@ mod date;
 mod place;
 mod value;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value, json};
 
 pub use date::Date;
@@ -112,6 +114,11 @@ impl<'json> Reader<'json> {
         self.place.child(name).problem(message);
     }
 
+    /// Says what is wrong with a part of a field that is a text, by its bytes.
+    pub fn reject_part(&mut self, name: &str, part: Range<usize>, message: impl Into<String>) {
+        self.place.child(name).problem_with(part, message);
+    }
+
     /// Says what is wrong with the object as a whole.
     pub fn problem(&mut self, message: impl Into<String>) {
         self.place.problem(message);
@@ -182,7 +189,7 @@ pub fn nearest<'name>(word: &str, known: &[&'name str]) -> Option<&'name str> {
 pub fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
     let (parameters, problems) = match serde_json::from_str(json) {
         Ok(value) => read(&value),
-        Err(error) => (None, vec![Problem { path: String::new(), message: format!("not JSON: {error}") }]),
+        Err(error) => (None, vec![Problem { path: String::new(), message: format!("not JSON: {error}"), part: None }]),
     };
     parameters.filter(|_| problems.is_empty()).ok_or(problems)
 }

@@ -1,5 +1,7 @@
 //! Places in the parameters, and what is wrong there.
 
+use std::ops::Range;
+
 /// Something wrong with the parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -7,6 +9,8 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// The bytes of the text there that are wrong, where it is a text and not all of it is.
+    pub part: Option<Range<usize>>,
 }
 
 /// The place of a value in the parameters, and the problems found so far.
@@ -31,7 +35,12 @@ impl<'p> Place<'p> {
 
     /// Says what is wrong with the value here, and what would be right.
     pub fn problem(&mut self, message: impl Into<String>) {
-        self.problems.push(Problem { path: self.path.pointer(), message: message.into() });
+        self.problems.push(Problem { path: self.path.pointer(), message: message.into(), part: None });
+    }
+
+    /// Says what is wrong with a part of the text here, by its bytes.
+    pub fn problem_with(&mut self, part: Range<usize>, message: impl Into<String>) {
+        self.problems.push(Problem { path: self.path.pointer(), message: message.into(), part: Some(part) });
     }
 
     /// The place of a field, one step down.

@@ -1,7 +1,10 @@
 //! The driver: from rules to the functions of the contract.
 
+use std::ops::Range;
+
 use loopgate_parameters::{Parameters, document_schema, parse};
 
+use crate::bindings::exports::loopgate::policy::rules::Part;
 use crate::page::PageError;
 use crate::prelude::{Facts, PluginInfo, Problem, Rule, RuleInfo, RuleResult};
 
@@ -56,7 +59,13 @@ pub(crate) fn info<P: Parameters>(name: &str, version: &str) -> PluginInfo {
 
 /// The problems as the contract has them.
 pub(crate) fn in_contract(problems: Vec<loopgate_parameters::Problem>) -> Vec<Problem> {
-    problems.into_iter().map(|problem| Problem { path: problem.path, message: problem.message }).collect()
+    let part = |part: Range<usize>| Some(Part { start: part.start.try_into().ok()?, end: part.end.try_into().ok()? });
+    let convert = |problem: loopgate_parameters::Problem| Problem {
+        path: problem.path,
+        message: problem.message,
+        part: problem.part.and_then(part),
+    };
+    problems.into_iter().map(convert).collect()
 }
 
 pub(crate) fn summary(problems: &[loopgate_parameters::Problem]) -> String {

@@ -71,7 +71,10 @@ fn area(area: &WitArea) -> Result<Area, Untrusted> {
 
 /// Converts the problems of parameters.
 pub(crate) fn problems(problems: Vec<wit::Problem>) -> Vec<Problem> {
-    let convert = |problem: wit::Problem| Problem { path: problem.path.into(), message: problem.message.into() };
+    let convert = |problem: wit::Problem| {
+        let part = problem.part.map(|part| part.start as usize..part.end as usize);
+        Problem { path: problem.path.into(), message: problem.message.into(), part }
+    };
     problems.into_iter().map(convert).collect()
 }
 

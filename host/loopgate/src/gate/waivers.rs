@@ -73,8 +73,11 @@ pub(super) fn apply(
     about(policy, rules, &terms, &usage)
 }
 
-/// The waivers that hold, by rule, with their positions.
-fn by_rule<'p>(policy: &'p Policy, terms: &[Term]) -> BTreeMap<&'p RuleId, Vec<(usize, &'p Located<Arc<Waiver>>)>> {
+/// A waiver and its position.
+type Numbered<'p> = (usize, &'p Located<Arc<Waiver>>);
+
+/// The waivers that hold, by rule.
+fn by_rule<'p>(policy: &'p Policy, terms: &[Term]) -> BTreeMap<&'p RuleId, Vec<Numbered<'p>>> {
     let mut of_rule: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for ((position, waiver), term) in policy.waivers.iter().enumerate().zip(terms) {
         if *term == Term::Holds {

@@ -13,9 +13,9 @@ use super::locks::Thing;
 use super::merge::{FAIL_ON, Merged, ON_UNKNOWN, Origin, PluginEntry};
 use super::nearest::nearest;
 use super::settings::settle;
-use super::source::{Located, Location};
+use super::source::{Located, Location, Sources};
 use super::waivers::{WAIVER, WAIVER_DAYS};
-use super::{Policy, RuleId, RuleSetting};
+use super::{Policy, RuleId, RuleSetting, within};
 use crate::gate::{WAIVERS, about_waivers};
 
 /// Names are held against this many others in search of a slip of the pen: it takes time with every one.
@@ -65,7 +65,7 @@ pub(crate) fn bind(
     mut problems: Vec<Diagnostic>,
 ) -> Result<Policy, Problems> {
     for (entry, loading) in merged.plugins.iter().zip(loadings) {
-        check_plugin(entry, loading, &mut problems);
+        check_plugin(&layers.sources, entry, loading, &mut problems);
     }
     let binding = Binding { layers, merged, loadings, known: known_rules(loadings) };
     let rules = binding.rules(&mut problems);
@@ -80,12 +80,12 @@ pub(crate) fn bind(
     Ok(Policy { fail_on, on_unknown, rules, waivers: merged.waivers.clone(), waiver_days, frameworks, controls })
 }
 
-fn check_plugin(entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
+fn check_plugin(sources: &Sources, entry: &PluginEntry, loading: &Loading, problems: &mut Vec<Diagnostic>) {
     match loading {
         Loading::Configured { name, .. } => problems.extend(name_problem(entry, name)),
         Loading::Refused { name, complaints } => {
             problems.extend(name_problem(entry, name));
-            problems.extend(complaints.iter().map(|complaint| complaint_problem(entry, complaint)));
+            problems.extend(complaints.iter().map(|complaint| complaint_problem(sources, entry, complaint)));
         }
         Loading::Failed(failure) => problems.extend(load_problem(entry, failure)),
     }
@@ -99,11 +99,26 @@ fn name_problem(entry: &PluginEntry, name: &Name) -> Option<Diagnostic> {
     })
 }
 
-fn complaint_problem(entry: &PluginEntry, complaint: &Problem) -> Diagnostic {
+fn complaint_problem(sources: &Sources, entry: &PluginEntry, complaint: &Problem) -> Diagnostic {
     let title = format!("the plugin `{}` refuses its parameters", entry.name);
-    let span = entry.parameters.span(complaint.path.as_str());
-    let problem = Diagnostic::new(title, span).label(complaint.message.as_str());
+    let (at, message) = place_of(sources, entry, complaint);
+    let problem = Diagnostic::new(title, at).label(message);
     if complaint.path.as_str().is_empty() { problem } else { problem.help(format!("at {}", complaint.path.as_str())) }
+}
+
+/// Where a complaint is shown, and what it says there: of a part of a text that cannot be shown by itself also where it is.
+fn place_of(sources: &Sources, entry: &PluginEntry, complaint: &Problem) -> (Location, String) {
+    let (path, message) = (complaint.path.as_str(), complaint.message.as_str());
+    let at = entry.parameters.span(path);
+    let Some((part, value)) = complaint.part.as_ref().zip(entry.parameters.text(path)) else {
+        return (at, message.to_owned());
+    };
+    let source = sources.get(at.source);
+    match (source.and_then(|source| within::locate(source, &at, value, part)), within::describe(value, part)) {
+        (Some(part), _) => (part, message.to_owned()),
+        (None, Some(place)) => (at, format!("{message} ({place})")),
+        (None, None) => (at, message.to_owned()),
+    }
 }
 
 fn load_problem(entry: &PluginEntry, failure: &LoadFailure) -> Option<Diagnostic> {
@@ -209,7 +224,7 @@ impl Binding<'_> {
         }
         let mut numbers: BTreeMap<(&str, &str), &Location> = BTreeMap::new();
         for control in drafts().flat_map(|draft| &draft.controls) {
-            self.check_control(control, &frameworks, problems);
+            problems.extend(unknown_frameworks(control, &frameworks));
             for (framework, number) in &control.value.ids {
                 if let Some(first) = numbers.insert((framework, number), &control.at) {
                     let problem = Diagnostic::new(format!("two controls are {framework} {number}"), control.at.clone());
@@ -219,19 +234,6 @@ impl Binding<'_> {
         }
         let controls = drafts().flat_map(|draft| &draft.controls).cloned();
         (frameworks.into_values().cloned().collect(), controls.collect())
-    }
-
-    fn check_control(
-        &self,
-        control: &Located<Control>,
-        frameworks: &BTreeMap<&str, &Located<Framework>>,
-        problems: &mut Vec<Diagnostic>,
-    ) {
-        let Located { value: control, at } = control;
-        for name in control.ids.keys().filter(|name| !frameworks.contains_key(name.as_str())) {
-            let problem = Diagnostic::new(format!("a control is of the unknown framework `{name}`"), at.clone());
-            problems.push(problem.label("no `[[frameworks]]` has this name"));
-        }
     }
 
     /// Rules that waivers and controls name and that there are not.
@@ -312,4 +314,13 @@ impl Binding<'_> {
         let doubtful = plugins.filter(|(_, loading)| !matches!(loading, Loading::Configured { .. }));
         doubtful.take(MOST_COMPARED).any(|(entry, _)| nearest(entry.name.as_str(), [id.plugin.as_str()]).is_some())
     }
+}
+
+fn unknown_frameworks(control: &Located<Control>, known: &BTreeMap<&str, &Located<Framework>>) -> Vec<Diagnostic> {
+    let unknown = control.value.ids.keys().filter(|name| !known.contains_key(name.as_str()));
+    let problem = |name: &String| {
+        Diagnostic::new(format!("a control is of the unknown framework `{name}`"), control.at.clone())
+            .label("no `[[frameworks]]` has this name")
+    };
+    unknown.map(problem).collect()
 }

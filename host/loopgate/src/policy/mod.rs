@@ -25,6 +25,7 @@ mod shipped;
 pub(crate) mod shorthand;
 mod source;
 pub(crate) mod waivers;
+mod within;
 pub(crate) mod written;
 
 pub(crate) use parameters::Parameters;

@@ -128,9 +128,19 @@ impl Parameters {
         self.follow(pointer).0.clone()
     }
 
+    /// The text that a JSON Pointer leads to, if it leads to one.
+    pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
+        let mut tokens = pointer.split('/').skip(1).map(unescaped);
+        let first = self.root.get(&tokens.next()?)?;
+        match &tokens.try_fold(first, |node, token| node.value.get(&token))?.value {
+            Tree::Leaf(Json::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The nearest place, and whether it is the very one.
     fn follow(&self, pointer: &str) -> (&Location, bool) {
-        let mut tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
+        let mut tokens = pointer.split('/').skip(1).map(unescaped);
         let Some(mut node) = tokens.next().and_then(|token| self.root.get(&token)) else {
             return (&self.whole, false);
         };
@@ -198,6 +208,11 @@ fn places_in<'n>(table: &'n BTreeMap<String, Node>, pointer: &str, places: &mut 
 /// A key as a JSON Pointer writes it (RFC 6901, section 3).
 fn pointer_token(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A key that a JSON Pointer names, as it is.
+fn unescaped(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
 }
 
 impl Tree {

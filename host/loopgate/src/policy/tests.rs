@@ -339,7 +339,7 @@ fn a_plugin_that_cannot_be_loaded_is_one_problem_and_not_one_for_each_of_its_rul
 fn what_a_plugin_says_of_its_parameters_lands_on_the_line() {
     let text = "schema = 1\n[plugins.listeners.parameters]\nallow = [\n  { port = 22 },\n  { port = 99999 },\n]\n";
     let refuses = |entry: &PluginEntry| {
-        let problem = |path: &str, message: &str| Problem { path: path.into(), message: message.into() };
+        let problem = |path: &str, message: &str| Problem { path: path.into(), message: message.into(), part: None };
         let complaints = vec![problem("/allow/1/port", "a port is at most 65535"), problem("", "`deny` is missing")];
         Loading::Refused { name: entry.name.clone(), complaints }
     };

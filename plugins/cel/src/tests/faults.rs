@@ -5,79 +5,71 @@ use super::*;
 #[test]
 fn an_expression_that_is_wrong_is_refused_with_its_place() {
     for (check, message) in [
-        ("listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at column 9)"),
-        ("listner.port == 1", "`listner` is unknown; did you mean `listener`? (at column 1)"),
+        ("listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? [.prot]"),
+        ("listner.port == 1", "`listner` is unknown; did you mean `listener`? [listner]"),
         (
             "owner.user == 'x'",
-            "`owner` is unknown: there are listener, listeners, interfaces, names, sysctls, host (at column 1)",
+            "`owner` is unknown: there are listener, listeners, interfaces, names, sysctls, host [owner]",
         ),
         (
             "listener.owners.user == 'x'",
-            "a list, each an `owner` has no field `user`; ask `all` or `exists` of its items (at column 16)",
+            "a list, each an `owner` has no field `user`; ask `all` or `exists` of its items [.user]",
         ),
-        ("listener.port == '443'", "a whole number is never equal to a text (at column 15)"),
+        ("listener.port == '443'", "a whole number is never equal to a text [==]"),
         ("listener.port", "it should be true or false, and is a whole number"),
-        ("listener.port && true", "this should be true or false, and is a whole number (at column 9)"),
-        ("listener.scope == 'lopback'", "it is never `lopback`; did you mean `loopback`? (at column 19)"),
+        ("listener.port && true", "this should be true or false, and is a whole number [.port]"),
+        ("listener.scope == 'lopback'", "it is never `lopback`; did you mean `loopback`? ['lopback']"),
         (
             "listener.scope in ['loopback', 'lan']",
-            "it is never `lan`: it can be loopback, link-local, private, shared, public, unspecified, multicast (at column 19)",
+            "it is never `lan`: it can be loopback, link-local, private, shared, public, unspecified, multicast [['loopback', 'lan']]",
         ),
         (
             "listener.reach <= 'private'",
-            "words have no order; of reaches, ask `reach_at_most` or `reach_at_least` (at column 16)",
+            "words have no order; of reaches, ask `reach_at_most` or `reach_at_least` [<=]",
         ),
-        ("reach_at_most(listener, 'lan')", "it is never `lan`; did you mean `link`? (at column 25)"),
-        ("listener.address == '10.0.0.0/8'", "`10.0.0.0/8` is no address; ask `in_cidr` (at column 21)"),
+        ("reach_at_most(listener, 'lan')", "it is never `lan`; did you mean `link`? ['lan']"),
+        ("listener.address == '10.0.0.0/8'", "`10.0.0.0/8` is no address; ask `in_cidr` ['10.0.0.0/8']"),
         (
             "listener.address.startsWith('10.')",
-            "an address is no argument here: it is called as `text.startsWith(\"start\")` (at column 9)",
+            "an address is no argument here: it is called as `text.startsWith(\"start\")` [.address]",
         ),
-        ("in_cidr(listener.address, '10.0.0.1/8')", "`10.0.0.1/8` has bits behind its prefix (at column 27)"),
+        ("in_cidr(listener.address, '10.0.0.1/8')", "`10.0.0.1/8` has bits behind its prefix ['10.0.0.1/8']"),
         (
             "in_cidr(listener.address, '10.0.0.0/33')",
-            "`10.0.0.0/33` is no network such as `10.0.0.0/8` or `fc00::/7` (at column 27)",
+            "`10.0.0.0/33` is no network such as `10.0.0.0/8` or `fc00::/7` ['10.0.0.0/33']",
         ),
         (
             "in_cidr(listener.address, '::ffff:10.0.0.0/104')",
-            "`::ffff:10.0.0.0/104` is an IPv4 network that is mapped into IPv6: write it as IPv4 (at column 27)",
+            "`::ffff:10.0.0.0/104` is an IPv4 network that is mapped into IPv6: write it as IPv4 ['::ffff:10.0.0.0/104']",
         ),
         (
             "in_cidr(listener.address)",
-            "wrong number of arguments: it is called as `in_cidr(address, \"10.0.0.0/8\")` (at column 1)",
+            "wrong number of arguments: it is called as `in_cidr(address, \"10.0.0.0/8\")` [in_cidr]",
         ),
         (
             "is_loopbak(listener.address)",
-            "the function `is_loopbak` is unknown; did you mean `is_loopback`? (at column 1)",
+            "the function `is_loopbak` is unknown; did you mean `is_loopback`? [is_loopbak]",
         ),
-        ("listener.id.matches('x')", "there are no regular expressions here: ask `glob(text, pattern)` (at column 20)"),
-        (
-            "listener.bound_interface == null",
-            "nothing is null here: ask `has(...)` whether there is a value (at column 29)",
-        ),
-        ("has(listener)", "it is no CEL: invalid argument to has() macro (at column 5)"),
-        (
-            "listener.owners.all(true)",
-            "`all` is asked of a list, with a name for its items: `list.all(x, ...)` (at column 20)",
-        ),
-        ("listener.port.all(x, true)", "only a list can be looped over, and this is a whole number (at column 9)"),
-        ("listener.port > 1.5", "every number here is a whole one (at column 17)"),
-        (
-            "size([1, 'a']) == 2",
-            "the items of a list are of one type, and this is a text after a whole number (at column 10)",
-        ),
-        ("{'a': 1}['a'] == 1", "maps and messages have no use here: no field is one (at column 1)"),
-        ("listener.port =! 1", "it is no CEL: mismatched input '=' expecting the end (at column 15)"),
-        ("listener.port ==", "it is no CEL: mismatched input 'the end' expecting expression (at column 17)"),
-        (
-            "true &&\n  listener.prot == 1",
-            "a `listener` has no field `prot`; did you mean `port`? (at line 2, column 11)",
-        ),
-        ("'ä' == 'ä' && listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? (at column 23)"),
+        ("listener.id.matches('x')", "there are no regular expressions here: ask `glob(text, pattern)` [matches]"),
+        ("listener.bound_interface == null", "nothing is null here: ask `has(...)` whether there is a value [null]"),
+        ("has(listener)", "it is no CEL: invalid argument to has() macro [listener]"),
+        ("listener.owners.all(true)", "`all` is asked of a list, with a name for its items: `list.all(x, ...)` [all]"),
+        ("listener.port.all(x, true)", "only a list can be looped over, and this is a whole number [.port]"),
+        ("listener.port > 1.5", "every number here is a whole one [1.5]"),
+        ("size([1, 'a']) == 2", "the items of a list are of one type, and this is a text after a whole number ['a']"),
+        ("{'a': 1}['a'] == 1", "maps and messages have no use here: no field is one [{'a': 1}]"),
+        ("listener.port =! 1", "it is no CEL: mismatched input '=' expecting the end [=]"),
+        ("listener.port ==", "it is no CEL: mismatched input 'the end' expecting expression []"),
+        ("true &&\n  listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? [.prot]"),
+        ("'ä' == 'ä' && listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? [.prot]"),
         ("  ", "it is empty"),
     ] {
-        let found = problems(&json!({ "check": check }));
-        assert_eq!(found, [("/rules/0/check".to_owned(), message.to_owned())], "{check}");
+        let mut rule = rule("listeners", "true");
+        rule["check"] = json!(check);
+        let [problem] = PLUGIN.configure(&rules(&[rule])).unwrap_err().try_into().unwrap();
+        let part = problem.part.map(|part| check.get(part.start as usize..part.end as usize).unwrap());
+        let found = part.map_or(problem.message.clone(), |part| format!("{} [{part}]", problem.message));
+        assert_eq!((problem.path.as_str(), found.as_str()), ("/rules/0/check", message), "{check}");
     }
 }
 
