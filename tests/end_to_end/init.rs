@@ -164,3 +164,13 @@ fn a_new_policy_extends_what_is_named_or_is_not_written() {
     assert_eq!(run(["init", &path, "--extends", "default", "--extends", "server"]).code, 0);
     assert!(fs::read_to_string(&path).unwrap().contains("extends = [\"default\", \"server\"]"));
 }
+
+#[test]
+fn facts_without_from_host_are_no_slip_that_goes_unseen() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("loopgate.toml");
+    let run = run(["init".as_ref(), path.as_os_str(), "--facts".as_ref(), "facts.json".as_ref()]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--from-host"), "{}", run.stderr);
+    assert!(!path.exists());
+}

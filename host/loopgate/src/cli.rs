@@ -39,8 +39,8 @@ Examples:
   iptables-save > new.rules
   loopgate reach tcp/22 --ruleset new.rules            as if these were the rules of this machine
 
-The way of a packet is shown hook by hook: every rule that matched for some of the senders, and the one that decided.
-Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs CAP_NET_ADMIN; without
+The way of a packet is shown hook by hook: every rule that matched for some of the senders, and the one that decided. \
+Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs CAP_NET_ADMIN; without \
 it everything that routing lets through is unknown.";
 
 const BASELINE_HELP: &str = "\
@@ -49,7 +49,7 @@ Examples:
   sudo loopgate check --baseline baseline.json    ... and fail only on what is new or reaches further
   sudo loopgate baseline prune baseline.json      forget what was mended
 
-A finding is recognised by its rule and subject, not by process ids, messages, or ports that the kernel chose. What is
+A finding is recognised by its rule and subject, not by process ids, messages, or ports that the kernel chose. What is \
 waived is not recorded.";
 
 const INIT_HELP: &str = "\
@@ -59,8 +59,8 @@ Examples:
   loopgate init --from-host --facts web-1.json web-1.toml
   grep -A3 DECIDE loopgate.toml             what was not simply approved, and why
 
-Entries go by program, user, unit or container, port and address, so that they survive restarts. What the policy would
-fail, whose owner or reach is not known, and what anybody could replace is written as comments, to be decided. A file
+Entries go by program, user, unit or container, port and address, so that they survive restarts. What the policy would \
+fail, whose owner or reach is not known, and what anybody could replace is written as comments, to be decided. A file \
 that is there keeps every byte; what is added comes at its end. Run as root: who owns a socket is not known otherwise.";
 
 /// Proves that what should stay on loopback is unreachable from outside.
@@ -323,6 +323,7 @@ impl FromStr for At {
 
 /// `loopgate init`
 #[derive(Debug, Args)]
+#[command(mut_arg("facts", |facts| facts.requires("from_host")))]
 pub(crate) struct Init {
     /// The file to write, `-` for standard output
     #[arg(value_name = "FILE", default_value = discovery::FILE)]
