@@ -26,7 +26,7 @@ pub(crate) fn candidate<'facts>(
     }
 }
 
-pub(crate) fn process(owner: &Owner) -> Process<'_> {
+fn process(owner: &Owner) -> Process<'_> {
     Process {
         pid: owner.pid,
         executable: owner.executable.as_deref(),

@@ -8,7 +8,6 @@ mod entry_stale;
 mod judgement;
 mod limit;
 mod reach_exceeded;
-mod remedy;
 mod settings;
 mod unapproved_listener;
 

@@ -4,7 +4,6 @@ use loopgate_plugin::prelude::*;
 
 use crate::entry::{Entry, pointer};
 use crate::judgement::{Approvals, Register};
-use crate::remedy;
 use crate::settings::Settings;
 
 /// The rule.
@@ -39,17 +38,12 @@ fn finding(register: &Register<'_>, listener: &Listener, approvals: &Approvals<'
         let message = format!("the approval of {name} by the entry for {} ended on {until}, {reach}", entry.selector);
         return Finding::of_listener(listener, message).reach_of(facts, listener).parameter(pointer(*position));
     }
-    let finding = match register.nearest(listener) {
+    match register.nearest(listener) {
         Some(((position, entry), field)) => {
             let message =
                 format!("{name} is not approved, {reach}; the entry for {} has another {field}", entry.selector);
-            Finding::of_listener(listener, message).parameter(pointer(position))
+            Finding::of_listener(listener, message).reach_of(facts, listener).parameter(pointer(position))
         }
-        None => Finding::of_listener(listener, format!("{name} is not approved, {reach}")),
-    };
-    let finding = finding.reach_of(facts, listener);
-    match remedy::approval(listener) {
-        Some(approval) => finding.remediation(approval),
-        None => finding,
+        None => Finding::of_listener(listener, format!("{name} is not approved, {reach}")).reach_of(facts, listener),
     }
 }

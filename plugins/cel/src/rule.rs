@@ -1,7 +1,7 @@
 //! A rule of the policy: its fields, checked and ready to be evaluated.
 
 use loopgate_plugin::prelude::*;
-use loopgate_plugin::{Parameter, Place};
+use loopgate_plugin::{Parameter, Place, Words};
 use serde_json::{Value, json};
 
 use crate::check::{Checked, check_condition};
@@ -143,17 +143,18 @@ impl Parameter for Need {
 impl Parameters for CelRule {
     fn read(reader: &mut Reader<'_>) -> Self {
         let id: String = reader.required("id", "Name of the rule, kebab-case: reports call it `cel/NAME`.");
-        let title = reader.required("title", "What is true when the rule passes, in one line.");
+        let Words(title) = reader.required("title", "What is true when the rule passes, in one line.");
         let severity = reader.or("severity", "Severity of its findings; `medium` unless set.", Severity::Medium);
         let about = "What the rule looks at, one by one; `listeners` unless set. Expressions call the one that they are \
                      about `listener`, `interface`, `name`, `sysctl` or `host`.";
         let target = reader.or("for", about, Target::Listeners);
         let when: Option<String> =
             reader.optional("when", "Expression: which of them the rule is about; all of them unless set.");
-        let check: String = reader.required("check", "Expression: what is true of each of them when all is well.");
+        let check: Option<String> =
+            reader.mandatory("check", "Expression: what is true of each of them when all is well.");
         let about = "What is wrong, in one sentence: a text with expressions in braces, such as \
                      `{listener.id} is open to {listener.reach}`.";
-        let message: String = reader.required("message", about);
+        let message: Option<String> = reader.mandatory("message", about);
         let rationale = reader.or("rationale", "Why it matters.", String::new());
         let remediation = reader.or("remediation", "How to mend what it finds.", String::new());
         let references = reader.or("references", "Controls and weaknesses that it serves.", Vec::new());
@@ -162,8 +163,8 @@ impl Parameters for CelRule {
         let needs: Vec<Need> = reader.or("needs", about, Vec::new());
 
         refuse_bad_name(reader, &id);
-        let description = describe(target, when.as_deref(), &check);
-        let program = compile(reader, target, when.as_deref(), &check, &message);
+        let description = describe(target, when.as_deref(), check.as_deref().unwrap_or_default());
+        let program = compile(reader, target, when.as_deref(), check.as_deref(), message.as_deref());
         let needs = all_needs(needs, program.as_ref());
         let info =
             RuleInfo { name: id.clone(), title, description, rationale, remediation, severity, references, needs };
@@ -203,12 +204,18 @@ fn describe(target: Target, when: Option<&str>, check: &str) -> String {
     format!("{subjects}{when}: {}", quoted(check))
 }
 
-fn compile(reader: &mut Reader<'_>, target: Target, when: Option<&str>, check: &str, message: &str) -> Option<Program> {
+fn compile(
+    reader: &mut Reader<'_>,
+    target: Target,
+    when: Option<&str>,
+    check: Option<&str>,
+    message: Option<&str>,
+) -> Option<Program> {
     let kind = target.kind();
     let when = when.map(|when| noted(reader, "when", check_condition(when, kind)));
     // What is missing has its problem already.
-    let check = if check.is_empty() { None } else { noted(reader, "check", check_condition(check, kind)) };
-    let message = if message.is_empty() { None } else { noted(reader, "message", Template::parse(message, kind)) };
+    let check = check.and_then(|check| noted(reader, "check", check_condition(check, kind)));
+    let message = message.and_then(|message| noted(reader, "message", Template::parse(message, kind)));
     let when = match when {
         None => None,
         Some(when) => Some(when?),

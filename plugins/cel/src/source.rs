@@ -166,21 +166,20 @@ fn part_of_node(source: &str, node: u64) -> Option<Range<usize>> {
     part_from(source, usize::try_from(start).ok()?)
 }
 
-/// From the line and column of the parser, which counts columns in bytes.
+/// From the line and column of the parser, which counts columns in bytes: the token there, or else the place behind the last
+/// one before.
 fn part_of_error(source: &str, (line, column): (isize, isize)) -> Option<Range<usize>> {
     let (line, column) = (usize::try_from(line).ok()?.checked_sub(1)?, usize::try_from(column).ok()?.checked_sub(1)?);
-    let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    part_from(source, start + column)
+    let start = source.split_inclusive('\n').take(line).map(str::len).sum::<usize>() + column;
+    let token = tokens(source).into_iter().take_while(|token| token.start <= start).last()?;
+    Some(if token.start == start { start..token.end } else { token.end..token.end })
 }
 
 /// What a reader takes for the thing that begins at a byte: a token; with a dot the name behind it; of a method the name
-/// before its parenthesis; and all of a list or map. Only the place where no token begins.
+/// before its parenthesis; and all of a list or map.
 fn part_from(source: &str, start: usize) -> Option<Range<usize>> {
     let tokens = tokens(source);
-    let at = tokens.iter().position(|token| token.start == start);
-    let Some((before, from)) = at.and_then(|at| tokens.split_at_checked(at)) else {
-        return source.is_char_boundary(start).then_some(start..start);
-    };
+    let (before, from) = tokens.split_at_checked(tokens.iter().position(|token| token.start == start)?)?;
     let (first, next) = (from.first()?, from.get(1));
     let part = match first.kind {
         TokenKind::TokDot => start..next.unwrap_or(first).end,
@@ -191,10 +190,12 @@ fn part_from(source: &str, start: usize) -> Option<Range<usize>> {
     Some(part)
 }
 
+/// The tokens that mean something.
 fn tokens(source: &str) -> Vec<Token> {
     let mut lexer = Lexer::new(source);
     let tokens = std::iter::from_fn(|| Some(lexer.lex()));
-    tokens.take_while(|token| !matches!(token.kind, TokenKind::TokEnd | TokenKind::TokError)).collect()
+    let tokens = tokens.take_while(|token| !matches!(token.kind, TokenKind::TokEnd | TokenKind::TokError));
+    tokens.filter(|token| !matches!(token.kind, TokenKind::TokWhitespace | TokenKind::TokComment)).collect()
 }
 
 /// Where the bracket or brace that comes first is closed; the end of what there is if it is not.

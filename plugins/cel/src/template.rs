@@ -29,6 +29,9 @@ enum Part {
 impl Template {
     /// Reads a template about a subject.
     pub(crate) fn parse(text: &str, subject: Kind) -> Result<Self, Vec<Fault>> {
+        if text.trim().is_empty() {
+            return Err(vec![Fault::of_all("it is empty".to_owned())]);
+        }
         let (mut template, mut faults) = (Self { parts: Vec::new() }, Vec::new());
         let pieces = pieces(text).map_err(|fault| vec![fault])?;
         if pieces.iter().filter(|piece| matches!(piece, Piece::Expression { .. })).count() > MAX_EXPRESSIONS {

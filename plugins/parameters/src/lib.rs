@@ -80,8 +80,8 @@ impl<'json> Reader<'json> {
 
     /// A field that may be left out. `about` says what it is for, in the schema.
     pub fn optional<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
-        self.declare::<T>(name, about, false);
-        self.value(name)
+        let is_new = self.declare::<T>(name, about, false);
+        self.value(name, is_new)
     }
 
     /// A field that may be left out, with the value that it then has.
@@ -96,16 +96,16 @@ impl<'json> Reader<'json> {
 
     /// A field that must be there and has no default. Where it is not, that is a problem, and the answer is nothing.
     pub fn mandatory<T: Parameter>(&mut self, name: &'static str, about: &'static str) -> Option<T> {
-        self.declare::<T>(name, about, true);
+        let is_new = self.declare::<T>(name, about, true);
         if !self.object.contains_key(name) {
             self.place.problem(format!("`{name}` is missing"));
         }
-        self.value(name)
+        self.value(name, is_new)
     }
 
-    fn value<T: Parameter>(&mut self, name: &'static str) -> Option<T> {
+    fn value<T: Parameter>(&mut self, name: &'static str, is_new: bool) -> Option<T> {
         let value = self.object.get(name)?;
-        self.found += 1;
+        self.found += usize::from(is_new);
         T::read(value, &mut self.place.child(name))
     }
 
@@ -129,8 +129,11 @@ impl<'json> Reader<'json> {
         self.place.problems() == self.problems_before
     }
 
-    fn declare<T: Parameter>(&mut self, name: &'static str, about: &'static str, required: bool) {
+    /// Notes that a field was asked for, and says whether for the first time.
+    fn declare<T: Parameter>(&mut self, name: &'static str, about: &'static str, required: bool) -> bool {
+        let is_new = self.fields.iter().all(|field| field.name != name);
         self.fields.push(Field { name, about, schema: T::schema, required });
+        is_new
     }
 
     /// Names every key that was never asked for, with the nearest one that was.
@@ -187,19 +190,15 @@ pub fn nearest<'name>(word: &str, known: &[&'name str]) -> Option<&'name str> {
 
 /// Reads parameters, or gives every problem.
 pub fn parse<P: Parameters>(json: &str) -> Result<P, Vec<Problem>> {
-    let (parameters, problems) = match serde_json::from_str(json) {
-        Ok(value) => read(&value),
-        Err(error) => (None, vec![Problem { path: String::new(), message: format!("not JSON: {error}"), part: None }]),
-    };
-    parameters.filter(|_| problems.is_empty()).ok_or(problems)
+    let not_json = |error| vec![Problem { path: String::new(), message: format!("not JSON: {error}"), part: None }];
+    from_value(&serde_json::from_str(json).map_err(not_json)?)
 }
 
-/// Reads parameters and gives every problem. Where there are some, what was read besides is good for finding more of them,
-/// and for nothing else.
-pub fn read<P: Parameters>(value: &Value) -> (Option<P>, Vec<Problem>) {
+/// Reads parameters, or gives every problem.
+pub fn from_value<P: Parameters>(value: &Value) -> Result<P, Vec<Problem>> {
     let mut problems = Vec::new();
     let parameters = P::read_value(value, &mut Place::root(&mut problems));
-    (parameters, problems)
+    parameters.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
 /// The JSON Schema (draft 2020-12) of the parameters of a plugin.

@@ -62,6 +62,21 @@ fn an_unknown_key_brings_the_nearest_right_name() {
 }
 
 #[test]
+fn a_field_that_is_asked_for_twice_hides_no_unknown_key() {
+    struct Twice;
+    impl Parameters for Twice {
+        fn read(reader: &mut Reader<'_>) -> Self {
+            for _ in 0..2 {
+                let _: Option<u16> = reader.optional("port", "A port.");
+            }
+            Self
+        }
+    }
+    assert!(parse::<Twice>(r#"{"port": 1}"#).is_ok());
+    assert!(parse::<Twice>(r#"{"port": 1, "strcit": true}"#).is_err());
+}
+
+#[test]
 fn a_plugin_without_parameters_takes_an_empty_object_only() {
     assert_eq!(parse::<NoParameters>("{}"), Ok(NoParameters));
     assert!(parse::<NoParameters>(r#"{"a": 1}"#).is_err());

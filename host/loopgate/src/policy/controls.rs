@@ -1,6 +1,7 @@
 //! Controls of published frameworks, and the rules that answer them.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use loopgate_facts::{Host, Untrusted};
 use loopgate_parameters::{OneOrMany, Parameter, Parameters as Fields, Place, Reader as FieldReader, Words, expect};
@@ -10,7 +11,7 @@ use super::RuleId;
 use super::draft::NamedRule;
 use super::parameters::Parameters;
 use super::reader::{Reader, Value};
-use super::records::{self, Record};
+use super::records;
 use super::source::Located;
 use super::waivers::RuleName;
 
@@ -72,10 +73,7 @@ impl Distribution {
 /// Reads the array `frameworks` of a layer.
 pub(super) fn frameworks(reader: &mut Reader, value: Option<&Value<'_>>) -> Vec<Located<Framework>> {
     let records = records::read::<FrameworkDraft>(reader, "frameworks", "framework", value).into_iter();
-    records
-        .filter(|record| record.is_sound)
-        .map(|record| Located { value: record.value.framework(record.fields), at: record.at })
-        .collect()
+    records.filter_map(|it| Some(Located { value: it.value?.framework(it.fields), at: it.at })).collect()
 }
 
 /// Reads the array `controls` of a layer, and notes the rules that they name.
@@ -84,17 +82,20 @@ pub(super) fn controls(
     value: Option<&Value<'_>>,
     named: &mut Vec<NamedRule>,
 ) -> Vec<Located<Control>> {
-    let records = records::read::<ControlDraft>(reader, "controls", "control", value);
-    named.extend(records.iter().flat_map(rules_of));
-    let sound = records.into_iter().filter(|record| record.is_sound);
-    sound.map(|record| Located { value: record.value.control(record.fields), at: record.at }).collect()
+    let records = records::read::<ControlDraft>(reader, "controls", CONTROL, value);
+    named.extend(records.iter().flat_map(|record| rules_of(&record.fields)));
+    records.into_iter().filter_map(|it| Some(Located { value: it.value?.control(it.fields), at: it.at })).collect()
 }
 
-fn rules_of(record: &Record<ControlDraft>) -> impl Iterator<Item = NamedRule> + '_ {
-    let at = |position| record.fields.span(&format!("/rules/{position}"));
-    let rules = record.value.rules.iter().enumerate();
-    rules.map(move |(position, RuleName(id))| NamedRule { by: "control", id: id.clone(), at: at(position) })
+/// One rule, or those of a list.
+fn rules_of(fields: &Parameters) -> impl Iterator<Item = NamedRule> + '_ {
+    let listed = (0..fields.items("/rules")).map(|position| format!("/rules/{position}"));
+    let pointers = iter::once("/rules".to_owned()).chain(listed);
+    pointers.filter_map(|pointer| NamedRule::of(CONTROL, fields, &pointer))
 }
+
+/// What messages call one.
+const CONTROL: &str = "control";
 
 /// The JSON Schema of the array `frameworks`.
 pub(super) fn frameworks_schema() -> Json {

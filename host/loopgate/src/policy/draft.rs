@@ -48,6 +48,8 @@ pub(crate) struct Draft {
 }
 
 /// A rule that a waiver or a control names.
+///
+/// It is taken from the fields as they are written, because something else may be wrong with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedRule {
     /// What names it: `waiver` or `control`.
@@ -69,6 +71,13 @@ pub(crate) struct PluginDraft {
     pub(crate) sha256: Option<Located<Option<String>>>,
     /// Its parameters.
     pub(crate) parameters: Parameters,
+}
+
+impl NamedRule {
+    /// The rule that is named where a JSON Pointer leads. What is no id of a rule is a problem of its own.
+    pub(super) fn of(by: &'static str, fields: &Parameters, pointer: &str) -> Option<Self> {
+        Some(Self { by, id: RuleId::parse(fields.text(pointer)?)?, at: fields.span(pointer) })
+    }
 }
 
 /// A rule that a layer has a setting for.

@@ -130,12 +130,24 @@ impl Parameters {
 
     /// The text that a JSON Pointer leads to, if it leads to one.
     pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
-        let mut tokens = pointer.split('/').skip(1).map(unescaped);
-        let first = self.root.get(&tokens.next()?)?;
-        match &tokens.try_fold(first, |node, token| node.value.get(&token))?.value {
+        match self.tree(pointer)? {
             Tree::Leaf(Json::String(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// How many items the array has that a JSON Pointer leads to; none if it leads to no array.
+    pub(crate) fn items(&self, pointer: &str) -> usize {
+        match self.tree(pointer) {
+            Some(Tree::Array(items)) => items.len(),
+            _ => 0,
+        }
+    }
+
+    fn tree(&self, pointer: &str) -> Option<&Tree> {
+        let mut tokens = pointer.split('/').skip(1).map(unescaped);
+        let first = self.root.get(&tokens.next()?)?;
+        Some(&tokens.try_fold(first, |node, token| node.value.get(&token))?.value)
     }
 
     /// The nearest place, and whether it is the very one.

@@ -15,7 +15,7 @@ use super::locks::Thing;
 use super::merge::refusal;
 use super::parameters::Parameters;
 use super::reader::{Reader, Value};
-use super::records;
+use super::records::{self, Record};
 use super::source::Located;
 
 /// How many days ahead a waiver may reach where the policy does not say.
@@ -99,10 +99,9 @@ pub(super) fn read(
     named: &mut Vec<NamedRule>,
 ) -> Vec<Located<Arc<Waiver>>> {
     let records = records::read::<Draft>(reader, "waivers", WAIVER, value);
-    let rules = records.iter().filter_map(|record| Some((record.value.rule.as_ref()?, record.fields.span("/rule"))));
-    named.extend(rules.map(|(RuleName(id), at)| NamedRule { by: WAIVER, id: id.clone(), at }));
-    let sound = records.into_iter().filter(|record| record.is_sound);
-    sound.filter_map(|it| Some(Located { value: Arc::new(it.value.waiver(it.fields)?), at: it.at })).collect()
+    named.extend(records.iter().filter_map(|record| NamedRule::of(WAIVER, &record.fields, "/rule")));
+    let waiver = |it: Record<Draft>| Some(Located { value: Arc::new(it.value?.waiver(it.fields)?), at: it.at });
+    records.into_iter().filter_map(waiver).collect()
 }
 
 /// The JSON Schema of the array.

@@ -31,8 +31,9 @@ pub(super) fn locate(source: &Source, at: &Location, value: &str, part: &Range<u
     Some(Location { source: at.source, span: start + part.start..start + part.end })
 }
 
-/// In words, with line and column from 1, in characters: for those that cannot be located.
+/// The same in words, for those that cannot be located: line and column from 1, in characters.
 pub(super) fn describe(value: &str, part: &Range<usize>) -> Option<String> {
+    value.get(part.clone())?;
     let before = value.get(..part.start)?;
     let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
     match before.matches('\n').count() {
@@ -85,6 +86,7 @@ mod tests {
     #[test]
     fn a_part_that_is_none_is_found_nowhere() {
         for part in [0..9, 7..8, 1..2, Range { start: 3, end: 2 }] {
+            assert_eq!(describe("\u{e4} yy", &part), None, "{part:?}");
             assert_eq!(underlined("a = '\u{e4} yy'", part), None);
         }
     }

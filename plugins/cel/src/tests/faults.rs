@@ -62,7 +62,12 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
         ("listener.port ==", "it is no CEL: mismatched input 'the end' expecting expression []"),
         ("true &&\n  listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? [.prot]"),
         ("'ä' == 'ä' && listener.prot == 1", "a `listener` has no field `prot`; did you mean `port`? [.prot]"),
+        ("listener . prot == 1", "a `listener` has no field `prot`; did you mean `port`? [. prot]"),
+        ("listener.owners.all (true)", "`all` is asked of a list, with a name for its items: `list.all(x, ...)` [all]"),
+        ("listener.port == 1   (2)", "it is no CEL: mismatched input '(' expecting the end [(]"),
+        ("listener.port ==\n\n", "it is no CEL: mismatched input 'the end' expecting expression []"),
         ("  ", "it is empty"),
+        ("", "it is empty"),
     ] {
         let mut rule = rule("listeners", "true");
         rule["check"] = json!(check);
@@ -70,6 +75,27 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
         let part = problem.part.map(|part| check.get(part.start as usize..part.end as usize).unwrap());
         let found = part.map_or(problem.message.clone(), |part| format!("{} [{part}]", problem.message));
         assert_eq!((problem.path.as_str(), found.as_str()), ("/rules/0/check", message), "{check}");
+    }
+}
+
+#[test]
+fn a_fault_at_the_end_is_behind_the_last_token() {
+    let mut rule = rule("listeners", "true");
+    rule["check"] = json!("true &&\n // why\n");
+    let [problem] = PLUGIN.configure(&rules(&[rule])).unwrap_err().try_into().unwrap();
+    assert_eq!(problem.part.map(|part| (part.start, part.end)), Some((7, 7)));
+}
+
+#[test]
+fn no_field_that_says_something_is_empty() {
+    for (field, message) in [
+        ("when", "it is empty"),
+        ("check", "it is empty"),
+        ("message", "it is empty"),
+        ("title", "expected a text that says it in a few words, found ``"),
+    ] {
+        let found = problems(&json!({ field: "" }));
+        assert_eq!(found, [(format!("/rules/0/{field}"), message.to_owned())]);
     }
 }
 

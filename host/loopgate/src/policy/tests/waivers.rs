@@ -101,6 +101,15 @@ fn a_waiver_of_an_unknown_rule_and_of_a_waiver_are_problems() {
 }
 
 #[test]
+fn every_misspelt_rule_of_a_control_is_shown_at_once() {
+    let text = "schema = 1\n[plugins.listeners]\n[[controls]]\nids = { F = \"1\" }\nrules = [\"listeners/wildcrad-bind\", \"bad\", \"listeners/wildcard-bnid\"]\n";
+    let complaint = complaint(text);
+    for part in ["`title` is missing", "the id of a rule, `plugin/rule`", "wildcrad-bind`", "wildcard-bnid`"] {
+        assert!(complaint.contains(part), "{part}: {complaint}");
+    }
+}
+
+#[test]
 fn a_lower_layer_may_waive_only_where_the_upper_one_lets_it() {
     let upper = "schema = 1\n[plugins.listeners]\n";
     let lower = "schema = 1\n[[waivers]]\nrule = \"listeners/wildcard-bind\"\nport = 80\nreason = \"r\"\nowner = \"o\"\nexpires = 2027-01-31\n";
