@@ -1,6 +1,7 @@
 //! Parameters of a plugin: TOML in the layers of a policy, JSON for the plugin, and the way back from one to the other.
 
-use std::collections::BTreeMap;
+pub(crate) mod table;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,13 +9,14 @@ use serde::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
 
+use self::table::Table;
 use super::reader::{Reader, Value};
 use super::source::Location;
 
 /// The parameters of one plugin: what one layer says, or what all of them say together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
-    root: Arc<BTreeMap<String, Node>>,
+    root: Arc<Table>,
     whole: Location,
 }
 
@@ -30,7 +32,7 @@ pub(crate) struct Node {
 enum Tree {
     Leaf(Json),
     Array(Vec<Node>),
-    Table(BTreeMap<String, Node>),
+    Table(Table),
 }
 
 /// What the lower layer may do to the parameters of the upper one.
@@ -66,10 +68,9 @@ impl Parameters {
     /// plugin will say what it thinks of it.
     pub(crate) fn append(&mut self, reader: &mut Reader, name: &str, items: &[(Location, &DeTable<'_>)]) {
         let Some((first, _)) = items.first() else { return };
-        let empty = || Node { at: first.clone(), value: Tree::Array(Vec::new()) };
-        if let Tree::Array(array) =
-            &mut Arc::make_mut(&mut self.root).entry(name.to_owned()).or_insert_with(empty).value
-        {
+        let root = Arc::make_mut(&mut self.root);
+        root.insert(name.to_owned(), Node { at: first.clone(), value: Tree::Array(Vec::new()) });
+        if let Some(Node { value: Tree::Array(array), .. }) = root.get_mut(name) {
             let mut walk = Walk { reader };
             array
                 .extend(items.iter().map(|(at, table)| Node { at: at.clone(), value: Tree::Table(walk.table(table)) }));
@@ -106,7 +107,7 @@ impl Parameters {
     }
 
     /// The parameters by their names.
-    pub(crate) fn entries(&self) -> &BTreeMap<String, Node> {
+    pub(crate) fn entries(&self) -> &Table {
         &self.root
     }
 
@@ -170,9 +171,9 @@ pub(crate) enum View<'n> {
     /// On one line.
     Inline(Json),
     /// As a table.
-    Table(&'n BTreeMap<String, Node>),
+    Table(&'n Table),
     /// As an array of tables, of which there is at least one.
-    Tables(Vec<(&'n Node, &'n BTreeMap<String, Node>)>),
+    Tables(Vec<(&'n Node, &'n Table)>),
 }
 
 impl Serialize for Node {
@@ -211,8 +212,8 @@ impl Node {
     }
 }
 
-fn places_in<'n>(table: &'n BTreeMap<String, Node>, pointer: &str, places: &mut Vec<(String, &'n Location)>) {
-    for (name, node) in table {
+fn places_in<'n>(table: &'n Table, pointer: &str, places: &mut Vec<(String, &'n Location)>) {
+    for (name, node) in table.iter() {
         node.places(&format!("{pointer}/{}", pointer_token(name)), places);
     }
 }
@@ -228,7 +229,7 @@ fn unescaped(token: &str) -> String {
 }
 
 impl Tree {
-    fn table(&self) -> Option<&BTreeMap<String, Node>> {
+    fn table(&self) -> Option<&Table> {
         match self {
             Self::Table(table) => Some(table),
             Self::Leaf(_) | Self::Array(_) => None,
@@ -252,8 +253,8 @@ impl Tree {
     }
 }
 
-fn object(table: &BTreeMap<String, Node>) -> Json {
-    Json::Object(table.iter().map(|(key, node)| (key.clone(), node.value.json())).collect())
+fn object(table: &Table) -> Json {
+    Json::Object(table.iter().map(|(key, node)| (key.to_owned(), node.value.json())).collect())
 }
 
 struct Overlay<'a> {
@@ -277,7 +278,7 @@ impl Overlay<'_> {
         }
     }
 
-    fn table(&mut self, upper: &mut BTreeMap<String, Node>, at: &Location, lower: BTreeMap<String, Node>) {
+    fn table(&mut self, upper: &mut Table, at: &Location, lower: Table) {
         for (key, node) in lower {
             match upper.get_mut(&key) {
                 Some(there) => self.node(there, node, self.leave.is_free),
@@ -303,7 +304,7 @@ struct Walk<'r> {
 }
 
 impl Walk<'_> {
-    fn table(&mut self, table: &DeTable<'_>) -> BTreeMap<String, Node> {
+    fn table(&mut self, table: &DeTable<'_>) -> Table {
         table.iter().map(|(key, value)| (key.get_ref().clone().into_owned(), self.node(value))).collect()
     }
 

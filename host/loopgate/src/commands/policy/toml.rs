@@ -1,6 +1,5 @@
 //! The effective policy as TOML, each value with a comment that says where it comes from.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -10,6 +9,7 @@ use crate::page::{DIM, styled};
 use crate::plugins::Court;
 use crate::policy::locks::Thing;
 use crate::policy::merge::{FAIL_ON, ON_UNKNOWN, Origin, PluginEntry};
+use crate::policy::parameters::table::Table;
 use crate::policy::parameters::{Node, View};
 use crate::policy::shorthand::SHORTHANDS;
 use crate::policy::waivers::WAIVER_DAYS;
@@ -90,21 +90,21 @@ impl Sheet<'_> {
 
     fn parameters(&mut self, plugin: &PluginEntry, table: &str) -> io::Result<()> {
         let entries = plugin.parameters.entries();
-        if entries.values().any(|node| matches!(node.view(), View::Inline(_))) {
+        if entries.iter().any(|(_, node)| matches!(node.view(), View::Inline(_))) {
             self.plain(&format!("\n[{table}]"))?;
         }
         self.entries(table, entries)
     }
 
     /// Values come before tables: TOML counts what follows the header of a table to it.
-    fn entries(&mut self, table: &str, entries: &BTreeMap<String, Node>) -> io::Result<()> {
-        for (name, node) in entries {
+    fn entries(&mut self, table: &str, entries: &Table) -> io::Result<()> {
+        for (name, node) in entries.iter() {
             if let View::Inline(value) = node.view() {
                 let line = format!("{} = {}", written::key(name), written::inline(&value));
                 self.commented(&line, self.place(node.at()))?;
             }
         }
-        for (name, node) in entries {
+        for (name, node) in entries.iter() {
             let inner = format!("{table}.{}", written::key(name));
             match node.view() {
                 View::Inline(_) => {}
@@ -120,7 +120,7 @@ impl Sheet<'_> {
         Ok(())
     }
 
-    fn table(&mut self, header: &str, table: &str, node: &Node, entries: &BTreeMap<String, Node>) -> io::Result<()> {
+    fn table(&mut self, header: &str, table: &str, node: &Node, entries: &Table) -> io::Result<()> {
         self.commented(&format!("\n{header}"), self.place(node.at()))?;
         self.entries(table, entries)
     }
