@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use loopgate_test_differential::report::Report;
 use loopgate_test_differential::run::{Amount, run};
+use loopgate_test_support::is_passed_over;
 
 /// Rulesets to try, and for how long at most: `LOOPGATE_COUNT` and `LOOPGATE_SECONDS` say otherwise.
 const RULESETS: u64 = 1500;
@@ -22,8 +23,7 @@ const REFUSED: u64 = 10;
 /// Demand 20: what is said of rules of each tool and family is what the kernel does.
 #[test]
 fn the_evaluator_says_what_the_kernel_does() {
-    if env::var("LOOPGATE_SKIP_NAMESPACE_TESTS").is_ok_and(|value| value == "1") {
-        eprintln!("skipped, because LOOPGATE_SKIP_NAMESPACE_TESTS=1");
+    if is_passed_over("the_evaluator_says_what_the_kernel_does") {
         return;
     }
     let number = |name: &str, otherwise| env::var(name).map_or(otherwise, |value| value.parse().unwrap());

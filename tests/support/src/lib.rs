@@ -57,11 +57,18 @@ fn within(test: &str, more: &[&str], body: impl FnOnce()) {
     if env::var(INSIDE).is_ok_and(|name| name == test) {
         run("ip", &["link", "set", "lo", "up"]);
         body();
-    } else if env::var(SKIP).is_ok_and(|value| value == "1") {
-        skipped(test);
-    } else {
+    } else if !is_passed_over(test) {
         run_again(test, more);
     }
+}
+
+/// Whether the caller has a test that needs namespaces passed over, which is said then. [`in_namespace`] asks by itself.
+pub fn is_passed_over(test: &str) -> bool {
+    let passed_over = env::var(SKIP).is_ok_and(|value| value == "1");
+    if passed_over {
+        skipped(test);
+    }
+    passed_over
 }
 
 /// A folder of rulesets that others wrote, where the caller has one: `LOOPGATE_RULESETS` names it.
@@ -93,6 +100,12 @@ pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
+}
+
+/// What stands in front of a program that is to run as a user without privileges: nothing, where the tests have none.
+pub fn without_privileges() -> &'static [&'static str] {
+    let is_root = run("id", &["-u"]).trim() == "0";
+    if is_root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] } else { &[] }
 }
 
 fn run_again(test: &str, more: &[&str]) {
