@@ -102,12 +102,9 @@ fn tables_of(text: &str) -> impl Iterator<Item = &str> {
 
 fn restore(tool: Tool, text: &str) -> Result<(), String> {
     let run = || {
-        // The lock of iptables is of the machine, which the namespace has nothing to do with.
-        let lock = std::env::temp_dir().join(format!("loopgate-xtables-{}.lock", std::process::id()));
         let options: &[&str] = if tool == Tool::Ipset { &["-exist", "restore"] } else { &[] };
         let mut child = command(tool.program())
             .args(options)
-            .env("XTABLES_LOCKFILE", lock)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

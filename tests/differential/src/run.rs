@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loopgate_test_support::command;
+use loopgate_test_support::in_own_namespaces;
 
 use crate::report::Report;
 
@@ -53,10 +53,9 @@ pub fn run(program: &Path, amount: Amount) -> io::Result<Report> {
 }
 
 fn start(program: &Path, first: u64, last: u64, left: Duration) -> io::Result<Child> {
-    let mut unshare = command("unshare");
-    unshare.args(["--user", "--map-root-user", "--net", "--"]).arg(program);
-    unshare.args(["worker", &first.to_string(), &last.to_string(), &left.as_millis().to_string()]);
-    unshare.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
+    let mut worker = in_own_namespaces(&[]);
+    worker.arg(program).args(["worker", &first.to_string(), &last.to_string(), &left.as_millis().to_string()]);
+    worker.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
 }
 
 fn finish(worker: Child) -> io::Result<Report> {

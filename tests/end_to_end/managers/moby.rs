@@ -133,7 +133,7 @@ impl Load {
         let command = match self {
             // nft 1.0.6 does not take the name of this priority at this hook.
             Self::Nft => "sed 's/hook output priority dstnat/hook output priority -100/' | nft -f -".to_owned(),
-            Self::Restore(tool) => format!("XTABLES_LOCKFILE=$(mktemp) {tool}-restore"),
+            Self::Restore(tool) => format!("{tool}-restore"),
         };
         program("sh", &["-ec", &format!("{{ {command}; }} <<'END'\n{rules}\nEND\n")]);
     }

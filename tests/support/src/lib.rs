@@ -30,6 +30,10 @@ const SKIP: &str = "LOOPGATE_SKIP_NAMESPACE_TESTS";
 /// Set by the caller to a folder of rulesets.
 const RULESETS: &str = "LOOPGATE_RULESETS";
 
+/// What legacy iptables locks: the network namespace whose rules it changes. The usual file is of the machine, and only root
+/// may open it; this one is open to everybody, never in the way of another namespace, and gone with its own.
+const XTABLES_LOCK: &str = "/proc/self/ns/net";
+
 /// Runs the body of a test in user and network namespaces of its own, in which the process is root and the loopback
 /// device is up.
 ///
@@ -94,12 +98,25 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A program that is looked up in `/usr/sbin` and `/sbin` too, which are not in every user's `PATH`.
+/// A program that is looked up in `/usr/sbin` and `/sbin` too, which are not in every user's `PATH`, and that locks of
+/// iptables only its network namespace.
 pub fn command(program: &str) -> Command {
     let path = env::var("PATH").unwrap_or_default();
     let mut command = Command::new(program);
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("XTABLES_LOCKFILE", XTABLES_LOCK);
     command
+}
+
+/// Runs a program, which its arguments name, as root of user and network namespaces of its own, and in more that options of
+/// `unshare(1)` name.
+///
+/// The network namespace is made second. Who is its root is settled when it is made (`xt_proto_init`,
+/// `net/netfilter/x_tables.c`): if that is together with its user namespace, which maps nobody yet, files such as
+/// `/proc/net/ip_tables_names` stay those of root of the machine, and no other user can read them.
+pub fn in_own_namespaces(more: &[&str]) -> Command {
+    let mut unshare = command("unshare");
+    unshare.args(["--user", "--map-root-user", "--", "unshare", "--net"]).args(more).arg("--");
+    unshare
 }
 
 /// What stands in front of a program that is to run as a user without privileges: nothing, where the tests have none.
@@ -110,9 +127,8 @@ pub fn without_privileges() -> &'static [&'static str] {
 
 fn run_again(test: &str, more: &[&str]) {
     let binary = env::current_exe().unwrap_or_else(|error| panic!("the test binary cannot be found: {error}"));
-    let mut unshare = command("unshare");
-    unshare.args(["--user", "--map-root-user", "--net"]).args(more).arg("--").arg(binary);
-    unshare.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INSIDE, test);
+    let mut unshare = in_own_namespaces(more);
+    unshare.arg(binary).args(["--exact", test, "--nocapture", "--test-threads=1"]).env(INSIDE, test);
     let output = unshare.output().unwrap_or_else(|error| panic!("unshare cannot be run (util-linux): {error}"));
     let report = text(&output);
     assert!(output.status.success(), "in its namespaces (or without: {SKIP}=1 skips) {test} failed:\n{report}");
