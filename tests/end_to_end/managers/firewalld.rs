@@ -14,7 +14,7 @@ use super::verdicts::compare;
 /// both when its input ends.
 const SCRIPT: &str = r#"
 mkdir "$1/zones" "$1/services" "$1/policies" "$1/ipsets" "$1/icmptypes" "$1/helpers"
-sed "s/^FirewallBackend=.*/FirewallBackend=$2/" /etc/firewalld/firewalld.conf >"$1/firewalld.conf"
+printf 'DefaultZone=public\nFirewallBackend=%s\n' "$2" >"$1/firewalld.conf"
 mount -t tmpfs none /run
 mount -t tmpfs none /var/log
 mkdir /run/dbus
