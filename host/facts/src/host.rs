@@ -64,7 +64,7 @@ pub enum Capability {
     DacOverride,
     /// `CAP_NET_ADMIN`: read the firewall.
     NetAdmin,
-    /// `CAP_NET_RAW`: raw sockets, needed to read legacy iptables.
+    /// `CAP_NET_RAW`: raw sockets.
     NetRaw,
     /// `CAP_SYS_PTRACE`: see the descriptors of other users' processes.
     SysPtrace,

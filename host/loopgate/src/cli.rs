@@ -40,8 +40,8 @@ Examples:
   loopgate reach tcp/22 --ruleset new.rules            as if these were the rules of this machine
 
 The way of a packet is shown hook by hook: every rule that matched for some of the senders, and the one that decided. \
-Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs CAP_NET_ADMIN; without \
-it everything that routing lets through is unknown.";
+Addresses and routes are those of this machine also with --ruleset. Reading the live rules needs root; without it \
+everything that routing lets through is unknown.";
 
 const BASELINE_HELP: &str = "\
 Examples:
