@@ -16,8 +16,8 @@ fn for_a_user(script: &str) -> Output {
 
 /// Both tell of legacy iptables: the kernel says to root alone which tables there are, and the lock of the machine is root's.
 #[test]
-fn a_user_without_privileges_is_root_in_namespaces_of_his_own() {
-    if is_passed_over("a_user_without_privileges_is_root_in_namespaces_of_his_own") {
+fn a_user_without_privileges_is_root_in_namespaces_of_their_own() {
+    if is_passed_over("a_user_without_privileges_is_root_in_namespaces_of_their_own") {
         return;
     }
     let output = for_a_user("iptables-legacy -A INPUT -j ACCEPT; iptables-legacy-save");
