@@ -49,3 +49,11 @@ fn a_finding_is_explained_from_the_listener_to_the_line_of_the_policy() {
     assert_eq!(nothing.code, 2);
     assert!(nothing.stderr.contains("there is no rule and no finding `tcp/0.0.0.0:80`"), "{}", nothing.stderr);
 }
+
+#[test]
+fn a_rule_of_a_built_in_plugin_is_explained_though_the_policy_does_not_name_it() {
+    let run = run(["explain", "cis/loopback-nftables", "--policy", "default"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let said = "This policy does not judge it: it does not name the plugin `cis`.";
+    assert!(run.stdout.contains("What it checks") && run.stdout.contains(said), "{}", run.stdout);
+}

@@ -6,7 +6,7 @@
 use loopgate_plugin::prelude::*;
 
 use crate::record::{Field, Getter, Kind, Record, Seen};
-use crate::types::{Element, REACHES, RP_FILTERS, SCOPES, Type};
+use crate::types::{Element, ORIGINS, PROTOCOLS, REACHES, RP_FILTERS, SCOPES, Type};
 use crate::value::{List, Value};
 
 /// The fields of `host`.
@@ -44,8 +44,8 @@ pub(crate) static LISTENER: &[Field] = &[
     field("id", "Its name in reports: `tcp/0.0.0.0:5432`.", Type::TEXT, Getter::Listener(|it| text(&it.id))),
     field(
         "protocol",
-        "`tcp`, `udp`, `udplite`, `sctp`, or another by name.",
-        Type::TEXT,
+        "`tcp`, `udp`, `udplite` or `sctp`.",
+        Type::One(Element::Word(PROTOCOLS)),
         Getter::Listener(|it| text(it.protocol.as_str())),
     ),
     field("address", "The bound address.", Type::ADDRESS, Getter::Listener(|it| address(&it.address))),
@@ -59,8 +59,8 @@ pub(crate) static LISTENER: &[Field] = &[
     ),
     field(
         "origin",
-        "`socket`, `published-port` (address translation leads it to a container or another endpoint), or another.",
-        Type::TEXT,
+        "`socket`, or `published-port` (address translation leads it to a container or another endpoint).",
+        Type::One(Element::Word(ORIGINS)),
         Getter::Listener(|it| text(origin(&it.origin))),
     ),
     field(

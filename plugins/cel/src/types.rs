@@ -41,6 +41,12 @@ pub(crate) const REACHES: Words = &["none", "host", "link", "private", "public"]
 /// The scopes of addresses.
 pub(crate) const SCOPES: Words = &["loopback", "link-local", "private", "shared", "public", "unspecified", "multicast"];
 
+/// The transport protocols.
+pub(crate) const PROTOCOLS: Words = &["tcp", "udp", "udplite", "sctp"];
+
+/// Where a listener comes from.
+pub(crate) const ORIGINS: Words = &["socket", "published-port"];
+
 /// The states of reverse path filtering.
 pub(crate) const RP_FILTERS: Words = &["off", "strict", "loose"];
 

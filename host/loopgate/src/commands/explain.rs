@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::gate::about_waivers;
 use crate::output::{Document, Output};
 use crate::page::Page;
-use crate::plugins::Court;
+use crate::plugins::{Court, built_in_plugins};
 use crate::policy::RuleId;
 use crate::report::Finding;
 
@@ -21,7 +21,10 @@ pub(super) fn run(arguments: &Explain) -> Result<(), Error> {
     let output = Output::new(None);
     let document = match explained_rule(&court, &arguments.what, output.width()) {
         Ok(document) => document,
-        Err(near) => findings(arguments, court, near, output.width())?,
+        Err(near) => match unselected_rule(&court, &arguments.what, output.width())? {
+            Some(document) => document,
+            None => findings(arguments, court, near, output.width())?,
+        },
     };
     output.write(&document)
 }
@@ -33,6 +36,25 @@ fn explained_rule(court: &Court, name: &str, width: usize) -> Result<Document, O
     let rules: Vec<(RuleId, &RuleInfo)> = court.rules().chain(about_waivers).collect();
     let (id, info) = rule::find(&rules, name).ok_or_else(|| rule::near(&rules, name))?;
     Ok(Document::text(|out| rule::render(&mut Page::new(out, width), &court.policy, id, info)))
+}
+
+/// The page of a rule of a built-in plugin that the policy does not name.
+fn unselected_rule(court: &Court, name: &str, width: usize) -> Result<Option<Document>, Error> {
+    if RuleId::parse(name).is_none() {
+        return Ok(None);
+    }
+    let plugins = built_in_plugins()?;
+    let ids =
+        plugins.iter().flat_map(|plugin| plugin.rules.iter().map(|rule| (RuleId::new(&plugin.name, &rule.name), rule)));
+    let rules: Vec<(RuleId, &RuleInfo)> = ids.collect();
+    Ok(rule::find(&rules, name).map(|(id, info)| {
+        Document::text(|out| {
+            let page = &mut Page::new(out, width);
+            rule::render(page, &court.policy, id, info)?;
+            page.blank()?;
+            page.paragraph(0, &format!("This policy does not judge it: it does not name the plugin `{}`.", id.plugin))
+        })
+    }))
 }
 
 fn findings(arguments: &Explain, court: Court, near: Option<String>, width: usize) -> Result<Document, Error> {

@@ -88,7 +88,18 @@ impl Layers {
 
     /// The first layer above this one that keeps it from loosening something.
     pub(crate) fn locker(&self, position: usize, thing: &Thing) -> Option<&Layer> {
-        self.stack.iter().take(position).find(|layer| layer.draft.locks.holds(thing))
+        self.locker_since(0, position, thing)
+    }
+
+    /// The same for something that is first spoken of at a position: those above have settled nothing about it, unless they lock
+    /// it in so many words. Without the layer that brings it, the one below could bring it itself and do as it likes.
+    pub(crate) fn locker_since(&self, first: usize, position: usize, thing: &Thing) -> Option<&Layer> {
+        let mut above = self.stack.iter().enumerate().take(position);
+        let locks = |(at, layer): &(usize, &Layer)| {
+            let locks = &layer.draft.locks;
+            locks.holds(thing) && (*at >= first || locks.is_explicit(thing))
+        };
+        above.find(locks).map(|(_, layer)| layer)
     }
 }
 

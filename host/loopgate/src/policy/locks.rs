@@ -64,16 +64,18 @@ impl fmt::Display for Thing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Locks {
     is_open: bool,
+    /// Whether it says that everything is locked, instead of nothing.
+    is_closed: bool,
     single: BTreeMap<Thing, Located<bool>>,
 }
 
 impl Locks {
     /// Reads the key `locked`; without it everything is locked.
     pub(crate) fn read(reader: &mut Reader, value: Option<&Value<'_>>) -> Self {
-        let mut locks = Self { is_open: false, single: BTreeMap::new() };
+        let mut locks = Self { is_open: false, is_closed: false, single: BTreeMap::new() };
         let Some(value) = value else { return locks };
         if let Some(is_locked) = value.get_ref().as_bool() {
-            locks.is_open = !is_locked;
+            (locks.is_open, locks.is_closed) = (!is_locked, is_locked);
         } else if let Some(table) = value.get_ref().as_table() {
             locks.single = table.iter().filter_map(|(key, value)| single(reader, key, value)).collect();
         } else {
@@ -84,11 +86,19 @@ impl Locks {
 
     /// Whether the layer keeps those below from loosening this.
     pub(crate) fn holds(&self, thing: &Thing) -> bool {
-        let single = self.single.get(thing).or_else(|| match thing {
+        self.single(thing).map_or(!self.is_open, |single| single.value)
+    }
+
+    /// Whether the layer says so in words, of this or of everything.
+    pub(crate) fn is_explicit(&self, thing: &Thing) -> bool {
+        self.is_closed || self.single(thing).is_some()
+    }
+
+    fn single(&self, thing: &Thing) -> Option<&Located<bool>> {
+        self.single.get(thing).or_else(|| match thing {
             Thing::Rule(_) => self.single.get(&Thing::Rules),
             _ => None,
-        });
-        single.map_or(!self.is_open, |single| single.value)
+        })
     }
 
     /// What the layer names, and where.

@@ -205,7 +205,7 @@ impl<'l> Merging<'l> {
     fn take(&mut self, draft: &'l PluginDraft, layers: &'l Layers, position: usize) -> Vec<Diagnostic> {
         let Some(layer) = layers.stack.get(position) else { return Vec::new() };
         let thing = Thing::Plugin(draft.name.value.clone());
-        let locker = layers.locker(position, &thing);
+        let locker = layers.locker_since(self.layer, position, &thing);
         if let (Some(path), None) = (&draft.path, self.path) {
             return vec![self.replaced(path)];
         }

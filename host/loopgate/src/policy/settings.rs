@@ -24,11 +24,12 @@ pub(super) fn settle(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Located<RuleSetting>> {
     let thing = Thing::Rule(id.clone());
+    let spoken_of = entries.iter().map(|(position, _)| *position).min().map_or(first, |position| position.min(first));
     let mut current: Option<Located<RuleSetting>> = None;
     for (position, entry) in entries {
         let (Some(wish), Some(layer)) = (&entry.setting, layers.stack.get(*position)) else { continue };
         let is_settled_above = *position > first || current.is_some();
-        let locker = layers.locker(*position, &thing).filter(|_| is_settled_above);
+        let locker = layers.locker_since(spoken_of, *position, &thing).filter(|_| is_settled_above);
         match (locker, allowed(current.as_ref(), own, wish.value, locker)) {
             (_, Some(value)) => current = Some(Located { value, at: wish.at.clone() }),
             (Some(locker), None) => {

@@ -19,6 +19,8 @@ fn an_expression_that_is_wrong_is_refused_with_its_place() {
         ("listener.port", "it should be true or false, and is a whole number"),
         ("listener.port && true", "this should be true or false, and is a whole number [.port]"),
         ("listener.scope == 'lopback'", "it is never `lopback`; did you mean `loopback`? ['lopback']"),
+        ("listener.protocol == 'TCP'", "it is never `TCP`: it can be tcp, udp, udplite, sctp ['TCP']"),
+        ("listener.origin == 'published'", "it is never `published`: it can be socket, published-port ['published']"),
         (
             "listener.scope in ['loopback', 'lan']",
             "it is never `lan`: it can be loopback, link-local, private, shared, public, unspecified, multicast [['loopback', 'lan']]",

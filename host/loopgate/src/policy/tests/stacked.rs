@@ -101,6 +101,30 @@ fn a_loosening_is_refused_at_its_line_with_the_line_above_it() {
     "#);
 }
 
+/// An organisation that does not speak of approvals, and a repository that brings the plugin along with `server`.
+#[test]
+fn who_brings_a_plugin_fills_it_unless_a_layer_above_locks_it_in_words() {
+    let own = "schema = 1\n[plugins.listeners]\n[plugins.listeners.parameters]\nports = [22]\n";
+    let merged = |org: &str| {
+        let org = format!("schema = 1\n{org}");
+        merge(
+            &Layers::of_texts(&[("org.toml", &org), ("server.toml", SERVER_LIKE), ("repo.toml", own)]),
+            &super::BUILT_IN,
+        )
+        .1
+    };
+    for silent in ["", "[plugins.loopback]\n", "[locked]\nwaivers = false\n"] {
+        assert_eq!(merged(silent), [], "{silent}");
+    }
+    for speaks in ["[plugins.listeners]\n", "locked = true\n", "[locked]\nlisteners = true\n"] {
+        assert!(!merged(speaks).is_empty(), "{speaks}");
+    }
+}
+
+/// What locks nothing and names the plugin, as the built-in policies do.
+const SERVER_LIKE: &str =
+    "schema = 1\nlocked = false\n[plugins.listeners]\n[plugins.listeners.parameters]\nports = [80]\n";
+
 #[test]
 fn what_is_unlocked_may_be_loosened_and_only_that() {
     assert_eq!(wildcard_bind(&[("", ""), ("", "critical")]), Ok(Some(RuleSetting::AtLeast(Severity::Critical))));

@@ -82,6 +82,9 @@ struct Remedies<'r> {
 impl<'r> Remedies<'r> {
     /// The subject that the remedy of the finding was shown for before.
     fn first(&mut self, finding: &'r Finding) -> Option<&'r Subject> {
+        if finding.remediation.as_str().trim().is_empty() {
+            return None;
+        }
         match self.shown.entry(&finding.remediation) {
             Entry::Occupied(before) => Some(*before.get()),
             Entry::Vacant(place) => {

@@ -198,7 +198,7 @@ fn hint(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
             0,
             DIM,
             &format!(
-                "`loopgate explain {}`, with the same options, says why it matters and how to mend it",
+                "`loopgate explain {}`, with the same --policy, --facts and --at, says why it matters and how to mend it",
                 worst.short_fingerprint()
             ),
         ),

@@ -107,7 +107,10 @@ fn gap(page: &mut Page<'_>, effect: &GapEffect) -> io::Result<()> {
 /// What plugins say of single subjects that is no violation, by rule.
 fn remarks(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     for rule in report.rules.iter().filter(|rule| !rule.remarks.is_empty()) {
-        page.heading(&shown(&rule.title))?;
+        // Of a rule that failed, its title is not so.
+        let heading =
+            if rule.outcome == Outcome::Passed { shown(&rule.title) } else { format!("Noted by {}", rule.id) };
+        page.heading(&heading)?;
         let longest = rule.remarks.iter().map(|remark| display_width(&subject(&remark.subject))).max();
         let column = longest.unwrap_or_default().min(WIDEST_SUBJECT) + 4;
         rule.remarks.iter().try_for_each(|entry| remark(page, entry, column))?;

@@ -95,8 +95,8 @@ fn findings_come_by_subject_with_the_worst_first() {
     5 rules: 3 failed, 1 passed, 1 not applicable; 3 findings (1 critical, 1 high, 1
     low)
     policy: policy.toml (named by --policy)
-    `loopgate explain deebccff`, with the same options, says why it matters and how
-    to mend it
+    `loopgate explain deebccff`, with the same --policy, --facts and --at, says why
+    it matters and how to mend it
     ");
 }
 
