@@ -25,6 +25,7 @@ use loopgate_collect::linux::LinuxCollector;
 use loopgate_collect::{Collector, this_machine};
 use loopgate_facts::{Area, Facts, Owner, Untrusted};
 use loopgate_test_support::{command, in_namespace, in_namespace_of_processes, run};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 fn owners(facts: &Facts) -> impl Iterator<Item = &Owner> {
     facts.listeners.iter().flat_map(|listener| &listener.owners)
@@ -200,6 +201,21 @@ fn a_program_on_a_detached_mount_is_told_from_the_one_at_its_path() {
         let disguised = File::open(disguised).unwrap();
         run("umount", &["--lazy", at]);
         assert_told_from_true(&disguised);
+    });
+}
+
+/// Without privileges the kernel does not let the descriptors of a zombie be asked for, and it has none.
+#[test]
+fn a_zombie_leaves_nothing_unknown() {
+    in_namespace_of_processes("a_zombie_leaves_nothing_unknown", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let zombie = Holder::start(Command::new("true"), &listener);
+        let pid = Pid::from_child(&zombie.0);
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        let facts = this_machine().collect();
+        assert_eq!(facts.gaps_in(Area::Owners).count(), 0, "{:?}", facts.gaps);
+        assert!(owners(&facts).all(|owner| owner.pid == std::process::id()));
+        assert_eq!(owners(&facts).count(), 1);
     });
 }
 

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use loopgate_facts::Owner;
 
 use super::errno::is;
-use super::process::Process;
+use super::process::{Process, has_no_memory};
 use super::users::Users;
 
 /// A process that holds wanted sockets.
@@ -124,8 +124,15 @@ pub(super) fn processes(proc: &Path) -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// Whether a process holds wanted sockets, and which.
+/// Whether a process holds wanted sockets, and which. One that has ended holds none, whoever may ask.
 fn holder(proc: &OwnedFd, pid: u32, search: Search<'_>) -> io::Result<Option<Holder>> {
+    match ask(proc, pid, search) {
+        Err(error) if is(&error, Errno::ACCESS) && has_no_memory(proc, pid)? => Ok(None),
+        answer => answer,
+    }
+}
+
+fn ask(proc: &OwnedFd, pid: u32, search: Search<'_>) -> io::Result<Option<Holder>> {
     let descriptors = openat(proc, format!("{pid}/fd"), DIRECTORY, Mode::empty())?;
     let inodes = sockets(&descriptors, search.inodes)?;
     if inodes.is_empty() {

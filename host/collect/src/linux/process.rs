@@ -75,6 +75,30 @@ impl Process {
     }
 }
 
+/// Whether a process ends, is a zombie, or is a thread of the kernel: it has no memory and no second thread, and holds nothing
+/// that could be named. What is in `/proc` of such a one is for root of the machine alone, whosever it was
+/// (`task_dump_owner`, `fs/proc/base.c`).
+pub(super) fn has_no_memory(proc: impl AsFd, pid: u32) -> io::Result<bool> {
+    Ok(is_without_memory(&read(proc, &format!("{pid}/stat"), 4 << 10)?))
+}
+
+/// `PF_EXITING` and `PF_KTHREAD` of `include/linux/sched.h`.
+const ENDS_OR_IS_OF_THE_KERNEL: u64 = 0x4 | 0x0020_0000;
+
+/// The 9th, 20th and 23rd field of `proc_pid_stat(5)`: `flags`, `num_threads` and `vsize`. The second is the name in parentheses,
+/// which may have anything in it.
+///
+/// The size alone would not do: a process that waits in a system call can have all of its memory unmapped by another one that
+/// shares it, and still hold its sockets.
+fn is_without_memory(stat: &[u8]) -> bool {
+    let behind_name = stat.iter().rposition(|&byte| byte == b')').and_then(|end| stat.get(end + 1..));
+    let fields = behind_name.and_then(|fields| str::from_utf8(fields).ok()).unwrap_or_default();
+    let number = |position: usize| fields.split_ascii_whitespace().nth(position - 3)?.parse::<u64>().ok();
+    number(9).is_some_and(|flags| flags & ENDS_OR_IS_OF_THE_KERNEL != 0)
+        && number(20).is_some_and(|threads| threads <= 1)
+        && number(23) == Some(0)
+}
+
 fn read(directory: impl AsFd, name: &str, limit: usize) -> io::Result<Vec<u8>> {
     let file = openat(directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut content = Vec::with_capacity(limit);
@@ -151,6 +175,21 @@ mod tests {
     fn the_effective_user_counts() {
         assert_eq!(effective_uid(b"Name:\tx\nUid:\t1000\t33\t33\t33\n"), Some(33));
         assert_eq!(effective_uid(b"Name:\tUid: 7"), None);
+    }
+
+    #[test]
+    fn only_what_has_neither_memory_nor_threads_holds_nothing() {
+        let stat = |flags, threads, size| {
+            format!("8 (a) R 9 (b) Z 1 0 0 0 -1 {flags} 210 0 0 0 1 2 0 0 20 0 {threads} 0 77 {size} 0 1\n")
+                .into_bytes()
+        };
+        let (zombie, kernel_thread, running) = (4_227_148, 2_129_984, 4_194_304);
+        assert!(is_without_memory(&stat(zombie, 1, 0)) && is_without_memory(&stat(zombie, 0, 0)));
+        assert!(is_without_memory(&stat(kernel_thread, 1, 0)));
+        assert!(!is_without_memory(&stat(zombie, 1, 4096)));
+        assert!(!is_without_memory(&stat(zombie, 2, 0)), "the first thread has ended, and others hold what it held");
+        assert!(!is_without_memory(&stat(running, 1, 0)), "its memory was unmapped, and it holds what it held");
+        assert!(!is_without_memory(b"") && !is_without_memory(b"8 (a) Z 1"));
     }
 
     #[test]
