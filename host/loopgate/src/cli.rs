@@ -281,9 +281,9 @@ pub(crate) struct PolicySchema {
 /// The policy of a command.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyFile {
-    /// Policy to judge by: a TOML file, or the name of a built-in policy; of several, the first is
-    /// uppermost, and those below it loosen only what it does not lock (a built-in policy locks nothing). Without it, `loopgate.toml` here or in the nearest folder above, else `/etc/loopgate/policy.toml`, else the
-    /// built-in policy `default`
+    /// Policy to judge by: a TOML file, or the name of a built-in policy; of several, the first is uppermost, and those below
+    /// it loosen only what it does not lock (a built-in policy locks nothing). Without it, `loopgate.toml` here or in the
+    /// nearest folder above, else `/etc/loopgate/policy.toml`, else the built-in policy `default`
     #[arg(id = "policy", long = "policy", value_name = "FILE")]
     pub(crate) paths: Vec<PathBuf>,
 }

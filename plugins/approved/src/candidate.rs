@@ -10,10 +10,16 @@ pub(crate) fn ephemeral_ports(facts: &Facts) -> Option<RangeInclusive<u16>> {
     port_range(&facts.sysctl("net.ipv4.ip_local_port_range")?.value)
 }
 
+/// Whether there may be holders of sockets that could not be seen.
+pub(crate) fn may_have_more_owners(facts: &Facts) -> bool {
+    facts.gaps_in(&Area::Owners).any(|gap| gap.subject.is_none())
+}
+
 /// A listener as selectors look at it.
 pub(crate) fn candidate<'facts>(
     listener: &'facts Listener,
     ephemeral_ports: Option<&'facts RangeInclusive<u16>>,
+    may_have_more_owners: bool,
 ) -> Candidate<'facts> {
     Candidate {
         protocol: listener.protocol.as_str(),
@@ -22,6 +28,7 @@ pub(crate) fn candidate<'facts>(
         port: listener.port,
         ephemeral_ports,
         owners: listener.owners.iter().map(process).collect(),
+        may_have_more_owners,
         published_to: listener.published.as_ref().and_then(|published| published.container.as_ref()).map(container),
     }
 }
@@ -30,7 +37,7 @@ fn process(owner: &Owner) -> Process<'_> {
     Process {
         pid: owner.pid,
         executable: owner.executable.as_deref(),
-        is_elsewhere: owner.extra.iter().any(|(name, value)| name == "executable-elsewhere" && value == "true"),
+        is_elsewhere: owner.executes_elsewhere(),
         user: owner.user.as_deref(),
         uid: owner.uid,
         is_placed: owner.cgroup.is_some(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use loopgate_plugin::prelude::*;
-use loopgate_selector::{Match, PathPattern, Ports, Selector};
+use loopgate_selector::{Candidate, Match, PathPattern, Ports, Selector};
 
-use crate::candidate::{candidate, ephemeral_ports};
+use crate::candidate::{candidate, ephemeral_ports, may_have_more_owners};
 use crate::entry::{Entry, today};
 use crate::settings::Settings;
 
@@ -146,6 +146,7 @@ pub(crate) struct Register<'facts> {
     pub(crate) facts: &'facts Facts,
     settings: &'facts Settings,
     ephemeral_ports: Option<RangeInclusive<u16>>,
+    may_have_more_owners: bool,
     today: Option<loopgate_plugin::Date>,
 }
 
@@ -165,7 +166,8 @@ pub(crate) struct Approvals<'facts> {
 
 impl<'facts> Register<'facts> {
     pub(crate) fn new(facts: &'facts Facts, settings: &'facts Settings) -> Self {
-        Self { facts, settings, ephemeral_ports: ephemeral_ports(facts), today: today(facts) }
+        let (ephemeral_ports, may_have_more_owners) = (ephemeral_ports(facts), may_have_more_owners(facts));
+        Self { facts, settings, ephemeral_ports, may_have_more_owners, today: today(facts) }
     }
 
     /// Every listener with what the entries say of it.
@@ -184,17 +186,16 @@ impl<'facts> Register<'facts> {
         })
     }
 
+    fn candidate<'a>(&'a self, listener: &'a Listener) -> Candidate<'a> {
+        candidate(listener, self.ephemeral_ports.as_ref(), self.may_have_more_owners)
+    }
+
     fn matched(&self, listener: &Listener) -> Matched {
-        let candidate = candidate(listener, self.ephemeral_ports.as_ref());
+        let candidate = self.candidate(listener);
         let mut matched = Matched::default();
-        // Whoever could not be seen may hold the socket too.
-        let may_have_more_owners = self.facts.gaps_in(&Area::Owners).any(|gap| gap.subject.is_none());
         for position in self.settings.index.candidates(listener) {
             let Some(entry) = self.settings.entries.get(position) else { continue };
             match entry.selector.matches(&candidate) {
-                Match::Yes if may_have_more_owners && entry.selector.asks_owners() => {
-                    matched.perhaps.push((position, "whether it has more owners"));
-                }
                 Match::Yes => matched.yes.push(position),
                 Match::Unknown(what) => matched.perhaps.push((position, what)),
                 Match::No => {}
@@ -213,7 +214,7 @@ impl<'facts> Register<'facts> {
 
     /// The entry that a listener misses by one field, and that field.
     pub(crate) fn nearest(&self, listener: &'facts Listener) -> Option<(Numbered<'facts>, &'static str)> {
-        let candidate = candidate(listener, self.ephemeral_ports.as_ref());
+        let candidate = self.candidate(listener);
         let mut positions = self.settings.index.near(listener);
         positions.sort_unstable();
         positions.into_iter().find_map(|position| {

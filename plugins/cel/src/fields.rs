@@ -297,8 +297,7 @@ pub(crate) static SYSCTL: &[Field] = &[
 
 /// Nothing where the path of an executable is one of a file system of its own, which says nothing of what it executes.
 fn here(owner: &Owner) -> Option<()> {
-    let is_elsewhere = owner.extra.iter().any(|(name, value)| name == "executable-elsewhere" && value == "true");
-    (!is_elsewhere).then_some(())
+    (!owner.executes_elsewhere()).then_some(())
 }
 
 /// What Linux writes behind the path of an executable that is gone.

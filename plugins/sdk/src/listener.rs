@@ -36,6 +36,11 @@ impl Listener {
 }
 
 impl Owner {
+    /// Whether the path that it executes is one of a file system of its own, which leads elsewhere on this machine.
+    pub fn executes_elsewhere(&self) -> bool {
+        self.extra.iter().any(|(name, value)| name == "executable-elsewhere" && value == "true")
+    }
+
     /// The last component of the path that it executes; `None` where that could not be read.
     ///
     /// Linux writes ` (deleted)` behind the path of a file that is gone, as after an upgrade; that is left out.

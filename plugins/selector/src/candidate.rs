@@ -18,6 +18,8 @@ pub struct Candidate<'facts> {
     pub ephemeral_ports: Option<&'facts RangeInclusive<u16>>,
     /// The processes that hold it; empty where none could be seen.
     pub owners: Vec<Process<'facts>>,
+    /// Whether processes that could not be seen may hold it too.
+    pub may_have_more_owners: bool,
     /// The container that a published port leads to.
     pub published_to: Option<Container<'facts>>,
 }

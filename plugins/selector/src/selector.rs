@@ -73,7 +73,10 @@ impl Selector {
         if place == Match::No || !self.asks_owners() {
             return place;
         }
-        place.and(self.matches_owners(candidate))
+        match place.and(self.matches_owners(candidate)) {
+            Match::Yes if candidate.may_have_more_owners => Match::Unknown("whether it has more owners"),
+            is => is,
+        }
     }
 
     /// The fields that keep it from selecting a listener, such as `port`; empty where it selects it or may.
@@ -99,7 +102,7 @@ impl Selector {
     }
 
     /// Whether it depends on who owns the listener.
-    pub fn asks_owners(&self) -> bool {
+    fn asks_owners(&self) -> bool {
         let asks = [self.unit.is_some(), self.user.is_some(), self.container.is_some(), self.image.is_some()];
         self.executable.is_some() || asks.contains(&true)
     }

@@ -51,17 +51,14 @@ pub(super) fn apply(
     let mut usage: Vec<Use> = policy.waivers.iter().map(|_| Use::default()).collect();
     let holding = by_rule(policy, &terms);
     let ephemeral = ephemeral_ports(facts);
-    // Whoever could not be seen may hold a socket too.
-    let may_have_more_owners = facts.gaps.iter().any(|gap| gap.area == Area::Owners && gap.subject.is_none());
+    let may_have_more_owners = facts.gaps_in(Area::Owners).any(|gap| gap.subject.is_none());
     for finding in findings {
-        let candidate = finding.listener.as_ref().map(|listener| candidate(listener, ephemeral.as_ref()));
+        let candidate =
+            finding.listener.as_ref().map(|listener| candidate(listener, ephemeral.as_ref(), may_have_more_owners));
         for (position, waiver) in holding.get(&finding.rule).into_iter().flatten() {
             let Some(used) = usage.get_mut(*position) else { continue };
             match waiver.value.about.covers(&finding.finding.subject, candidate.as_ref()) {
                 Match::No => {}
-                Match::Yes if may_have_more_owners && waiver.value.about.asks_owners() => {
-                    used.doubt = Some("whether it has more owners");
-                }
                 Match::Unknown(what) => used.doubt = Some(what),
                 Match::Yes => {
                     used.waived += 1;
@@ -106,7 +103,11 @@ fn standing(waiver: &Located<Arc<Waiver>>, sources: &Sources) -> Standing {
     })
 }
 
-fn candidate<'facts>(listener: &'facts Listener, ephemeral: Option<&'facts RangeInclusive<u16>>) -> Candidate<'facts> {
+fn candidate<'facts>(
+    listener: &'facts Listener,
+    ephemeral: Option<&'facts RangeInclusive<u16>>,
+    may_have_more_owners: bool,
+) -> Candidate<'facts> {
     Candidate {
         protocol: listener.protocol.as_str(),
         address: listener.address,
@@ -114,6 +115,7 @@ fn candidate<'facts>(listener: &'facts Listener, ephemeral: Option<&'facts Range
         port: listener.port,
         ephemeral_ports: ephemeral,
         owners: listener.owners.iter().map(process).collect(),
+        may_have_more_owners,
         published_to: listener.published.as_ref().and_then(|published| published.container.as_ref()).map(container),
     }
 }

@@ -114,11 +114,11 @@ fn place_of(sources: &Sources, entry: &PluginEntry, complaint: &Problem) -> (Loc
         return (at, message.to_owned());
     };
     let source = sources.get(at.source);
-    match (source.and_then(|source| within::locate(source, &at, value, part)), within::describe(value, part)) {
-        (Some(part), _) => (part, message.to_owned()),
-        (None, Some(place)) => (at, format!("{message} ({place})")),
-        (None, None) => (at, message.to_owned()),
+    if let Some(part) = source.and_then(|source| within::locate(source, &at, value, part)) {
+        return (part, message.to_owned());
     }
+    let place = within::describe(value, part).map(|place| format!(" ({place})")).unwrap_or_default();
+    (at, format!("{message}{place}"))
 }
 
 fn load_problem(entry: &PluginEntry, failure: &LoadFailure) -> Option<Diagnostic> {

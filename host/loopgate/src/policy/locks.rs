@@ -63,19 +63,18 @@ impl fmt::Display for Thing {
 /// The locks of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Locks {
-    is_open: bool,
-    /// Whether it says that everything is locked, instead of nothing.
-    is_closed: bool,
+    /// Whether everything is locked, where it says so of everything.
+    whole: Option<bool>,
     single: BTreeMap<Thing, Located<bool>>,
 }
 
 impl Locks {
     /// Reads the key `locked`; without it everything is locked.
     pub(crate) fn read(reader: &mut Reader, value: Option<&Value<'_>>) -> Self {
-        let mut locks = Self { is_open: false, is_closed: false, single: BTreeMap::new() };
+        let mut locks = Self { whole: None, single: BTreeMap::new() };
         let Some(value) = value else { return locks };
         if let Some(is_locked) = value.get_ref().as_bool() {
-            (locks.is_open, locks.is_closed) = (!is_locked, is_locked);
+            locks.whole = Some(is_locked);
         } else if let Some(table) = value.get_ref().as_table() {
             locks.single = table.iter().filter_map(|(key, value)| single(reader, key, value)).collect();
         } else {
@@ -86,12 +85,12 @@ impl Locks {
 
     /// Whether the layer keeps those below from loosening this.
     pub(crate) fn holds(&self, thing: &Thing) -> bool {
-        self.single(thing).map_or(!self.is_open, |single| single.value)
+        self.single(thing).map(|single| single.value).or(self.whole).unwrap_or(true)
     }
 
     /// Whether the layer says so in words, of this or of everything.
     pub(crate) fn is_explicit(&self, thing: &Thing) -> bool {
-        self.is_closed || self.single(thing).is_some()
+        self.whole.is_some() || self.single(thing).is_some()
     }
 
     fn single(&self, thing: &Thing) -> Option<&Located<bool>> {

@@ -120,8 +120,8 @@ impl Parameters {
 
     /// Where in the policy a JSON Pointer (RFC 6901) leads, if it leads to something.
     pub(crate) fn exact_span(&self, pointer: &str) -> Option<&Location> {
-        let (at, is_exact) = self.follow(pointer);
-        is_exact.then_some(at)
+        let (at, found) = self.follow(pointer);
+        found.map(|_| at)
     }
 
     /// Where in the policy a JSON Pointer leads, or the nearest thing around it that is there.
@@ -131,37 +131,31 @@ impl Parameters {
 
     /// The text that a JSON Pointer leads to, if it leads to one.
     pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
-        match self.tree(pointer)? {
-            Tree::Leaf(Json::String(text)) => Some(text),
+        match self.follow(pointer).1 {
+            Some(Tree::Leaf(Json::String(text))) => Some(text),
             _ => None,
         }
     }
 
     /// How many items the array has that a JSON Pointer leads to; none if it leads to no array.
     pub(crate) fn items(&self, pointer: &str) -> usize {
-        match self.tree(pointer) {
+        match self.follow(pointer).1 {
             Some(Tree::Array(items)) => items.len(),
             _ => 0,
         }
     }
 
-    fn tree(&self, pointer: &str) -> Option<&Tree> {
-        let mut tokens = pointer.split('/').skip(1).map(unescaped);
-        let first = self.root.get(&tokens.next()?)?;
-        Some(&tokens.try_fold(first, |node, token| node.value.get(&token))?.value)
-    }
-
-    /// The nearest place, and whether it is the very one.
-    fn follow(&self, pointer: &str) -> (&Location, bool) {
-        let mut tokens = pointer.split('/').skip(1).map(unescaped);
+    /// The nearest place, and what is there if it is the very one.
+    fn follow(&self, pointer: &str) -> (&Location, Option<&Tree>) {
+        let mut tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
         let Some(mut node) = tokens.next().and_then(|token| self.root.get(&token)) else {
-            return (&self.whole, false);
+            return (&self.whole, None);
         };
         for token in tokens {
-            let Some(inner) = node.value.get(&token) else { return (&node.at, false) };
+            let Some(inner) = node.value.get(&token) else { return (&node.at, None) };
             node = inner;
         }
-        (&node.at, true)
+        (&node.at, Some(&node.value))
     }
 }
 
@@ -221,11 +215,6 @@ fn places_in<'n>(table: &'n Table, pointer: &str, places: &mut Vec<(String, &'n 
 /// A key as a JSON Pointer writes it (RFC 6901, section 3).
 fn pointer_token(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-/// A key that a JSON Pointer names, as it is.
-fn unescaped(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }
 
 impl Tree {

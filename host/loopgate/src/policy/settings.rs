@@ -24,7 +24,8 @@ pub(super) fn settle(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Located<RuleSetting>> {
     let thing = Thing::Rule(id.clone());
-    let spoken_of = entries.iter().map(|(position, _)| *position).min().map_or(first, |position| position.min(first));
+    // The entries come as the layers do.
+    let spoken_of = entries.first().map_or(first, |(position, _)| first.min(*position));
     let mut current: Option<Located<RuleSetting>> = None;
     for (position, entry) in entries {
         let (Some(wish), Some(layer)) = (&entry.setting, layers.stack.get(*position)) else { continue };

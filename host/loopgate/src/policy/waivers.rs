@@ -74,11 +74,6 @@ impl About {
         }
     }
 
-    /// Whether it depends on who owns a listener.
-    pub(crate) fn asks_owners(&self) -> bool {
-        matches!(self, Self::Listener(selector) if selector.asks_owners())
-    }
-
     /// In words.
     pub(crate) fn describe(&self) -> String {
         match self {

@@ -40,8 +40,17 @@ fn listener(owners: Vec<Process<'static>>) -> Candidate<'static> {
         port: 443,
         ephemeral_ports: None,
         owners,
+        may_have_more_owners: false,
         published_to: None,
     }
+}
+
+#[test]
+fn what_hidden_processes_may_hold_is_selected_by_place_alone() {
+    let shared = Candidate { may_have_more_owners: true, ..listener(vec![nginx()]) };
+    is(r#"{"port": 443}"#, &shared, Match::Yes);
+    is(r#"{"executable": "/usr/sbin/nginx"}"#, &shared, Match::Unknown("whether it has more owners"));
+    is(r#"{"executable": "/usr/sbin/apache2"}"#, &shared, Match::No);
 }
 
 #[track_caller]
